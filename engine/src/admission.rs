@@ -1,0 +1,100 @@
+//! The admission request as the engine sees it.
+//!
+//! Knows nothing of the wire: `server::review` reads and writes `admission.k8s.io/v1`.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// What is being done to the object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Operation {
+    /// The object is new.
+    Create,
+    /// The object is changed.
+    Update,
+    /// The object is removed.
+    Delete,
+    /// A sub-resource is connected to.
+    Connect,
+}
+
+impl Operation {
+    /// The name as Kubernetes spells it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Create => "CREATE",
+            Self::Update => "UPDATE",
+            Self::Delete => "DELETE",
+            Self::Connect => "CONNECT",
+        }
+    }
+}
+
+/// Group, version and kind of an object; the core group is the empty string.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct GroupVersionKind {
+    /// API group.
+    pub group: String,
+    /// Version in the group.
+    pub version: String,
+    /// Kind, singular and in camel case.
+    pub kind: String,
+}
+
+/// Group, version and resource as in a request's path; the core group is the empty string.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct GroupVersionResource {
+    /// API group.
+    pub group: String,
+    /// Version in the group.
+    pub version: String,
+    /// Resource, plural and in lower case.
+    pub resource: String,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UserInfo {
+    /// User name.
+    pub username: String,
+    /// Unique id of the user, where the authenticator has one.
+    pub uid: String,
+    /// Groups of the user.
+    pub groups: Vec<String>,
+    /// Whatever else the authenticator said.
+    pub extra: BTreeMap<String, Vec<String>>,
+}
+
+/// One admission request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdmissionRequest {
+    /// Id that the answer repeats.
+    pub uid: String,
+    /// Kind of the object.
+    pub kind: GroupVersionKind,
+    /// Resource that is asked for.
+    pub resource: GroupVersionResource,
+    /// Sub-resource, as in `pods/ephemeralcontainers`; none for the resource itself.
+    pub sub_resource: Option<String>,
+    /// Name of the object; empty where the API server will make one.
+    pub name: String,
+    /// Namespace; none for cluster-scoped objects.
+    pub namespace: Option<String>,
+    /// What is being done.
+    pub operation: Operation,
+    /// Who asks; none where there is no request, as in a CI run.
+    pub user_info: Option<UserInfo>,
+    /// Roles of the user as `namespace:name`, where the host knows them.
+    pub roles: Vec<String>,
+    /// Cluster roles of the user, where the host knows them.
+    pub cluster_roles: Vec<String>,
+    /// The object as it will be; none on DELETE.
+    pub object: Option<Value>,
+    /// The object as it is; none on CREATE.
+    pub old_object: Option<Value>,
+    /// Whether nothing will be stored.
+    pub dry_run: bool,
+    /// The operation's options.
+    pub options: Option<Value>,
+}

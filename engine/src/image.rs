@@ -1,0 +1,9 @@
+//! Images: references as they are written, digests, and the evidence that was verified for a digest.
+//!
+//! Knows nothing of registries or cryptography: the host fetches and verifies, and hands in a [`VerifiedImage`].
+
+pub mod evidence;
+pub mod reference;
+
+pub use evidence::{Evidence, VerifiedImage};
+pub use reference::{Digest, ImageReference, ReferenceError};

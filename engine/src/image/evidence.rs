@@ -1,0 +1,197 @@
+//! What was verified about a digest: who signed which statements, and what proves when.
+//!
+//! Evidence is facts, never a verdict: identities, counts, log requirements and conditions are judged by each rule on
+//! each request. That is why it can be cached by digest.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::reference::{Digest, ImageReference};
+
+/// All that was found about one digest and verified, and what was found and refused.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evidence {
+    /// The image's digest; every signature and statement here is about it.
+    pub digest: Digest,
+    /// Identifies the trust root that it was verified under.
+    pub trust_root: String,
+    /// Image signatures: simple-signing payloads, and `https://sigstore.dev/cosign/sign/v1` statements.
+    pub signatures: Vec<VerifiedSignature>,
+    /// Attested in-toto statements, other than signatures.
+    pub statements: Vec<VerifiedStatement>,
+    /// What lay beside the image and did not verify; for messages only.
+    pub refused: Vec<RefusedEvidence>,
+    /// When the evidence was fetched, in seconds since 1970.
+    pub fetched_at: u64,
+}
+
+/// A signature over the image's digest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VerifiedSignature {
+    /// Who signed, and how it is known when.
+    pub verified: Verification,
+    /// `optional` of a simple-signing payload, which `annotations` of an attestor are compared with; null otherwise.
+    pub annotations: Value,
+}
+
+/// An in-toto statement whose subject is the image's digest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VerifiedStatement {
+    /// Who signed, and how it is known when.
+    pub verified: Verification,
+    /// `_type` of the statement, `https://in-toto.io/Statement/v0.1` or `/v1`.
+    pub statement_type: String,
+    /// `predicateType` of the statement itself, never of an annotation.
+    pub predicate_type: String,
+    /// The predicate.
+    pub predicate: Value,
+    /// The DSSE envelope's payload as it was signed: the statement's own bytes, in base64, for `verify -o json`.
+    pub envelope: Value,
+}
+
+/// Who signed, and all that was proven about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verification {
+    /// Who signed.
+    pub signer: Signer,
+    /// How the evidence was stored.
+    pub format: Format,
+    /// Digest of the manifest (bundle) or layer (legacy tag) that carried it.
+    pub carrier: String,
+    /// Verified entries of transparency logs, at most one for each log.
+    pub log_entries: Vec<LogEntry>,
+    /// Verified RFC 3161 timestamps, in seconds since 1970.
+    pub timestamps: Vec<u64>,
+}
+
+/// How evidence is stored in a registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A Sigstore bundle, found by the referrers API or its fallback tag.
+    Bundle,
+    /// cosign's `.sig` or `.att` tag.
+    LegacyTag,
+}
+
+/// Who signed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Signer {
+    /// A short-lived certificate of a certificate authority of the trust root, valid at a proven time.
+    Certificate(CertificateIdentity),
+    /// The holder of a key that a policy names.
+    Key {
+        /// SHA-256 of the key's SubjectPublicKeyInfo in hexadecimal, as in [`super::super::evaluation::need::PublicKey`].
+        spki_sha256: String,
+    },
+}
+
+/// What a certificate says of its holder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CertificateIdentity {
+    /// OpenID Connect issuer: extension 1.3.6.1.4.1.57264.1.8, else .1.1.
+    pub issuer: String,
+    /// Subject alternative names: URIs, e-mail addresses, and Fulcio's other names, as text.
+    pub subjects: Vec<String>,
+    /// Fulcio's extensions by dotted object identifier, as text.
+    pub extensions: BTreeMap<String, String>,
+    /// Whether an embedded signed certificate timestamp of a certificate log of the trust root was verified.
+    pub sct_verified: bool,
+    /// The start and end of validity in seconds since 1970.
+    pub validity: (u64, u64),
+}
+
+/// A verified entry of a transparency log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogEntry {
+    /// The log's id in hexadecimal.
+    pub log_id: String,
+    /// The log's `baseUrl` in the trust root.
+    pub log_url: String,
+    /// Kind and version, as in `hashedrekord 0.0.1`.
+    pub kind: String,
+    /// Index in the log.
+    pub log_index: u64,
+    /// Time of integration in seconds since 1970; none for Rekor v2, which does not state one.
+    pub integrated_time: Option<u64>,
+    /// Whether an inclusion proof and its checkpoint were verified.
+    pub inclusion_proof: bool,
+    /// Whether a signed entry timestamp was verified.
+    pub promise: bool,
+}
+
+/// Something that lay beside the image and did not verify.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedEvidence {
+    /// Digest of the manifest or layer.
+    pub carrier: String,
+    /// How it was stored.
+    pub format: Format,
+    /// What it claims to be, where that could be read: `signature`, or a predicate type.
+    pub claims: String,
+    /// Who claims to have signed it, where that could be read; not proven.
+    pub claimed_signer: String,
+    /// Why it was refused, one line.
+    pub reason: String,
+}
+
+/// An image whose evidence was fetched by digest and verified.
+///
+/// Only this can be patched into a resource.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VerifiedImage {
+    reference: ImageReference,
+    evidence: Arc<Evidence>,
+    resolution: Resolution,
+}
+
+/// Where the digest of a reference came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolution {
+    /// The reference itself names it.
+    Reference,
+    /// The registry was asked during this request.
+    Registry,
+    /// The registry could not be reached; it said so this many seconds ago.
+    Remembered {
+        /// Age of the answer in seconds.
+        age: u64,
+    },
+}
+
+impl VerifiedImage {
+    /// States that `evidence` was verified for the digest that `reference` stands for.
+    // INVARIANT: `regent_server::image::verify` is the only caller outside of tests; it checked signatures over the digest.
+    pub fn assertion(
+        reference: ImageReference,
+        evidence: Arc<Evidence>,
+        resolution: Resolution,
+    ) -> Self {
+        Self {
+            reference,
+            evidence,
+            resolution,
+        }
+    }
+
+    /// The reference as the object has it.
+    pub fn reference(&self) -> &ImageReference {
+        &self.reference
+    }
+
+    /// The digest that was verified.
+    pub fn digest(&self) -> &Digest {
+        &self.evidence.digest
+    }
+
+    /// What was verified.
+    pub fn evidence(&self) -> &Arc<Evidence> {
+        &self.evidence
+    }
+
+    /// Where the digest came from.
+    pub fn resolution(&self) -> Resolution {
+        self.resolution
+    }
+}

@@ -1,0 +1,17 @@
+//! Regent's policy engine: Kyverno's policy language, compiled to Rego and evaluated in the process.
+//!
+//! The engine is pure: it does no I/O, reads no clock and starts no thread.
+//! Where a rule needs something from outside, evaluation stops with a [`evaluation::need::Need`], the host answers
+//! with a [`evaluation::need::Fact`], and evaluation goes on.
+//!
+//! Modules in reading order: text becomes a checked policy, a checked policy becomes a program, programs answer requests.
+
+pub mod admission;
+pub mod decision;
+pub mod diagnostic;
+pub mod evaluation;
+pub mod image;
+pub mod load;
+pub mod policy_set;
+pub mod response;
+pub mod source;

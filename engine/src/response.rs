@@ -1,0 +1,133 @@
+//! What rules and policies answered.
+
+use crate::image::Digest;
+
+/// What became of one rule on one resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RuleStatus {
+    /// The compiled program said pass.
+    Pass,
+    /// The resource breaks the rule.
+    Fail,
+    /// A failure of a rule that is not scored.
+    Warn,
+    /// The rule could not be decided; never an allow unless `failurePolicy: Ignore`.
+    Error,
+    /// The rule matched and does not apply.
+    Skip,
+}
+
+impl RuleStatus {
+    /// The name as reports and tests spell it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Warn => "warn",
+            Self::Error => "error",
+            Self::Skip => "skip",
+        }
+    }
+}
+
+/// What kind of rule answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RuleType {
+    /// `validate`.
+    Validation,
+    /// `verifyImages`.
+    ImageVerify,
+    /// `mutate`.
+    Mutation,
+    /// `generate`.
+    Generation,
+}
+
+/// What to do about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FailureAction {
+    /// Refuse the request.
+    Enforce,
+    /// Let it through, and say so.
+    Audit,
+}
+
+/// What an error means for the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum FailurePolicy {
+    /// Refuse it.
+    Fail,
+    /// Let it through.
+    Ignore,
+}
+
+/// One operation of a JSON Patch (RFC 6902).
+#[derive(Debug, Clone, PartialEq)]
+pub enum PatchOperation {
+    /// Adds a value.
+    Add {
+        /// JSON pointer (RFC 6901).
+        path: String,
+        /// What to add.
+        value: serde_json::Value,
+    },
+    /// Replaces a value.
+    Replace {
+        /// JSON pointer (RFC 6901).
+        path: String,
+        /// What to put there.
+        value: serde_json::Value,
+    },
+    /// Removes a value.
+    Remove {
+        /// JSON pointer (RFC 6901).
+        path: String,
+    },
+}
+
+/// What was found about one image of the object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageOutcome {
+    /// JSON pointer of the field that holds the reference.
+    pub pointer: String,
+    /// The reference as the object has it.
+    pub reference: String,
+    /// The digest that was verified; none where verification failed.
+    pub digest: Option<Digest>,
+    /// Pass, fail, error or skip.
+    pub status: RuleStatus,
+}
+
+/// What one rule answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleResponse {
+    /// Name of the rule, with its `autogen-` prefix where it was generated.
+    pub rule: String,
+    /// What kind of rule it is.
+    pub rule_type: RuleType,
+    /// What became of it.
+    pub status: RuleStatus,
+    /// Why, in the shape that Kyverno gives it.
+    pub message: String,
+    /// What a failure of this rule means for this resource, overrides applied.
+    pub failure_action: FailureAction,
+    /// Changes to the object, in order.
+    pub patches: Vec<PatchOperation>,
+    /// The images that the rule was about.
+    pub images: Vec<ImageOutcome>,
+}
+
+/// What one policy answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PolicyResponse {
+    /// Name of the policy.
+    pub policy: String,
+    /// Namespace of a `Policy`; none for a `ClusterPolicy`.
+    pub namespace: Option<String>,
+    /// What an error of its rules means for the request.
+    pub failure_policy: FailurePolicy,
+    /// Whether results other than pass are returned as warnings although the rule only audits.
+    pub emit_warning: bool,
+    /// Its rules that matched, in the policy's order.
+    pub rules: Vec<RuleResponse>,
+}

@@ -1,0 +1,41 @@
+//! What was fetched about a digest, as bytes; nothing of it is believed yet.
+//!
+//! `registry` and `layout` make it, `verify` judges it. Sizes were bounded and blob digests checked on the way.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use regent_engine::image::Digest;
+
+/// All signing material found about one digest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Artifacts {
+    /// Sigstore bundles, found by the referrers API or its fallback tag.
+    pub bundles: Vec<BundleArtifact>,
+    /// Layers of the `.sig` tag's manifest.
+    pub signatures: Vec<LegacyArtifact>,
+    /// Layers of the `.att` tag's manifest.
+    pub attestations: Vec<LegacyArtifact>,
+    /// What was found and not fetched, with the reason: too large, a wrong digest, an unknown media type.
+    pub skipped: Vec<(String, String)>,
+}
+
+/// One bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BundleArtifact {
+    /// Digest of the referrer's manifest.
+    pub manifest: Digest,
+    /// The bundle's JSON.
+    pub bytes: Bytes,
+}
+
+/// One layer of a legacy signature or attestation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LegacyArtifact {
+    /// Digest of the layer.
+    pub layer: Digest,
+    /// The layer: a simple-signing payload, or a DSSE envelope.
+    pub bytes: Bytes,
+    /// Annotations of its descriptor.
+    pub annotations: BTreeMap<String, String>,
+}

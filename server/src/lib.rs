@@ -1,0 +1,3 @@
+//! Everything of Regent that touches the network: the webhook, registries, Sigstore evidence, the cache, metrics.
+
+pub mod image;
