@@ -7,6 +7,7 @@
 //! Modules in reading order: text becomes a checked policy, a checked policy becomes a program, programs answer requests.
 
 pub mod admission;
+pub mod ast;
 pub mod decision;
 pub mod diagnostic;
 pub mod evaluation;

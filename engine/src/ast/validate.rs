@@ -1,0 +1,46 @@
+//! `validate`: what a resource must look like.
+
+use crate::response::FailureAction;
+use crate::source::{Span, Spanned};
+
+use super::FailureActionOverride;
+use super::condition::Conditions;
+use super::pattern::Pattern;
+use super::template::Text;
+
+/// `validate` of a rule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Validate {
+    /// Where it was written.
+    pub span: Span,
+    /// `failureAction`.
+    pub failure_action: Option<Spanned<FailureAction>>,
+    /// `failureActionOverrides`, first match first.
+    pub failure_action_overrides: Vec<FailureActionOverride>,
+    /// `allowExistingViolations`; true where it was not written.
+    pub allow_existing_violations: bool,
+    /// What to say of a resource that fails.
+    pub message: Option<Text>,
+    /// What is demanded.
+    pub body: ValidateBody,
+}
+
+/// What `validate` demands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ValidateBody {
+    /// The resource matches.
+    Pattern(Pattern),
+    /// The resource matches one of them; never empty.
+    AnyPattern(Vec<Pattern>),
+    /// The conditions do not hold; without any, everything that the rule is about is denied.
+    Deny(Deny),
+}
+
+/// `deny`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deny {
+    /// Where it was written.
+    pub span: Span,
+    /// The conditions; none where they were not written.
+    pub conditions: Option<Conditions>,
+}

@@ -1,0 +1,267 @@
+//! `verifyImages`: whose signatures and which statements an image needs.
+//!
+//! Keys and names are read at load (`PublicKey`, `Extension`); nothing here holds variables but conditions and messages.
+
+use std::collections::BTreeMap;
+
+use crate::response::FailureAction;
+use crate::source::{Span, Spanned};
+
+use super::condition::Conditions;
+use super::template::Text;
+use super::validate::Deny;
+
+/// An entry of `verifyImages`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VerifyImages {
+    /// Where it was written.
+    pub span: Span,
+    /// `imageReferences`; wildcards, one is enough. Never empty.
+    pub image_references: Vec<Spanned<String>>,
+    /// `skipImageReferences`; wildcards, one is enough.
+    pub skip_image_references: Vec<Spanned<String>>,
+    /// `type`; either format is accepted where it was not written.
+    pub evidence_type: Option<Spanned<EvidenceType>>,
+    /// `failureAction`.
+    pub failure_action: Option<Spanned<FailureAction>>,
+    /// `attestors`: all of the sets must be satisfied.
+    pub attestors: Vec<AttestorSet>,
+    /// `attestations`: all of them must be there.
+    pub attestations: Vec<Attestation>,
+    /// `repository`: where the evidence lies, if not beside the image.
+    pub repository: Option<Spanned<String>>,
+    /// `mutateDigest`, as written.
+    pub mutate_digest: Option<Spanned<bool>>,
+    /// `verifyDigest`; true where it was not written.
+    pub verify_digest: bool,
+    /// `required`; true where it was not written.
+    pub required: bool,
+    /// `validate`: judged after the attestations.
+    pub validate: Option<ImageValidate>,
+}
+
+/// How evidence must be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EvidenceType {
+    /// cosign's `.sig` and `.att` tags.
+    Cosign,
+    /// Sigstore bundles.
+    SigstoreBundle,
+}
+
+/// `validate` of an entry.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImageValidate {
+    /// Where it was written.
+    pub span: Span,
+    /// What to say of an image that fails.
+    pub message: Option<Text>,
+    /// What is denied.
+    pub deny: Deny,
+}
+
+/// A set of attestors.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttestorSet {
+    /// Where it was written.
+    pub span: Span,
+    /// How many entries must be satisfied; all where it was not written. Between 1 and the number of entries.
+    pub count: Option<Spanned<usize>>,
+    /// The entries; never empty. A `publicKeys` with several keys is one entry for each, as Kyverno expands it.
+    pub entries: Vec<Attestor>,
+}
+
+/// One who signs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attestor {
+    /// Where it was written.
+    pub span: Span,
+    /// Index of the entry as it was written: entries that come from one `publicKeys` share it.
+    pub index: usize,
+    /// Who.
+    pub identity: AttestorIdentity,
+    /// Transparency log: what counts, and whether it is needed.
+    pub rekor: Rekor,
+    /// Certificate transparency.
+    pub ctlog: Ctlog,
+    /// What the signature's payload must hold; wildcards in the values.
+    pub annotations: Vec<(Spanned<String>, Spanned<String>)>,
+    /// Where this attestor's evidence lies.
+    pub repository: Option<Spanned<String>>,
+}
+
+/// Who an attestor is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AttestorIdentity {
+    /// By a certificate for an identity.
+    Keyless(Keyless),
+    /// By a key.
+    Key(PublicKey),
+}
+
+/// An identity as certificates state it; all that is given must match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keyless {
+    /// Where it was written.
+    pub span: Span,
+    /// `issuer`; a wildcard.
+    pub issuer: Option<Spanned<String>>,
+    /// `issuerRegExp`, in RE2's syntax; not anchored.
+    pub issuer_regexp: Option<Spanned<String>>,
+    /// `subject`; a wildcard.
+    pub subject: Option<Spanned<String>>,
+    /// `subjectRegExp`, in RE2's syntax; not anchored.
+    pub subject_regexp: Option<Spanned<String>>,
+    /// `additionalExtensions`.
+    pub extensions: Vec<Extension>,
+}
+
+/// An extension that a certificate must have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extension {
+    /// The name as written: cosign's, Fulcio's, or the dotted identifier.
+    pub name: Spanned<String>,
+    /// Its dotted object identifier.
+    pub oid: String,
+    /// Its value; a wildcard.
+    pub value: Spanned<String>,
+}
+
+/// A public key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    /// Where it was written.
+    pub span: Span,
+    /// The one key as PEM, `BEGIN PUBLIC KEY`.
+    pub pem: String,
+    /// SHA-256 of its SubjectPublicKeyInfo in DER, in hexadecimal.
+    pub spki_sha256: String,
+    /// `signatureAlgorithm`; SHA-256 where it was not written.
+    pub hash: SignatureHash,
+}
+
+/// `signatureAlgorithm` of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SignatureHash {
+    /// `sha224`.
+    Sha224,
+    /// `sha256`.
+    Sha256,
+    /// `sha384`.
+    Sha384,
+    /// `sha512`.
+    Sha512,
+}
+
+/// `rekor` of an attestor.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rekor {
+    /// `url`: names the trust root that has a log with that URL.
+    pub url: Option<Spanned<String>>,
+    /// `pubkey`: only the log with this key counts.
+    pub public_key: Option<PublicKey>,
+    /// `ignoreTlog`: no log entry is needed.
+    pub ignore_tlog: bool,
+}
+
+/// `ctlog` of an attestor.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ctlog {
+    /// `ignoreSCT`: no signed certificate timestamp is needed.
+    pub ignore_sct: bool,
+}
+
+/// A statement that an image needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attestation {
+    /// Where it was written.
+    pub span: Span,
+    /// `name`: the statements are a variable of that name.
+    pub name: Option<Spanned<String>>,
+    /// `type` (or `predicateType`): the statement's predicate type.
+    pub predicate_type: Spanned<String>,
+    /// Who must have signed it: all of the sets. Where there are none, a SLSA statement is believed from its builder only.
+    pub attestors: Vec<AttestorSet>,
+    /// What all statements that are used must satisfy.
+    pub conditions: Option<Conditions>,
+}
+
+/// The action that the entries of a rule say: Enforce if one says so.
+pub fn failure_action(entries: &[VerifyImages]) -> Option<FailureAction> {
+    let written = || {
+        entries
+            .iter()
+            .filter_map(|entry| entry.failure_action.as_ref())
+    };
+    if written().any(|action| action.value == FailureAction::Enforce) {
+        Some(FailureAction::Enforce)
+    } else {
+        written().next().map(|action| action.value)
+    }
+}
+
+impl VerifyImages {
+    /// Whether the digest is patched in, under the action that counts for the rule: yes, unless the author says no or the
+    /// rule only audits.
+    pub fn mutates_digest(&self, action: FailureAction) -> bool {
+        match &self.mutate_digest {
+            Some(written) => written.value,
+            None => action == FailureAction::Enforce,
+        }
+    }
+
+    /// All attestors, those of the attestations included.
+    pub fn all_attestors(&self) -> impl Iterator<Item = &Attestor> {
+        let of_attestations = self.attestations.iter().flat_map(|one| &one.attestors);
+        let sets = self.attestors.iter().chain(of_attestations);
+        sets.flat_map(|set| &set.entries)
+    }
+}
+
+/// Fulcio's extensions: the names that policies use, and their object identifiers.
+const EXTENSIONS: [(&str, &str); 21] = [
+    ("oidcIssuer", "1.3.6.1.4.1.57264.1.1"),
+    ("githubWorkflowTrigger", "1.3.6.1.4.1.57264.1.2"),
+    ("githubWorkflowSha", "1.3.6.1.4.1.57264.1.3"),
+    ("githubWorkflowName", "1.3.6.1.4.1.57264.1.4"),
+    ("githubWorkflowRepository", "1.3.6.1.4.1.57264.1.5"),
+    ("githubWorkflowRef", "1.3.6.1.4.1.57264.1.6"),
+    ("issuerV2", "1.3.6.1.4.1.57264.1.8"),
+    ("buildSignerURI", "1.3.6.1.4.1.57264.1.9"),
+    ("buildSignerDigest", "1.3.6.1.4.1.57264.1.10"),
+    ("runnerEnvironment", "1.3.6.1.4.1.57264.1.11"),
+    ("sourceRepositoryURI", "1.3.6.1.4.1.57264.1.12"),
+    ("sourceRepositoryDigest", "1.3.6.1.4.1.57264.1.13"),
+    ("sourceRepositoryRef", "1.3.6.1.4.1.57264.1.14"),
+    ("sourceRepositoryIdentifier", "1.3.6.1.4.1.57264.1.15"),
+    ("sourceRepositoryOwnerURI", "1.3.6.1.4.1.57264.1.16"),
+    ("sourceRepositoryOwnerIdentifier", "1.3.6.1.4.1.57264.1.17"),
+    ("buildConfigURI", "1.3.6.1.4.1.57264.1.18"),
+    ("buildConfigDigest", "1.3.6.1.4.1.57264.1.19"),
+    ("buildTrigger", "1.3.6.1.4.1.57264.1.20"),
+    ("runInvocationURI", "1.3.6.1.4.1.57264.1.21"),
+    (
+        "sourceRepositoryVisibilityAtSigning",
+        "1.3.6.1.4.1.57264.1.22",
+    ),
+];
+
+/// The object identifier of an extension, by name in any case, or by itself.
+pub fn extension_oid(name: &str) -> Option<&str> {
+    let dotted = name.split('.').count() > 2
+        && name
+            .split('.')
+            .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()));
+    if dotted {
+        return Some(name);
+    }
+    let known = EXTENSIONS
+        .iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(name));
+    known.map(|(_, oid)| *oid)
+}
+
+/// The names that [`extension_oid`] knows.
+pub fn extension_names() -> BTreeMap<&'static str, &'static str> {
+    EXTENSIONS.into_iter().collect()
+}
