@@ -1,3 +1,11 @@
 //! The `regent` binary.
 
-fn main() {}
+use std::process::ExitCode;
+
+use regent::io::Io;
+
+fn main() -> ExitCode {
+    let (mut stdin, mut stdout, mut stderr) = Io::process_streams();
+    let mut io = Io::of_process(&mut stdin, &mut stdout, &mut stderr);
+    regent::run(std::env::args_os(), &mut io).into()
+}

@@ -1,0 +1,69 @@
+//! The command line as it is typed.
+//!
+//! Knows nothing of what the commands do with it.
+
+use clap::{Parser, Subcommand};
+
+use crate::io::ColourChoice;
+
+pub mod check;
+pub mod compile;
+pub mod demo;
+pub mod image;
+pub mod serve;
+pub mod test;
+pub mod verify;
+
+/// Kubernetes admission by Kyverno policies compiled to Rego, with image provenance verified and remembered.
+#[derive(Debug, Parser)]
+#[command(name = "regent", version, propagate_version = true)]
+pub struct Args {
+    /// When to colour what is shown.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value = "auto",
+        value_name = "WHEN"
+    )]
+    pub color: ColourChoice,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Answer an API server's admission webhooks.
+    Serve(Box<serve::ServeArgs>),
+    /// Run folders of policy tests in the format of `kyverno-test.yaml`, offline.
+    Test(Box<test::TestArgs>),
+    /// Say everything that is wrong with policies, with file, line, column and help.
+    Check(check::CheckArgs),
+    /// Print the Rego that policies become.
+    Compile(compile::CompileArgs),
+    /// Verify the signatures and attestations of images, as `cosign verify` does.
+    Verify(Box<verify::VerifyArgs>),
+    /// Show the whole product at work on this machine: a registry, the webhook, and requests to it.
+    Demo(demo::DemoArgs),
+    /// Print the version.
+    Version(VersionArgs),
+}
+
+/// `regent version`.
+#[derive(Debug, clap::Args)]
+pub struct VersionArgs {
+    /// How to print it.
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    pub output: Option<VersionFormat>,
+}
+
+/// How a version is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum VersionFormat {
+    /// A JSON object.
+    Json,
+    /// A YAML mapping.
+    Yaml,
+}

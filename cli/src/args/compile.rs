@@ -1,0 +1,14 @@
+//! `regent compile`.
+
+use std::path::PathBuf;
+
+/// `regent compile`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct CompileArgs {
+    /// Policy files, directories of them (recursively), or `-` for stdin
+    #[arg(value_name = "POLICY", required = true)]
+    pub policies: Vec<PathBuf>,
+    /// Print the input document that the Rego sees for this resource, instead of the Rego
+    #[arg(long, value_name = "RESOURCE")]
+    pub input: Option<PathBuf>,
+}

@@ -1,0 +1,67 @@
+//! `regent test`.
+
+use std::path::PathBuf;
+
+use super::image::ImageArgs;
+
+/// `regent test`.
+#[derive(Debug, Clone, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "flags of a command line are independent of each other"
+)]
+pub struct TestArgs {
+    /// Directories that are searched for test files, or test files
+    #[arg(value_name = "PATH", default_value = ".")]
+    pub paths: Vec<PathBuf>,
+    /// Name of the test files
+    #[arg(short, long, value_name = "NAME", default_value = "kyverno-test.yaml")]
+    pub file_name: String,
+    /// Run only these, with wildcards: `policy=P,rule=R,resource=X`
+    #[arg(
+        short,
+        long,
+        value_name = "SELECTOR",
+        default_value = "policy=*,rule=*,resource=*"
+    )]
+    pub test_case_selector: String,
+    /// How to show the results
+    #[arg(
+        long,
+        value_enum,
+        default_value = "human",
+        visible_alias = "output-format",
+        short = 'o'
+    )]
+    pub format: TestFormat,
+    /// Show only rows that fail
+    #[arg(long)]
+    pub fail_only: bool,
+    /// Show no colours
+    #[arg(long)]
+    pub remove_color: bool,
+    /// Show the message of each result
+    #[arg(long)]
+    pub detailed_results: bool,
+    /// Fail where no test is found
+    #[arg(long)]
+    pub require_tests: bool,
+    /// Fail where a row passes without having tested anything: a rule, policy or resource that does not exist, nothing matched
+    #[arg(long)]
+    pub strict: bool,
+    /// How many folders run at once [default: the machine's processors]
+    #[arg(long, value_name = "N")]
+    pub threads: Option<std::num::NonZeroUsize>,
+    /// Images
+    #[command(flatten)]
+    pub images: ImageArgs,
+}
+
+/// How test results are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum TestFormat {
+    /// Tables.
+    Human,
+    /// One JSON document on stdout.
+    Json,
+}

@@ -1,0 +1,32 @@
+//! The commands: each reads its arguments, does its work, and says how it ended.
+
+use anyhow::Result;
+
+use crate::args::{Command, VersionArgs, VersionFormat};
+use crate::exit_status::ExitStatus;
+use crate::io::Io;
+
+pub mod serve;
+pub mod verify;
+
+/// Runs one command.
+pub fn run(command: Command, io: &mut Io<'_>) -> Result<ExitStatus> {
+    match command {
+        Command::Serve(args) => serve::run(&args, io),
+        Command::Verify(args) => verify::run(&args, io),
+        Command::Version(args) => version(&args, io),
+        Command::Test(_) | Command::Check(_) | Command::Compile(_) | Command::Demo(_) => {
+            anyhow::bail!("not built yet")
+        }
+    }
+}
+
+fn version(args: &VersionArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
+    let version = env!("CARGO_PKG_VERSION");
+    match args.output {
+        None => writeln!(io.stdout, "regent {version}")?,
+        Some(VersionFormat::Json) => writeln!(io.stdout, "{{\"version\":\"{version}\"}}")?,
+        Some(VersionFormat::Yaml) => writeln!(io.stdout, "version: {version}")?,
+    }
+    Ok(ExitStatus::Pass)
+}

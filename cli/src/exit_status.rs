@@ -1,0 +1,34 @@
+//! What the process says of itself when it ends.
+
+use std::process::ExitCode;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// Everything was as it should be.
+    Pass,
+    /// A policy failed, a test row failed, an image was not verified.
+    Failed,
+    /// The command was misused, or a file or a socket could not be used.
+    Usage,
+    /// A policy does not compile.
+    DoesNotCompile,
+}
+
+impl ExitStatus {
+    /// The number that a shell sees.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::DoesNotCompile => 3,
+        }
+    }
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> Self {
+        Self::from(status.code())
+    }
+}
