@@ -32,8 +32,11 @@ pub struct Evidence {
 pub struct VerifiedSignature {
     /// Who signed, and how it is known when.
     pub verified: Verification,
-    /// `optional` of a simple-signing payload, which `annotations` of an attestor are compared with; null otherwise.
+    /// What `annotations` of an attestor are compared with: `optional` of a simple-signing payload, or the annotations of the
+    /// statement's subject; null where there are none.
     pub annotations: Value,
+    /// The simple-signing payload, for `verify -o json`; null for a statement.
+    pub payload: Value,
 }
 
 /// An in-toto statement whose subject is the image's digest.
@@ -47,7 +50,7 @@ pub struct VerifiedStatement {
     pub predicate_type: String,
     /// The predicate.
     pub predicate: Value,
-    /// The DSSE envelope's payload as it was signed: the statement's own bytes, in base64, for `verify -o json`.
+    /// The DSSE envelope as cosign prints it, for `verify -o json`: `payloadType`, `payload` with the signed bytes in base64, `signatures`.
     pub envelope: Value,
 }
 
@@ -109,6 +112,8 @@ pub struct LogEntry {
     pub log_id: String,
     /// The log's `baseUrl` in the trust root.
     pub log_url: String,
+    /// SHA-256 of the log's key (SubjectPublicKeyInfo) in hexadecimal, which `rekor.pubkey` is compared with.
+    pub log_key: String,
     /// Kind and version, as in `hashedrekord 0.0.1`.
     pub kind: String,
     /// Index in the log.
