@@ -1,9 +1,16 @@
 //! Responses become one decision.
 //!
-//! The only place where an allow is constructed.
+//! The only place where an allow is constructed. Knows nothing of how rules were evaluated.
+
+#![deny(clippy::wildcard_enum_match_arm)]
+
+mod denial;
+mod yaml_text;
 
 use crate::admission::AdmissionRequest;
-use crate::response::{PatchOperation, PolicyResponse};
+use crate::response::{
+    FailureAction, FailurePolicy, PatchOperation, PolicyResponse, RuleResponse, RuleStatus,
+};
 
 /// The answer to an admission request.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,14 +31,67 @@ pub enum Decision {
 
 /// Decides a request by the responses of all policies that were asked.
 ///
-/// A failing rule whose action is Enforce denies; an error denies unless the policy's failure policy is Ignore.
+/// A failing rule whose action is Enforce denies. An error denies unless the policy's failure policy is Ignore; the
+/// error of a rule that only audits denies where another rule of its policy enforces, as in Kyverno, and is a warning
+/// otherwise.
 pub fn decide(request: &AdmissionRequest, responses: &[PolicyResponse]) -> Decision {
-    // Until evaluation lands nothing can be allowed.
-    Decision::Deny {
-        message: format!(
-            "{}: {} policies were not evaluated",
-            request.uid,
-            responses.len()
-        ),
+    let blocking: Vec<&PolicyResponse> = responses.iter().filter(|policy| blocks(policy)).collect();
+    if !blocking.is_empty() {
+        return Decision::Deny {
+            message: denial::message(request, &blocking),
+        };
+    }
+    // INVARIANT: the only construction of an allow; every rule was looked at by `blocks`, exhaustively by its status.
+    Decision::Allow {
+        patch: responses
+            .iter()
+            .flat_map(|policy| &policy.rules)
+            .flat_map(|rule| rule.patches.iter().cloned())
+            .collect(),
+        warnings: responses.iter().flat_map(warnings).collect(),
     }
 }
+
+/// Whether any rule of a policy refuses the request.
+fn blocks(policy: &PolicyResponse) -> bool {
+    policy.rules.iter().any(|rule| rule_blocks(policy, rule))
+}
+
+fn rule_blocks(policy: &PolicyResponse, rule: &RuleResponse) -> bool {
+    match rule.status {
+        RuleStatus::Pass | RuleStatus::Skip | RuleStatus::Warn => false,
+        RuleStatus::Fail => match rule.failure_action {
+            FailureAction::Enforce => true,
+            FailureAction::Audit => false,
+        },
+        RuleStatus::Error => match policy.failure_policy {
+            FailurePolicy::Fail => enforces(policy),
+            FailurePolicy::Ignore => false,
+        },
+    }
+}
+
+/// Whether any rule that answered is enforced.
+fn enforces(policy: &PolicyResponse) -> bool {
+    policy
+        .rules
+        .iter()
+        .any(|rule| rule.failure_action == FailureAction::Enforce)
+}
+
+/// What the user is told about rules that did not refuse.
+fn warnings(policy: &PolicyResponse) -> impl Iterator<Item = String> + '_ {
+    policy.rules.iter().filter_map(|rule| match rule.status {
+        RuleStatus::Pass | RuleStatus::Skip => None,
+        // An error that was let through is said in any case: nobody else would notice that the rule is not in force.
+        RuleStatus::Error => Some(warning(policy, rule)),
+        RuleStatus::Fail | RuleStatus::Warn => policy.emit_warning.then(|| warning(policy, rule)),
+    })
+}
+
+fn warning(policy: &PolicyResponse, rule: &RuleResponse) -> String {
+    format!("policy {}.{}: {}", policy.policy, rule.rule, rule.message)
+}
+
+#[cfg(test)]
+mod tests;

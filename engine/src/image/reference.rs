@@ -1,4 +1,7 @@
 //! Image references, as people write them and as registries are asked for them.
+//!
+//! Knows two readings of the same text: Kyverno's, which policies are written for, and containerd's, which decides what
+//! is pulled. They differ in letter case, default ports and `library/`, and a policy must not be evaded by that.
 
 use std::fmt;
 
@@ -72,3 +75,210 @@ pub struct ImageReference {
     /// Digest, where written.
     pub digest: Option<Digest>,
 }
+
+/// The longest reference that is read: 255 characters of name, 128 of tag, 71 of digest, and room for a long port.
+const MAX_REFERENCE: usize = 512;
+/// The longest repository name with its registry, as the distribution's grammar has it.
+const MAX_NAME: usize = 255;
+/// The longest tag, as the distribution's grammar has it.
+const MAX_TAG: usize = 128;
+
+impl ImageReference {
+    /// Reads a reference by the distribution's grammar, with Kyverno's defaults.
+    pub fn parse(text: &str) -> Result<Self, ReferenceError> {
+        if text.is_empty() || text.len() > MAX_REFERENCE {
+            return Err(ReferenceError::Length);
+        }
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => (rest, Some(Digest::parse(digest)?)),
+            None => (text, None),
+        };
+        let (name, tag) = split_tag(rest);
+        if let Some(tag) = tag
+            && !is_tag(tag)
+        {
+            return Err(ReferenceError::Tag);
+        }
+        let (registry, path) = split_registry(name);
+        if !is_registry(registry) {
+            return Err(ReferenceError::Registry);
+        }
+        if !path.split('/').all(is_path_component) || registry.len() + path.len() >= MAX_NAME {
+            return Err(ReferenceError::Repository);
+        }
+        let tag = match (tag, &digest) {
+            (Some(tag), _) => Some(tag.to_owned()),
+            (None, Some(_)) => None,
+            (None, None) => Some("latest".to_owned()),
+        };
+        Ok(Self {
+            registry: registry.to_owned(),
+            path: path.to_owned(),
+            tag,
+            digest,
+        })
+    }
+
+    /// Kyverno's normal form: `registry/path:tag`, or `registry/path@digest` where there is a digest.
+    pub fn kyverno_form(&self) -> String {
+        self.form(&self.registry, &self.path)
+    }
+
+    /// What containerd pulls: the host in lower case, Docker Hub under one name with `library/`, no default port.
+    pub fn containerd_form(&self) -> String {
+        let (registry, path) = self.containerd_repository();
+        self.form(&registry, &path)
+    }
+
+    /// `registry/path` without tag and digest, as written.
+    pub fn repository(&self) -> String {
+        format!("{}/{}", self.registry, self.path)
+    }
+
+    /// Registry and path as containerd resolves them.
+    pub fn containerd_repository(&self) -> (String, String) {
+        let lower = self.registry.to_ascii_lowercase();
+        let host = lower.strip_suffix(":443").unwrap_or(&lower);
+        if matches!(host, "docker.io" | "index.docker.io") {
+            let path = if self.path.contains('/') {
+                self.path.clone()
+            } else {
+                format!("library/{}", self.path)
+            };
+            return ("docker.io".to_owned(), path);
+        }
+        // A host that is one only by its capitals would read as a path in lower case.
+        let is_host = host.contains(['.', ':', '[']) || host == "localhost";
+        let host = if is_host { host } else { &self.registry };
+        (host.to_owned(), self.path.clone())
+    }
+
+    /// All texts that an `imageReferences` pattern is compared with: both readings, and where there are a tag and a
+    /// digest both by digest and by tag, so that a policy for a tag still holds after its digest was patched in.
+    pub fn forms(&self) -> Vec<String> {
+        let (registry, path) = self.containerd_repository();
+        let mut forms = vec![self.kyverno_form(), self.form(&registry, &path)];
+        if let (Some(tag), Some(_)) = (&self.tag, &self.digest) {
+            forms.push(format!("{}/{}:{tag}", self.registry, self.path));
+            forms.push(format!("{registry}/{path}:{tag}"));
+        }
+        forms.sort();
+        forms.dedup();
+        forms
+    }
+
+    fn form(&self, registry: &str, path: &str) -> String {
+        match (&self.digest, &self.tag) {
+            (Some(digest), _) => format!("{registry}/{path}@{digest}"),
+            (None, Some(tag)) => format!("{registry}/{path}:{tag}"),
+            (None, None) => format!("{registry}/{path}"),
+        }
+    }
+}
+
+/// All parts as `registry/path[:tag][@digest]`.
+impl fmt::Display for ImageReference {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}/{}", self.registry, self.path)?;
+        if let Some(tag) = &self.tag {
+            write!(formatter, ":{tag}")?;
+        }
+        if let Some(digest) = &self.digest {
+            write!(formatter, "@{digest}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The text that stands in the object, with a digest behind it: the tag is kept for people.
+pub fn with_digest(text: &str, digest: &Digest) -> String {
+    let name = text.split_once('@').map_or(text, |(name, _)| name);
+    format!("{name}@{digest}")
+}
+
+/// A tag follows the last colon, unless a slash follows that: then the colon is before a port.
+fn split_tag(text: &str) -> (&str, Option<&str>) {
+    match text.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+        _ => (text, None),
+    }
+}
+
+/// The first component is a registry when it cannot be part of a path: a dot, a colon, `localhost` or upper case.
+fn split_registry(name: &str) -> (&str, &str) {
+    match name.split_once('/') {
+        Some((first, rest))
+            if first.contains(['.', ':', '['])
+                || first == "localhost"
+                || first.bytes().any(|byte| byte.is_ascii_uppercase()) =>
+        {
+            (first, rest)
+        }
+        _ => ("docker.io", name),
+    }
+}
+
+fn is_registry(text: &str) -> bool {
+    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let Some((address, rest)) = rest.split_once(']') else {
+            return false;
+        };
+        if address.parse::<std::net::Ipv6Addr>().is_err() {
+            return false;
+        }
+        match rest.strip_prefix(':') {
+            Some(port) => (None, Some(port)),
+            None if rest.is_empty() => (None, None),
+            None => return false,
+        }
+    } else {
+        match text.split_once(':') {
+            Some((host, port)) => (Some(host), Some(port)),
+            None => (Some(text), None),
+        }
+    };
+    host.is_none_or(|host| host.split('.').all(is_host_component))
+        && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+}
+
+fn is_host_component(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// Lower-case letters and digits, separated by one dot, one or two underscores, or any number of dashes.
+fn is_path_component(text: &str) -> bool {
+    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let mut separator = String::new();
+    for byte in text.bytes() {
+        if is_word(byte) {
+            if !is_separator(&separator) {
+                return false;
+            }
+            separator.clear();
+        } else {
+            separator.push(char::from(byte));
+        }
+    }
+    separator.is_empty() && text.bytes().next().is_some_and(is_word)
+}
+
+fn is_separator(text: &str) -> bool {
+    matches!(text, "" | "." | "_" | "__") || text.bytes().all(|byte| byte == b'-')
+}
+
+fn is_tag(text: &str) -> bool {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    text.len() <= MAX_TAG
+        && text.bytes().next().is_some_and(is_word)
+        && text
+            .bytes()
+            .all(|byte| is_word(byte) || matches!(byte, b'.' | b'-'))
+}
+
+#[cfg(test)]
+mod tests;

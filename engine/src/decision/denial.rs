@@ -1,0 +1,49 @@
+//! The text of a refusal, byte for byte as Kyverno writes it: people's tooling reads it.
+
+use std::collections::BTreeMap;
+
+use crate::admission::AdmissionRequest;
+use crate::response::{PolicyResponse, RuleStatus};
+
+use super::yaml_text;
+
+/// Two line feeds, a sentence with a trailing space, and a YAML map of policy to rule to message.
+pub(super) fn message(request: &AdmissionRequest, blocking: &[&PolicyResponse]) -> String {
+    let mut policies: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
+    for policy in blocking {
+        for rule in &policy.rules {
+            if is_listed(rule.status) {
+                policies
+                    .entry(&policy.policy)
+                    .or_default()
+                    .insert(&rule.rule, &rule.message);
+            }
+        }
+    }
+    format!(
+        "\n\nresource {}/{}/{} was blocked due to the following policies \n\n{}",
+        request.kind.kind,
+        request.namespace.as_deref().unwrap_or(""),
+        name(request),
+        yaml_text::nested_map(&policies)
+    )
+}
+
+/// Everything but what passed or did not apply, also the failures of rules that only audit.
+fn is_listed(status: RuleStatus) -> bool {
+    match status {
+        RuleStatus::Pass | RuleStatus::Skip => false,
+        RuleStatus::Fail | RuleStatus::Warn | RuleStatus::Error => true,
+    }
+}
+
+/// The object's own name; on DELETE the old object's; the request's where the object has none.
+fn name(request: &AdmissionRequest) -> &str {
+    request
+        .object
+        .as_ref()
+        .or(request.old_object.as_ref())
+        .and_then(|object| object.pointer("/metadata/name"))
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or(&request.name)
+}
