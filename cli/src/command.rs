@@ -6,6 +6,7 @@ use crate::args::{Command, VersionArgs, VersionFormat};
 use crate::exit_status::ExitStatus;
 use crate::io::Io;
 
+pub mod check;
 pub mod serve;
 pub mod verify;
 
@@ -14,8 +15,9 @@ pub fn run(command: Command, io: &mut Io<'_>) -> Result<ExitStatus> {
     match command {
         Command::Serve(args) => serve::run(&args, io),
         Command::Verify(args) => verify::run(&args, io),
+        Command::Check(args) => check::run(&args, io),
         Command::Version(args) => version(&args, io),
-        Command::Test(_) | Command::Check(_) | Command::Compile(_) | Command::Demo(_) => {
+        Command::Test(_) | Command::Compile(_) | Command::Demo(_) => {
             anyhow::bail!("not built yet")
         }
     }

@@ -6,6 +6,8 @@ use std::io::{IsTerminal as _, Read, Stderr, Stdin, Stdout, Write};
 
 use clap::ValueEnum;
 
+use crate::render::human::Style;
+
 /// What the user wants with colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ColourChoice {
@@ -98,6 +100,14 @@ impl<'a> Io<'a> {
             stderr,
             colours: Colours::Off,
             width: DEFAULT_WIDTH,
+        }
+    }
+
+    /// How text is laid out on these streams.
+    pub fn style(&self) -> Style {
+        Style {
+            colours: self.colours,
+            width: self.width,
         }
     }
 

@@ -15,6 +15,8 @@ pub mod args;
 pub mod command;
 pub mod exit_status;
 pub mod io;
+pub mod render;
+pub mod sources;
 
 /// Runs the command that `arguments` (the program's name first) ask for.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> ExitStatus {

@@ -46,6 +46,8 @@ pub struct Diagnostic {
 /// Each has its section in `docs/diagnostics.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Code {
+    /// The file cannot be read, or is not UTF-8; said by hosts, since the engine opens no files.
+    UnreadableFile,
     /// The text is not YAML.
     InvalidYaml,
     /// A field that the kind does not have.
@@ -64,6 +66,7 @@ impl Code {
     /// The name in kebab case.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::UnreadableFile => "unreadable-file",
             Self::InvalidYaml => "invalid-yaml",
             Self::UnknownField => "unknown-field",
             Self::InvalidValue => "invalid-value",

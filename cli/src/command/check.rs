@@ -1,0 +1,83 @@
+//! `regent check`: everything that is wrong with policies, all of it at once.
+
+use anyhow::Result;
+use regent_engine::diagnostic::{Diagnostic, Severity};
+use regent_engine::load::{Environment, load};
+use serde_json::json;
+
+use crate::args::check::{CheckArgs, Format};
+use crate::exit_status::ExitStatus;
+use crate::io::Io;
+use crate::render::{human, json};
+use crate::sources;
+
+/// Runs `regent check`.
+pub fn run(args: &CheckArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
+    let sources = sources::read(&args.policies, io.stdin);
+    let unreadable = sources.unreadable.len();
+    let mut diagnostics = sources.unreadable;
+    diagnostics.extend(load(&sources.texts, &Environment::default()).diagnostics);
+    let counts = Counts::of(sources.texts.len() + unreadable, &diagnostics);
+    match args.format {
+        Format::Human => show_human(&diagnostics, &counts, io)?,
+        Format::Json => show_json(&diagnostics, &counts, io)?,
+    }
+    Ok(if counts.errors > 0 {
+        ExitStatus::DoesNotCompile
+    } else {
+        ExitStatus::Pass
+    })
+}
+
+struct Counts {
+    files: usize,
+    errors: usize,
+    warnings: usize,
+}
+
+impl Counts {
+    fn of(files: usize, diagnostics: &[Diagnostic]) -> Self {
+        let of = |severity| {
+            diagnostics
+                .iter()
+                .filter(|diagnostic| diagnostic.severity == severity)
+                .count()
+        };
+        Self {
+            files,
+            errors: of(Severity::Error),
+            warnings: of(Severity::Warning),
+        }
+    }
+}
+
+fn show_human(diagnostics: &[Diagnostic], counts: &Counts, io: &mut Io<'_>) -> Result<()> {
+    let style = io.style();
+    for diagnostic in diagnostics {
+        writeln!(io.stderr, "{}", human::render(diagnostic, style))?;
+    }
+    writeln!(
+        io.stdout,
+        "checked {}: {}, {}",
+        plural(counts.files, "file"),
+        plural(counts.errors, "error"),
+        plural(counts.warnings, "warning")
+    )?;
+    Ok(())
+}
+
+fn show_json(diagnostics: &[Diagnostic], counts: &Counts, io: &mut Io<'_>) -> Result<()> {
+    let diagnostics: Vec<_> = diagnostics.iter().map(json::diagnostic).collect();
+    let document = json!({
+        "summary": {"files": counts.files, "errors": counts.errors, "warnings": counts.warnings},
+        "diagnostics": diagnostics,
+    });
+    writeln!(io.stdout, "{document:#}")?;
+    Ok(())
+}
+
+/// `1 file`, `2 files`.
+fn plural(count: usize, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
+}

@@ -1,0 +1,4 @@
+//! Results as people and machines read them.
+
+pub mod human;
+pub mod json;

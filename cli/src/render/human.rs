@@ -1,0 +1,150 @@
+//! Diagnostics for a person at a terminal: the author's own lines, what is wrong there, and what to do.
+//!
+//! The only place that names miette.
+
+use std::fmt;
+
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use regent_engine::diagnostic::{Diagnostic, Severity};
+
+use crate::io::Colours;
+
+/// How text is laid out.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    /// Whether escapes may be written.
+    pub colours: Colours,
+    /// Columns of the terminal.
+    pub width: usize,
+}
+
+/// Renders one diagnostic, with a line break at its end.
+pub fn render(diagnostic: &Diagnostic, style: Style) -> String {
+    let theme = if style.colours.are_on() {
+        GraphicalTheme::unicode()
+    } else {
+        GraphicalTheme::unicode_nocolor()
+    };
+    let handler = GraphicalReportHandler::new_themed(theme)
+        .with_width(style.width)
+        .with_links(false)
+        .without_syntax_highlighting();
+    let report = Report {
+        diagnostic,
+        source: NamedSource::new(
+            printable(&diagnostic.source.name),
+            printable(&diagnostic.source.text),
+        ),
+    };
+    let mut text = String::new();
+    if handler.render_report(&mut text, &report).is_err() {
+        // The graphical form could not be laid out; the plain one always can.
+        text = format!("{}\n", line(diagnostic));
+    }
+    text
+}
+
+/// One line: `file:line:column: error[code]: message`.
+pub fn line(diagnostic: &Diagnostic) -> String {
+    let source = &diagnostic.source;
+    let place = diagnostic.labels.first().map_or_else(String::new, |label| {
+        let (line, column) = source.position(label.span.start);
+        format!("{line}:{column}:")
+    });
+    let severity = severity_name(diagnostic.severity);
+    printable(&format!(
+        "{}:{place} {severity}[{}]: {}",
+        source.name,
+        diagnostic.code.name(),
+        diagnostic.message
+    ))
+}
+
+/// The name of a severity in output.
+pub const fn severity_name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    }
+}
+
+/// The text with every control character other than line breaks and tabs made harmless.
+///
+/// A policy or a resource may hold terminal escapes; each becomes as many bytes of `?`, so that offsets hold.
+pub fn printable(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() && !matches!(character, '\n' | '\t' | '\r') {
+            safe.extend(std::iter::repeat_n('?', character.len_utf8()));
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
+/// A diagnostic as miette wants it.
+struct Report<'a> {
+    diagnostic: &'a Diagnostic,
+    source: NamedSource<String>,
+}
+
+impl fmt::Debug for Report<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.diagnostic, formatter)
+    }
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&printable(&self.diagnostic.message))
+    }
+}
+
+impl std::error::Error for Report<'_> {}
+
+impl miette::Diagnostic for Report<'_> {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.diagnostic.code.name()))
+    }
+
+    fn severity(&self) -> Option<miette::Severity> {
+        Some(match self.diagnostic.severity {
+            Severity::Warning => miette::Severity::Warning,
+            Severity::Error => miette::Severity::Error,
+        })
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        let help = self.diagnostic.help.as_deref()?;
+        Some(Box::new(printable(help)))
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        // Without a label there is nothing in the text to show.
+        (!self.diagnostic.labels.is_empty()).then_some(&self.source as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let end = self.diagnostic.source.text.len();
+        let labels = self
+            .diagnostic
+            .labels
+            .iter()
+            .enumerate()
+            .map(move |(index, label)| {
+                let start = label.span.start.min(end);
+                let length = label.span.end.clamp(start, end) - start;
+                let text = (!label.text.is_empty()).then(|| printable(&label.text));
+                if index == 0 {
+                    LabeledSpan::new_primary_with_span(text, (start, length))
+                } else {
+                    LabeledSpan::new_with_span(text, (start, length))
+                }
+            });
+        Some(Box::new(labels))
+    }
+}
+
+#[cfg(test)]
+mod tests;
