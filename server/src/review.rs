@@ -1,0 +1,358 @@
+//! `admission.k8s.io/v1` as JSON: the only module that knows the wire.
+//!
+//! Reading is strict: what an API server would not send is refused by the name of the field. Where a key is repeated
+//! the last one counts, as in Go. Depth is bounded by the JSON reader (128), size by the listener.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use regent_engine::admission::{
+    AdmissionRequest, GroupVersionKind, GroupVersionResource, Operation, UserInfo,
+};
+use regent_engine::decision::Decision;
+use regent_engine::response::PatchOperation;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+#[cfg(test)]
+mod tests;
+
+/// The version that is spoken.
+const API_VERSION: &str = "admission.k8s.io/v1";
+
+/// The kind that is spoken.
+const KIND: &str = "AdmissionReview";
+
+/// Longest uid that is echoed; an API server's has 36 characters.
+const MAX_UID: usize = 256;
+
+/// Longest message of an answer in bytes; Kyverno's longest for 100 failing policies has 21,000.
+const MAX_MESSAGE: usize = 128 * 1024;
+
+/// Why bytes are no review that can be answered.
+#[derive(Debug, Error)]
+pub enum ReviewError {
+    /// Not JSON, or nested too deep.
+    #[error("the body is not an admission review: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Another version of the review.
+    #[error(
+        "`apiVersion` is `{0}`, and only `{API_VERSION}` is served: set `admissionReviewVersions: [v1]`"
+    )]
+    ApiVersion(String),
+    /// Another kind.
+    #[error("`kind` is `{0}`, not `{KIND}`")]
+    Kind(String),
+    /// A field that an API server always sends is not there.
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+    /// A field has the wrong type or value.
+    #[error("`{field}` is not {expected}")]
+    Invalid {
+        /// Path of the field.
+        field: &'static str,
+        /// What it has to be.
+        expected: &'static str,
+    },
+}
+
+/// Reads a review's request.
+pub fn read(bytes: &[u8]) -> Result<AdmissionRequest, ReviewError> {
+    let mut review = object(serde_json::from_slice(bytes)?, "the review")?;
+    let api_version = required_text(&mut review, "apiVersion", "apiVersion")?;
+    if api_version != API_VERSION {
+        return Err(ReviewError::ApiVersion(shortened(&api_version, 64)));
+    }
+    let kind = required_text(&mut review, "kind", "kind")?;
+    if kind != KIND {
+        return Err(ReviewError::Kind(shortened(&kind, 64)));
+    }
+    let request = review
+        .remove("request")
+        .filter(|request| !request.is_null())
+        .ok_or(ReviewError::Missing("request"))?;
+    read_request(object(request, "request")?)
+}
+
+fn read_request(mut fields: Map<String, Value>) -> Result<AdmissionRequest, ReviewError> {
+    let uid = required_text(&mut fields, "uid", "request.uid")?;
+    if uid.is_empty() {
+        return Err(ReviewError::Missing("request.uid"));
+    }
+    if uid.len() > MAX_UID {
+        return Err(ReviewError::Invalid {
+            field: "request.uid",
+            expected: "at most 256 bytes long",
+        });
+    }
+    let operation = operation(&required_text(
+        &mut fields,
+        "operation",
+        "request.operation",
+    )?)?;
+    let request = AdmissionRequest {
+        uid,
+        kind: kind(&mut fields)?,
+        resource: resource(&mut fields)?,
+        sub_resource: text(&mut fields, "subResource", "request.subResource")?
+            .filter(|name| !name.is_empty()),
+        name: text(&mut fields, "name", "request.name")?.unwrap_or_default(),
+        namespace: text(&mut fields, "namespace", "request.namespace")?
+            .filter(|name| !name.is_empty()),
+        operation,
+        user_info: Some(user_info(&mut fields)?),
+        roles: Vec::new(),
+        cluster_roles: Vec::new(),
+        object: optional_object(&mut fields, "object", "request.object")?,
+        old_object: optional_object(&mut fields, "oldObject", "request.oldObject")?,
+        dry_run: flag(&mut fields, "dryRun", "request.dryRun")?,
+        options: optional_object(&mut fields, "options", "request.options")?,
+    };
+    // A policy about an object that is not there would judge nothing, and nothing is not a pass.
+    let needs_object = matches!(operation, Operation::Create | Operation::Update);
+    let needs_old_object = matches!(operation, Operation::Update | Operation::Delete);
+    if needs_object && request.object.is_none() {
+        return Err(ReviewError::Missing("request.object"));
+    }
+    if needs_old_object && request.old_object.is_none() {
+        return Err(ReviewError::Missing("request.oldObject"));
+    }
+    Ok(request)
+}
+
+fn operation(name: &str) -> Result<Operation, ReviewError> {
+    match name {
+        "CREATE" => Ok(Operation::Create),
+        "UPDATE" => Ok(Operation::Update),
+        "DELETE" => Ok(Operation::Delete),
+        "CONNECT" => Ok(Operation::Connect),
+        _ => Err(ReviewError::Invalid {
+            field: "request.operation",
+            expected: "one of CREATE, UPDATE, DELETE and CONNECT",
+        }),
+    }
+}
+
+fn kind(fields: &mut Map<String, Value>) -> Result<GroupVersionKind, ReviewError> {
+    let mut kind = required_object(fields, "kind", "request.kind")?;
+    Ok(GroupVersionKind {
+        group: text(&mut kind, "group", "request.kind.group")?.unwrap_or_default(),
+        version: required_text(&mut kind, "version", "request.kind.version")?,
+        kind: required_text(&mut kind, "kind", "request.kind.kind")?,
+    })
+}
+
+fn resource(fields: &mut Map<String, Value>) -> Result<GroupVersionResource, ReviewError> {
+    let mut resource = required_object(fields, "resource", "request.resource")?;
+    Ok(GroupVersionResource {
+        group: text(&mut resource, "group", "request.resource.group")?.unwrap_or_default(),
+        version: required_text(&mut resource, "version", "request.resource.version")?,
+        resource: required_text(&mut resource, "resource", "request.resource.resource")?,
+    })
+}
+
+fn user_info(fields: &mut Map<String, Value>) -> Result<UserInfo, ReviewError> {
+    let mut user = required_object(fields, "userInfo", "request.userInfo")?;
+    let extra = match user.remove("extra") {
+        None | Some(Value::Null) => BTreeMap::new(),
+        Some(extra) => object(extra, "request.userInfo.extra")?
+            .into_iter()
+            .map(|(name, values)| Ok((name, texts(Some(values), "request.userInfo.extra")?)))
+            .collect::<Result<_, ReviewError>>()?,
+    };
+    Ok(UserInfo {
+        username: text(&mut user, "username", "request.userInfo.username")?.unwrap_or_default(),
+        uid: text(&mut user, "uid", "request.userInfo.uid")?.unwrap_or_default(),
+        groups: texts(user.remove("groups"), "request.userInfo.groups")?,
+        extra,
+    })
+}
+
+fn object(value: Value, field: &'static str) -> Result<Map<String, Value>, ReviewError> {
+    match value {
+        Value::Object(fields) => Ok(fields),
+        _ => Err(ReviewError::Invalid {
+            field,
+            expected: "an object",
+        }),
+    }
+}
+
+fn required_object(
+    fields: &mut Map<String, Value>,
+    key: &str,
+    field: &'static str,
+) -> Result<Map<String, Value>, ReviewError> {
+    object(
+        fields.remove(key).ok_or(ReviewError::Missing(field))?,
+        field,
+    )
+}
+
+fn optional_object(
+    fields: &mut Map<String, Value>,
+    key: &str,
+    field: &'static str,
+) -> Result<Option<Value>, ReviewError> {
+    match fields.remove(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value @ Value::Object(_)) => Ok(Some(value)),
+        Some(_) => Err(ReviewError::Invalid {
+            field,
+            expected: "an object",
+        }),
+    }
+}
+
+fn text(
+    fields: &mut Map<String, Value>,
+    key: &str,
+    field: &'static str,
+) -> Result<Option<String>, ReviewError> {
+    match fields.remove(key) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(ReviewError::Invalid {
+            field,
+            expected: "a string",
+        }),
+    }
+}
+
+fn required_text(
+    fields: &mut Map<String, Value>,
+    key: &str,
+    field: &'static str,
+) -> Result<String, ReviewError> {
+    text(fields, key, field)?.ok_or(ReviewError::Missing(field))
+}
+
+fn texts(value: Option<Value>, field: &'static str) -> Result<Vec<String>, ReviewError> {
+    let wrong = || ReviewError::Invalid {
+        field,
+        expected: "a list of strings",
+    };
+    match value {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(values)) => values
+            .into_iter()
+            .map(|value| match value {
+                Value::String(text) => Ok(text),
+                _ => Err(wrong()),
+            })
+            .collect(),
+        Some(_) => Err(wrong()),
+    }
+}
+
+fn flag(
+    fields: &mut Map<String, Value>,
+    key: &str,
+    field: &'static str,
+) -> Result<bool, ReviewError> {
+    match fields.remove(key) {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(flag)) => Ok(flag),
+        Some(_) => Err(ReviewError::Invalid {
+            field,
+            expected: "true or false",
+        }),
+    }
+}
+
+/// `text`, cut at a character boundary to at most `length` bytes.
+fn shortened(text: &str, length: usize) -> String {
+    if text.len() <= length {
+        return text.to_owned();
+    }
+    let end = (0..=length)
+        .rev()
+        .find(|end| text.is_char_boundary(*end))
+        .unwrap_or(0);
+    format!("{}…", text.get(..end).unwrap_or(""))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: Response<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Response<'a> {
+    uid: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<Status>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    warnings: &'a [String],
+}
+
+/// As Kyverno writes it: no code and no reason; the API server fills in 400.
+#[derive(Serialize)]
+struct Status {
+    status: &'static str,
+    message: String,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "op", rename_all = "lowercase")]
+enum Operand<'a> {
+    Add { path: &'a str, value: &'a Value },
+    Replace { path: &'a str, value: &'a Value },
+    Remove { path: &'a str },
+}
+
+/// Writes the review that answers the request `uid`: the response alone, the request is not sent back.
+pub fn write(uid: &str, decision: &Decision) -> Result<Vec<u8>, ReviewError> {
+    let response = match decision {
+        Decision::Allow { patch, warnings } => Response {
+            uid,
+            allowed: true,
+            status: None,
+            patch_type: (!patch.is_empty()).then_some("JSONPatch"),
+            patch: encoded_patch(patch)?,
+            warnings,
+        },
+        Decision::Deny { message } => Response {
+            uid,
+            allowed: false,
+            status: Some(Status {
+                status: "Failure",
+                message: shortened(message, MAX_MESSAGE),
+            }),
+            patch: None,
+            patch_type: None,
+            warnings: &[],
+        },
+    };
+    Ok(serde_json::to_vec(&Answer {
+        api_version: API_VERSION,
+        kind: KIND,
+        response,
+    })?)
+}
+
+fn encoded_patch(patch: &[PatchOperation]) -> Result<Option<String>, ReviewError> {
+    if patch.is_empty() {
+        return Ok(None);
+    }
+    let operands: Vec<Operand<'_>> = patch
+        .iter()
+        .map(|operation| match operation {
+            PatchOperation::Add { path, value } => Operand::Add { path, value },
+            PatchOperation::Replace { path, value } => Operand::Replace { path, value },
+            PatchOperation::Remove { path } => Operand::Remove { path },
+        })
+        .collect();
+    Ok(Some(STANDARD.encode(serde_json::to_vec(&operands)?)))
+}

@@ -1,0 +1,151 @@
+use regent_engine::admission::Operation;
+use regent_engine::decision::Decision;
+use regent_engine::response::PatchOperation;
+use serde_json::{Value, json};
+
+use super::{read, write};
+
+fn review() -> Value {
+    json!({
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": "u-1",
+            "kind": {"group": "", "version": "v1", "kind": "Pod"},
+            "resource": {"group": "", "version": "v1", "resource": "pods"},
+            "name": "a", "namespace": "default", "operation": "CREATE",
+            "userInfo": {"username": "alice", "groups": ["dev"], "extra": {"k": ["v"]}},
+            "object": {"kind": "Pod"}, "oldObject": null, "dryRun": true,
+        },
+    })
+}
+
+fn refused(change: impl FnOnce(&mut Value)) -> String {
+    let mut review = review();
+    change(&mut review);
+    read(review.to_string().as_bytes()).unwrap_err().to_string()
+}
+
+#[test]
+fn a_review_is_read() {
+    let request = read(review().to_string().as_bytes()).unwrap();
+    assert_eq!(request.uid, "u-1");
+    assert_eq!(request.operation, Operation::Create);
+    assert_eq!(request.namespace.as_deref(), Some("default"));
+    assert_eq!(request.sub_resource, None);
+    let user = request.user_info.unwrap();
+    assert_eq!(user.username, "alice");
+    assert_eq!(user.extra["k"], ["v"]);
+    assert!(request.dry_run && request.old_object.is_none());
+}
+
+#[test]
+fn what_an_api_server_would_not_send_is_refused_by_name() {
+    let cases: [(&str, fn(&mut Value)); 12] = [
+        ("`request` is missing", |v| v["request"] = Value::Null),
+        ("`request.uid` is missing", |v| {
+            v["request"]["uid"] = json!("")
+        }),
+        ("`request.uid` is not a string", |v| {
+            v["request"]["uid"] = json!(7)
+        }),
+        ("`request.uid` is not at most 256 bytes long", |v| {
+            v["request"]["uid"] = json!("u".repeat(257));
+        }),
+        ("`request.object` is missing", |v| {
+            v["request"]["object"] = Value::Null
+        }),
+        ("`request.object` is not an object", |v| {
+            v["request"]["object"] = json!([1])
+        }),
+        ("`request.oldObject` is missing", |v| {
+            v["request"]["operation"] = json!("DELETE")
+        }),
+        (
+            "`request.operation` is not one of CREATE, UPDATE, DELETE and CONNECT",
+            |v| v["request"]["operation"] = json!("create"),
+        ),
+        ("`request.userInfo` is not an object", |v| {
+            v["request"]["userInfo"] = json!("root")
+        }),
+        ("`request.userInfo.groups` is not a list of strings", |v| {
+            v["request"]["userInfo"]["groups"] = json!([1]);
+        }),
+        ("`request.dryRun` is not true or false", |v| {
+            v["request"]["dryRun"] = json!("no")
+        }),
+        ("`kind` is `Pod`, not `AdmissionReview`", |v| {
+            v["kind"] = json!("Pod")
+        }),
+    ];
+    for (message, change) in cases {
+        assert_eq!(refused(change), message);
+    }
+    assert!(
+        refused(|v| v["apiVersion"] = json!("admission.k8s.io/v1beta1"))
+            .contains("only `admission.k8s.io/v1` is served")
+    );
+}
+
+#[test]
+fn the_last_of_repeated_keys_counts() {
+    let text = review()
+        .to_string()
+        .replace(r#""uid":"u-1""#, r#""uid":"first","uid":"last""#)
+        .replace(r#"{"kind":"Pod"}"#, r#"{"spec":{"a":1},"spec":{"b":2}}"#);
+    let request = read(text.as_bytes()).unwrap();
+    assert_eq!(request.uid, "last");
+    assert_eq!(request.object.unwrap(), json!({"spec": {"b": 2}}));
+}
+
+#[test]
+fn depth_is_bounded() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let text = review().to_string().replace(r#"{"kind":"Pod"}"#, &deep);
+    let message = read(text.as_bytes()).unwrap_err().to_string();
+    assert!(message.contains("recursion limit"), "{message}");
+}
+
+#[test]
+fn an_answer_holds_the_response_alone() {
+    let allow = Decision::Allow {
+        patch: vec![
+            PatchOperation::Replace {
+                path: "/spec/image".into(),
+                value: json!("a@sha256:00"),
+            },
+            PatchOperation::Remove { path: "/x".into() },
+        ],
+        warnings: vec!["policy p.r: careful".into()],
+    };
+    let answer: Value = serde_json::from_slice(&write("u-1", &allow).unwrap()).unwrap();
+    assert_eq!(answer["response"]["patchType"], "JSONPatch");
+    assert_eq!(answer["response"]["warnings"][0], "policy p.r: careful");
+    let patch = answer["response"]["patch"].as_str().unwrap();
+    let patch = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, patch).unwrap();
+    assert_eq!(
+        serde_json::from_slice::<Value>(&patch).unwrap(),
+        json!([{"op": "replace", "path": "/spec/image", "value": "a@sha256:00"}, {"op": "remove", "path": "/x"}])
+    );
+    let deny = Decision::Deny {
+        message: "no".into(),
+    };
+    let answer: Value = serde_json::from_slice(&write("u-2", &deny).unwrap()).unwrap();
+    assert_eq!(
+        answer,
+        json!({
+            "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+            "response": {"uid": "u-2", "allowed": false, "status": {"status": "Failure", "message": "no"}},
+        })
+    );
+}
+
+#[test]
+fn a_huge_message_is_cut_at_a_character() {
+    let deny = Decision::Deny {
+        message: "é".repeat(100_000),
+    };
+    let answer: Value = serde_json::from_slice(&write("u", &deny).unwrap()).unwrap();
+    let message = answer["response"]["status"]["message"].as_str().unwrap();
+    assert!(message.len() < 132_000 && message.ends_with("é…"));
+}

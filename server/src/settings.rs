@@ -1,0 +1,94 @@
+//! What a server is started with, resolved: no defaults are filled in after this.
+//!
+//! Knows nothing of the command line that wrote it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// All that a server needs to know to start.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the API server is answered; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where Prometheus is answered, in plain HTTP; nowhere if none.
+    pub metrics_listen: Option<SocketAddr>,
+    /// The serving certificate.
+    pub tls: TlsSettings,
+    /// Policy files, and directories of them.
+    pub policies: Vec<PathBuf>,
+    /// Manifests of namespaces, whose labels `namespaceSelector` is matched with.
+    pub namespaces: Option<PathBuf>,
+    /// How long changed files may go unnoticed.
+    pub reload_interval: Duration,
+    /// How long connections are still accepted after a shutdown began, while readiness already says no.
+    pub shutdown_delay: Duration,
+    /// How long requests in flight may take to finish after that.
+    pub drain_timeout: Duration,
+    /// What bounds memory and time.
+    pub limits: Limits,
+}
+
+/// Where the serving certificate comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TlsSettings {
+    /// From files, read again when they change.
+    Files {
+        /// The certificate and its chain (PEM).
+        certificate: PathBuf,
+        /// Its key (PEM).
+        key: PathBuf,
+    },
+    /// Made at start, below a CA that is kept in a directory.
+    SelfSigned {
+        /// Where `ca.crt` and `ca.key` are kept.
+        directory: PathBuf,
+        /// Host names and addresses that the certificate is for.
+        names: Vec<String>,
+    },
+}
+
+/// What bounds the memory and time of the webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one review: an API server takes 3 MiB for an object and sends the old one too, either may grow by escapes.
+    pub body_bytes: usize,
+    /// Bytes of all bodies in memory at once; the parsed form is up to ten times that.
+    pub all_bodies_bytes: usize,
+    /// Connections at once; an API server speaks HTTP/1.1 with webhooks and opens one for each request in flight.
+    pub connections: usize,
+    /// Requests at once; more are answered 503.
+    pub requests: usize,
+    /// Streams at once on one HTTP/2 connection.
+    pub streams: u32,
+    /// Evaluations at once; they only need the processor, so more than there are cores gain nothing.
+    pub evaluations: usize,
+    /// Time for a TLS handshake.
+    pub handshake: Duration,
+    /// Time without a request after which a connection is closed, and for the head of a request to arrive.
+    /// Longer than the 90 s of Go's client, so that it is the client that closes and no request is lost.
+    pub idle: Duration,
+    /// Time for the body of a request to arrive.
+    pub body: Duration,
+    /// Time for an answer where neither the request nor a policy says: Kubernetes' own default.
+    pub answer: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            body_bytes: 16 << 20,
+            all_bodies_bytes: 64 << 20,
+            connections: 2048,
+            requests: 1024,
+            streams: 128,
+            // One more than cores, so that one slow evaluation on a single core does not hold up the others.
+            evaluations: cores + 1,
+            handshake: Duration::from_secs(10),
+            idle: Duration::from_secs(120),
+            body: Duration::from_secs(10),
+            answer: Duration::from_secs(10),
+        }
+    }
+}
