@@ -43,12 +43,12 @@ pub struct Diagnostic {
 
 /// The closed list of diagnostics, in kebab case when printed.
 ///
-/// Each has its section in `docs/diagnostics.md`.
+/// Each has its section in `docs/diagnostics.md`: a check's from the head of `check/<code>.rs`, the others' from here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Code {
     /// The file cannot be read, or is not UTF-8; said by hosts, since the engine opens no files.
     UnreadableFile,
-    /// The text is not YAML.
+    /// The text is not YAML, or not as Kubernetes reads it.
     InvalidYaml,
     /// A field that the kind does not have.
     UnknownField,
@@ -58,11 +58,88 @@ pub enum Code {
     MissingField,
     /// Part of the language that this version does not run, by name.
     NotSupported,
+    /// An operator that no condition knows.
+    UnknownOperator,
+    /// A public key that cannot be read.
+    InvalidKey,
+    /// A policy of a name that an earlier one has.
+    DuplicatePolicy,
+    /// Two rules of a policy have the same name.
+    DuplicateRuleName,
+    /// A name that is longer than Kubernetes' labels can be.
+    NameTooLong,
+    /// The same setting in its old and in its new place.
+    ConflictingSettings,
+    /// A variable where none can be.
+    VariableNotAllowed,
+    /// An expression that is not JMESPath.
+    InvalidExpression,
+    /// A variable that nothing sets.
+    UnknownVariable,
+    /// An element's variable outside of `foreach`.
+    ElementOutsideForeach,
+    /// A name that the language needs for itself.
+    ReservedName,
+    /// A policy that is never evaluated.
+    NeverEvaluated,
+    /// User data in a policy that is also evaluated where there is no user.
+    UserDataInBackground,
+    /// `match: *` together with what needs a kind.
+    WildcardKind,
+    /// A regular expression that does not compile.
+    InvalidRegex,
+    /// A regular expression for an identity that matches inside of a longer one.
+    UnanchoredRegex,
+    /// `rekor.url` of a log that no trust root has.
+    UnknownLog,
+    /// `mutateDigest: true` in a rule that only audits.
+    MutateDigestAudit,
+    /// An attestation that nobody is named to have signed.
+    AttestationWithoutKeyless,
+    /// An attestation that any of several workflows may sign.
+    WildcardAttestor,
+    /// An attestor that any identity satisfies.
+    AnyIdentity,
+    /// An operator in a case in which it never holds.
+    OperatorCase,
     /// The policy compiled to something that does not run: a defect of Regent.
     InternalError,
 }
 
 impl Code {
+    /// All of them, in the order of `docs/diagnostics.md`.
+    pub const ALL: [Self; 29] = [
+        Self::UnreadableFile,
+        Self::InvalidYaml,
+        Self::UnknownField,
+        Self::InvalidValue,
+        Self::MissingField,
+        Self::NotSupported,
+        Self::UnknownOperator,
+        Self::InvalidKey,
+        Self::DuplicatePolicy,
+        Self::DuplicateRuleName,
+        Self::NameTooLong,
+        Self::ConflictingSettings,
+        Self::VariableNotAllowed,
+        Self::InvalidExpression,
+        Self::UnknownVariable,
+        Self::ElementOutsideForeach,
+        Self::ReservedName,
+        Self::NeverEvaluated,
+        Self::UserDataInBackground,
+        Self::WildcardKind,
+        Self::InvalidRegex,
+        Self::UnanchoredRegex,
+        Self::UnknownLog,
+        Self::MutateDigestAudit,
+        Self::AttestationWithoutKeyless,
+        Self::WildcardAttestor,
+        Self::AnyIdentity,
+        Self::OperatorCase,
+        Self::InternalError,
+    ];
+
     /// The name in kebab case.
     pub const fn name(self) -> &'static str {
         match self {
@@ -72,14 +149,87 @@ impl Code {
             Self::InvalidValue => "invalid-value",
             Self::MissingField => "missing-field",
             Self::NotSupported => "not-supported",
+            Self::UnknownOperator => "unknown-operator",
+            Self::InvalidKey => "invalid-key",
+            Self::DuplicatePolicy => "duplicate-policy",
+            Self::DuplicateRuleName => "duplicate-rule-name",
+            Self::NameTooLong => "name-too-long",
+            Self::ConflictingSettings => "conflicting-settings",
+            Self::VariableNotAllowed => "variable-not-allowed",
+            Self::InvalidExpression => "invalid-expression",
+            Self::UnknownVariable => "unknown-variable",
+            Self::ElementOutsideForeach => "element-outside-foreach",
+            Self::ReservedName => "reserved-name",
+            Self::NeverEvaluated => "never-evaluated",
+            Self::UserDataInBackground => "user-data-in-background",
+            Self::WildcardKind => "wildcard-kind",
+            Self::InvalidRegex => "invalid-regex",
+            Self::UnanchoredRegex => "unanchored-regex",
+            Self::UnknownLog => "unknown-log",
+            Self::MutateDigestAudit => "mutate-digest-audit",
+            Self::AttestationWithoutKeyless => "attestation-without-keyless",
+            Self::WildcardAttestor => "wildcard-attestor",
+            Self::AnyIdentity => "any-identity",
+            Self::OperatorCase => "operator-case",
             Self::InternalError => "internal-error",
         }
     }
 }
 
 impl Diagnostic {
+    /// An error at a place.
+    pub fn error(code: Code, source: &Arc<Source>, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            source: Arc::clone(source),
+            labels: vec![Label {
+                span,
+                text: String::new(),
+            }],
+            help: None,
+        }
+    }
+
+    /// A warning at a place.
+    pub fn warning(
+        code: Code,
+        source: &Arc<Source>,
+        span: Span,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(code, source, span, message)
+        }
+    }
+
+    /// With advice.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// With another place, and what is to be said there.
+    #[must_use]
+    pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label {
+            span,
+            text: text.into(),
+        });
+        self
+    }
+
     /// Whether the policy that it is about is not run because of it.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
+    }
+
+    /// The place of its first label, counted from one; the start of the text where it has none.
+    pub fn position(&self) -> (usize, usize) {
+        let span = self.labels.first().map_or(0, |label| label.span.start);
+        self.source.position(span)
     }
 }

@@ -16,3 +16,4 @@ pub mod load;
 pub mod policy_set;
 pub mod response;
 pub mod source;
+pub mod yaml;
