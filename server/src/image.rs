@@ -1,3 +1,7 @@
 //! The host's answer to image needs: resolve, look into the cache, fetch, verify.
 
 pub mod artifact;
+pub mod discovery;
+pub mod fetch;
+pub mod layout;
+pub mod oci;

@@ -23,6 +23,18 @@ impl Digest {
         }
     }
 
+    /// The digest with this hash.
+    pub fn from_sha256(hash: [u8; 32]) -> Self {
+        let mut text = String::with_capacity(71);
+        text.push_str("sha256:");
+        for byte in hash {
+            for nibble in [byte >> 4, byte & 0xf] {
+                text.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+            }
+        }
+        Self(text)
+    }
+
     /// `sha256:HEX`.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,0 +1,277 @@
+//! From a digest to all signing material about it.
+//!
+//! Everything odd about a single piece is noted and left out; everything that leaves it open whether there is more
+//! evidence (an outage, more than is accepted, bytes that are not what their digest says) is an error, because rules
+//! may say that *all* statements must satisfy them. Judges nothing: `verify` does.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use regent_engine::image::Digest;
+
+use super::artifact::{Artifacts, BundleArtifact, LegacyArtifact};
+use super::fetch::{FetchError, quoted};
+use super::layout::Layouts;
+use super::oci::{
+    BUNDLE_PREFIX, DSSE_ENVELOPE, Descriptor, MAX_BLOB, MAX_EVIDENCE, MAX_TOTAL, Manifest,
+    OCI_CONFIG, OCI_EMPTY, SIMPLE_SIGNING, essence,
+};
+
+/// Pieces that are fetched at the same time for one digest.
+const PARALLEL: usize = 8;
+/// A referrer's manifest: one of a bundle has 900 bytes, one of cosign's experimental signatures 10 kB for each layer.
+const MAX_REFERRER_MANIFEST: u64 = 1 << 20;
+/// Lines about what was left out.
+const MAX_SKIPPED: usize = 64;
+
+/// Where evidence is looked for.
+#[derive(Debug, Clone, Copy)]
+pub enum Origin<'a> {
+    /// Layouts on disk.
+    Layouts(&'a Layouts),
+}
+
+impl Origin<'_> {
+    async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, FetchError> {
+        match self {
+            Self::Layouts(layouts) => Ok(layouts.referrers(digest)),
+        }
+    }
+
+    async fn tagged(&self, digest: &Digest, suffix: &str) -> Result<Vec<Manifest>, FetchError> {
+        match self {
+            Self::Layouts(layouts) => {
+                let mut manifests = Vec::new();
+                for manifest in layouts.tagged(digest, suffix) {
+                    manifests.push(layouts.manifest(&manifest).await?);
+                }
+                Ok(manifests)
+            }
+        }
+    }
+
+    async fn manifest(&self, digest: &Digest) -> Result<Manifest, FetchError> {
+        match self {
+            Self::Layouts(layouts) => layouts.manifest(digest).await,
+        }
+    }
+
+    async fn blob(&self, digest: &Digest, size: u64) -> Result<Bytes, FetchError> {
+        let bytes = match self {
+            Self::Layouts(layouts) => layouts.blob(digest, size).await?,
+        };
+        if bytes.len() as u64 == size {
+            Ok(bytes)
+        } else {
+            Err(FetchError::Malformed(format!(
+                "the blob {digest} has {} bytes, not the {size} that were announced",
+                bytes.len()
+            )))
+        }
+    }
+}
+
+/// Finds and fetches all signing material about `digest`.
+pub async fn discover(origin: Origin<'_>, digest: &Digest) -> Result<Artifacts, FetchError> {
+    let (referrers, signatures, attestations) = tokio::try_join!(
+        origin.referrers(digest),
+        origin.tagged(digest, ".sig"),
+        origin.tagged(digest, ".att"),
+    )?;
+    let mut found = Artifacts::default();
+    let candidates = candidates(referrers, &mut found);
+    let layers: Vec<Descriptor> = signatures
+        .iter()
+        .chain(&attestations)
+        .flat_map(Manifest::layers)
+        .cloned()
+        .collect();
+    let pieces = candidates.len() + layers.len();
+    if pieces > MAX_EVIDENCE {
+        return Err(FetchError::TooLarge(format!(
+            "{pieces} pieces of evidence about {digest}; at most {MAX_EVIDENCE} are accepted"
+        )));
+    }
+    let search = Search {
+        origin,
+        digest,
+        remaining: AtomicU64::new(MAX_TOTAL),
+    };
+    let from_referrers = stream::iter(candidates)
+        .map(|candidate| search.referrer(candidate))
+        .buffered(PARALLEL)
+        .try_collect::<Vec<_>>();
+    let from_tags = stream::iter(layers)
+        .map(|layer| search.legacy_layer(layer))
+        .buffered(PARALLEL)
+        .try_collect::<Vec<_>>();
+    let (from_referrers, from_tags) = tokio::try_join!(from_referrers, from_tags)?;
+    for part in from_referrers.into_iter().chain(from_tags) {
+        merge(&mut found, part);
+    }
+    Ok(found)
+}
+
+/// The referrers to look at; those of a type that is known to hold no signature are noted only.
+///
+/// The type in a list is a hint: registries have been seen to put the configuration's media type there.
+fn candidates(referrers: Vec<Descriptor>, found: &mut Artifacts) -> Vec<Descriptor> {
+    let mut candidates: Vec<Descriptor> = Vec::new();
+    for descriptor in referrers {
+        let hint = descriptor.artifact_type.as_deref().unwrap_or_default();
+        let hint = essence(hint);
+        let may_hold_evidence = hint.is_empty()
+            || [OCI_EMPTY, OCI_CONFIG].contains(&hint)
+            || hint.starts_with(BUNDLE_PREFIX)
+            || hint.starts_with("application/vnd.dev.cosign.");
+        let is_known = candidates
+            .iter()
+            .any(|known| known.written_digest == descriptor.written_digest);
+        if !may_hold_evidence {
+            let reason = format!("its artifact type {} is no signature format", quoted(hint));
+            skip(found, &descriptor.written_digest, reason);
+        } else if !is_known {
+            candidates.push(descriptor);
+        }
+    }
+    candidates
+}
+
+struct Search<'a> {
+    origin: Origin<'a>,
+    digest: &'a Digest,
+    remaining: AtomicU64,
+}
+
+impl Search<'_> {
+    async fn referrer(&self, descriptor: Descriptor) -> Result<Artifacts, FetchError> {
+        let mut found = Artifacts::default();
+        let written = descriptor.written_digest.as_str();
+        let Ok(manifest_digest) = descriptor.digest() else {
+            skip(&mut found, written, "its digest is no SHA-256".to_owned());
+            return Ok(found);
+        };
+        if descriptor.size > MAX_REFERRER_MANIFEST {
+            let reason = format!("its manifest has {} bytes", descriptor.size);
+            skip(&mut found, written, reason);
+            return Ok(found);
+        }
+        let manifest = match self.origin.manifest(&manifest_digest).await {
+            Ok(manifest) => manifest,
+            Err(FetchError::NotFound(_)) => {
+                skip(
+                    &mut found,
+                    written,
+                    "it is listed, and not there".to_owned(),
+                );
+                return Ok(found);
+            }
+            Err(error) => return Err(error),
+        };
+        self.spend(manifest.bytes.len() as u64)?;
+        if !manifest.is_about(self.digest) {
+            skip(&mut found, written, "it is about something else".to_owned());
+            return Ok(found);
+        }
+        for layer in manifest.layers() {
+            if layer.media_type.starts_with(BUNDLE_PREFIX) {
+                if let Some((_, bytes)) = self.layer(layer, &mut found).await? {
+                    found.bundles.push(BundleArtifact {
+                        manifest: manifest_digest.clone(),
+                        bytes,
+                    });
+                }
+            } else {
+                merge(&mut found, self.legacy_layer(layer.clone()).await?);
+            }
+        }
+        Ok(found)
+    }
+
+    async fn legacy_layer(&self, layer: Descriptor) -> Result<Artifacts, FetchError> {
+        let mut found = Artifacts::default();
+        let media_type = essence(&layer.media_type);
+        if ![SIMPLE_SIGNING, DSSE_ENVELOPE].contains(&media_type) {
+            let reason = format!(
+                "its media type {} is no signature format",
+                quoted(&layer.media_type)
+            );
+            skip(&mut found, &layer.written_digest, reason);
+            return Ok(found);
+        }
+        if let Some((digest, bytes)) = self.layer(&layer, &mut found).await? {
+            let artifact = LegacyArtifact {
+                layer: digest,
+                bytes,
+                annotations: layer.annotations.clone().unwrap_or_default(),
+            };
+            if media_type == SIMPLE_SIGNING {
+                found.signatures.push(artifact);
+            } else {
+                found.attestations.push(artifact);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The bytes of a layer, or nothing and a note why.
+    async fn layer(
+        &self,
+        layer: &Descriptor,
+        found: &mut Artifacts,
+    ) -> Result<Option<(Digest, Bytes)>, FetchError> {
+        let written = layer.written_digest.as_str();
+        let Ok(digest) = layer.digest() else {
+            skip(found, written, "its digest is no SHA-256".to_owned());
+            return Ok(None);
+        };
+        if layer.size == 0 || layer.size > MAX_BLOB {
+            let reason = format!("it has {} bytes; 1 to {MAX_BLOB} are accepted", layer.size);
+            skip(found, written, reason);
+            return Ok(None);
+        }
+        self.spend(layer.size)?;
+        match self.origin.blob(&digest, layer.size).await {
+            Ok(bytes) => Ok(Some((digest, bytes))),
+            Err(FetchError::NotFound(_)) => {
+                skip(found, written, "it is listed, and not there".to_owned());
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn spend(&self, bytes: u64) -> Result<(), FetchError> {
+        self.remaining
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(bytes)
+            })
+            .map(|_| ())
+            .map_err(|_| {
+                FetchError::TooLarge(format!(
+                    "the evidence about {} has more than {MAX_TOTAL} bytes",
+                    self.digest
+                ))
+            })
+    }
+}
+
+fn merge(into: &mut Artifacts, part: Artifacts) {
+    into.bundles.extend(part.bundles);
+    into.signatures.extend(part.signatures);
+    into.attestations.extend(part.attestations);
+    for (carrier, reason) in part.skipped {
+        skip(into, &carrier, reason);
+    }
+}
+
+fn skip(found: &mut Artifacts, carrier: &str, reason: String) {
+    if found.skipped.len() < MAX_SKIPPED {
+        let carrier: String = carrier.chars().take(80).collect();
+        found.skipped.push((carrier, reason));
+    }
+}
+
+#[cfg(test)]
+mod tests;

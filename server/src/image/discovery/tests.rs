@@ -1,0 +1,87 @@
+use std::path::PathBuf;
+
+use super::*;
+
+/// The layouts below `../shared`, or nothing where they are not.
+fn shared(below: &str) -> Option<PathBuf> {
+    let root = std::env::var_os("REGENT_SHARED").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
+        PathBuf::from,
+    );
+    let path = root.join(below);
+    if path.is_dir() {
+        return Some(path);
+    }
+    #[expect(
+        clippy::print_stderr,
+        reason = "tests say what they need when it is absent"
+    )]
+    {
+        eprintln!("skipped: needs `../shared/{below}` or `$REGENT_SHARED`");
+    }
+    None
+}
+
+fn image_of(entries: &str) -> Digest {
+    let written = entries
+        .lines()
+        .find_map(|line| line.strip_prefix("image @"));
+    Digest::parse(written.unwrap()).unwrap()
+}
+
+/// Every layout that real cosign wrote: what its list of entries says is what is found, and nothing is left out.
+#[tokio::test]
+async fn finds_what_cosign_wrote() {
+    for set in ["conformance/cosign", "conformance/provenance"] {
+        let Some(path) = shared(set) else { return };
+        let all = Layouts::open(std::slice::from_ref(&path)).unwrap();
+        let mut seen = 0;
+        for case in std::fs::read_dir(path).unwrap() {
+            let case = case.unwrap().path();
+            let Ok(entries) = std::fs::read_to_string(case.join("entries.txt")) else {
+                continue;
+            };
+            seen += 1;
+            let image = image_of(&entries);
+            let count =
+                |what: &dyn Fn(&str) -> bool| entries.lines().filter(|line| what(line)).count();
+            let found = discover(Origin::Layouts(&all), &image).await.unwrap();
+            assert_eq!(
+                found.bundles.len(),
+                count(&|line| line.starts_with("referrer")),
+                "{case:?}"
+            );
+            assert_eq!(
+                !found.signatures.is_empty(),
+                count(&|line| line.ends_with(".sig")) > 0,
+                "{case:?}"
+            );
+            assert_eq!(
+                !found.attestations.is_empty(),
+                count(&|line| line.ends_with(".att")) > 0,
+                "{case:?}"
+            );
+            assert_eq!(found.skipped, Vec::new(), "{case:?}");
+        }
+        assert!(seen >= 20, "{seen} cases in {set}");
+    }
+}
+
+/// `cosign save` writes no names.
+#[tokio::test]
+async fn finds_the_generators_provenance() {
+    let Some(path) = shared("images/slsa-github-generator") else {
+        return;
+    };
+    let all = Layouts::open(std::slice::from_ref(&path)).unwrap();
+    for version in ["v1.4.0", "v1.9.0", "v2.0.0"] {
+        let digest = std::fs::read_to_string(path.join(version).join("digest")).unwrap();
+        let digest = Digest::parse(digest.trim()).unwrap();
+        assert!(all.has(&digest).await);
+        let found = discover(Origin::Layouts(&all), &digest).await.unwrap();
+        assert_eq!(found.attestations.len(), 1, "{version}");
+        assert!(
+            found.signatures.is_empty() && found.bundles.is_empty() && found.skipped.is_empty()
+        );
+    }
+}

@@ -1,0 +1,38 @@
+use super::*;
+
+fn read(text: &str, told: Option<&str>) -> Result<Manifest, String> {
+    Manifest::read(Bytes::copy_from_slice(text.as_bytes()), told).map_err(|error| error.to_string())
+}
+
+#[test]
+fn reads_an_image_and_computes_its_digest() {
+    let manifest = read(r#"{"schemaVersion":2,"layers":[]}"#, Some(OCI_MANIFEST)).unwrap();
+    assert_eq!(manifest.media_type, OCI_MANIFEST);
+    assert_eq!(
+        digest_of(b"").as_str(),
+        "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    );
+    assert_eq!(manifest.digest, digest_of(&manifest.bytes));
+}
+
+#[test]
+fn refuses_what_two_readers_could_read_differently() {
+    let both = read(r#"{"schemaVersion":2,"layers":[],"manifests":[]}"#, None).unwrap_err();
+    assert!(both.contains("both layers and manifests"), "{both}");
+    let other = format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_MANIFEST}","layers":[]}}"#);
+    let other = read(&other, Some(OCI_INDEX)).unwrap_err();
+    assert!(other.contains("and was sent as"), "{other}");
+    let kind = read(r#"{"schemaVersion":2,"layers":[]}"#, Some(OCI_INDEX)).unwrap_err();
+    assert!(kind.contains("is not what its media type says"), "{kind}");
+    let twice = read(r#"{"schemaVersion":2,"layers":[],"layers":[]}"#, None).unwrap_err();
+    assert!(twice.contains("duplicate field"), "{twice}");
+}
+
+#[test]
+fn refuses_schema_one_and_garbage() {
+    assert!(read(r#"{"schemaVersion":1,"layers":[]}"#, None).is_err());
+    assert!(read("<html>", None).is_err());
+    assert!(read("{}", None).is_err());
+    let deep = format!(r#"{{"schemaVersion":2,"x":{}"#, "[".repeat(100_000));
+    assert!(read(&deep, None).is_err());
+}
