@@ -5,3 +5,4 @@ pub mod discovery;
 pub mod fetch;
 pub mod layout;
 pub mod oci;
+pub mod trust;

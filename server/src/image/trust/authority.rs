@@ -1,0 +1,245 @@
+//! Certificate and timestamp authorities of a trust root, with their chains read once.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use der::{Decode, Encode};
+use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
+use serde::Deserialize;
+use webpki::{EndEntityCert, KeyUsage};
+use x509_cert::Certificate;
+
+use super::key::{Key, sha256};
+use super::window::{Moment, Window, WrittenWindow};
+use super::{KeyError, TrustRootError};
+
+/// `id-kp-timeStamping`, 1.3.6.1.5.5.7.3.8.
+const TIME_STAMPING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 8];
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Written {
+    #[serde(default)]
+    uri: String,
+    cert_chain: WrittenChain,
+    valid_for: Option<WrittenWindow>,
+}
+
+#[derive(Deserialize)]
+struct WrittenChain {
+    #[serde(default)]
+    certificates: Vec<WrittenCertificate>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenCertificate {
+    raw_bytes: String,
+}
+
+/// An authority that issues signing certificates: Fulcio.
+///
+/// Each certificate of its chain is an anchor, because the trust root lists each of them; a leaf is then verified with one signature.
+/// An anchor counts only while it, all above it and the authority itself are valid.
+#[derive(Debug)]
+pub struct CertificateAuthority {
+    anchors: Vec<TrustAnchor<'static>>,
+    issuers: Vec<Issuer>,
+}
+
+/// What is known of an anchor beside its name and key.
+#[derive(Debug, Clone)]
+pub struct Issuer {
+    /// SHA-256 of its SubjectPublicKeyInfo, which certificate logs sign.
+    pub spki_sha256: [u8; 32],
+    /// While it and all above it are valid.
+    pub window: Window,
+}
+
+impl CertificateAuthority {
+    pub(super) fn read(written: &Written) -> Result<Self, TrustRootError> {
+        let (chain, window) = written.chain("certificate authority")?;
+        let mut anchors = Vec::with_capacity(chain.len());
+        let mut issuers = Vec::with_capacity(chain.len());
+        let mut above = window;
+        for link in chain.iter().rev() {
+            let anchor = webpki::anchor_from_trusted_cert(&link.der)
+                .map_err(|error| written.bad("certificate authority", &error.to_string()))?;
+            above = above.intersection(link.window);
+            issuers.push(Issuer {
+                spki_sha256: sha256(&link.spki),
+                window: above,
+            });
+            anchors.push(anchor.to_owned());
+        }
+        // The one that issues leaves comes first in the trust root, and is tried first.
+        anchors.reverse();
+        issuers.reverse();
+        Ok(Self { anchors, issuers })
+    }
+
+    /// The anchors, the issuing one first.
+    pub fn anchors(&self) -> &[TrustAnchor<'static>] {
+        &self.anchors
+    }
+
+    /// What is known of `anchor`, one of [`CertificateAuthority::anchors`].
+    pub fn issuer(&self, anchor: &TrustAnchor<'_>) -> Option<&Issuer> {
+        let same = |other: &TrustAnchor<'_>| {
+            other.subject == anchor.subject
+                && other.subject_public_key_info == anchor.subject_public_key_info
+        };
+        let position = self.anchors.iter().position(same)?;
+        self.issuers.get(position)
+    }
+}
+
+/// An authority that signs timestamps, its chain verified when it was read.
+#[derive(Debug)]
+pub struct TimestampAuthority {
+    uri: String,
+    leaf: Certificate,
+    key: Key,
+    window: Window,
+}
+
+impl TimestampAuthority {
+    /// Reads one; nothing, and a note, where its algorithms are not supported.
+    pub(super) fn read(
+        written: &Written,
+        ignored: &mut Vec<String>,
+    ) -> Result<Option<Self>, TrustRootError> {
+        const PART: &str = "timestamp authority";
+        let (chain, window) = written.chain(PART)?;
+        let Some((leaf, above)) = chain.split_first() else {
+            return Err(written.bad(PART, "its chain is empty"));
+        };
+        let key = match Key::from_spki(&leaf.spki) {
+            Ok(key) => key,
+            Err(error @ KeyError::Algorithm(_)) => {
+                ignored.push(format!("{PART} `{}`: {error}", written.uri));
+                return Ok(None);
+            }
+            Err(error) => return Err(written.bad(PART, &error.to_string())),
+        };
+        let window = chain
+            .iter()
+            .fold(window, |window, link| window.intersection(link.window));
+        // The chain is checked at one moment here; at which moments it counts is the window's to say.
+        verify_chain(leaf, above, window).map_err(|reason| written.bad(PART, &reason))?;
+        Ok(Some(Self {
+            uri: written.uri.clone(),
+            leaf: leaf.certificate.clone(),
+            key,
+            window,
+        }))
+    }
+
+    /// Its URI in the trust root.
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// The certificate that signs its tokens.
+    pub fn leaf(&self) -> &Certificate {
+        &self.leaf
+    }
+
+    /// The key that signs its tokens.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// While all its certificates and the authority itself are valid.
+    pub fn window(&self) -> Window {
+        self.window
+    }
+}
+
+struct Link {
+    der: CertificateDer<'static>,
+    certificate: Certificate,
+    spki: Vec<u8>,
+    window: Window,
+}
+
+impl Written {
+    fn bad(&self, part: &str, reason: &str) -> TrustRootError {
+        TrustRootError::Part {
+            part: format!("{part} `{}`", self.uri),
+            reason: reason.to_owned(),
+        }
+    }
+
+    fn chain(&self, part: &str) -> Result<(Vec<Link>, Window), TrustRootError> {
+        let window = match &self.valid_for {
+            None => Window::default(),
+            Some(window) => window
+                .read()
+                .map_err(|text| self.bad(part, &format!("`{text}` is no time")))?,
+        };
+        let mut chain = Vec::with_capacity(self.cert_chain.certificates.len());
+        for written in &self.cert_chain.certificates {
+            let bytes = STANDARD
+                .decode(&written.raw_bytes)
+                .map_err(|error| self.bad(part, &error.to_string()))?;
+            chain.push(Link::read(bytes).map_err(|error| self.bad(part, &error.to_string()))?);
+        }
+        if chain.is_empty() {
+            return Err(self.bad(part, "its chain is empty"));
+        }
+        Ok((chain, window))
+    }
+}
+
+impl Link {
+    fn read(bytes: Vec<u8>) -> Result<Self, der::Error> {
+        let certificate = Certificate::from_der(&bytes)?;
+        Ok(Self {
+            spki: certificate
+                .tbs_certificate
+                .subject_public_key_info
+                .to_der()?,
+            window: validity(&certificate),
+            der: CertificateDer::from(bytes),
+            certificate,
+        })
+    }
+}
+
+/// The validity that a certificate states.
+pub(in crate::image) fn validity(certificate: &Certificate) -> Window {
+    let validity = &certificate.tbs_certificate.validity;
+    let seconds = |time: &x509_cert::time::Time| Some(time.to_unix_duration().as_secs());
+    Window {
+        start: seconds(&validity.not_before),
+        end: seconds(&validity.not_after),
+    }
+}
+
+fn verify_chain(leaf: &Link, above: &[Link], window: Window) -> Result<(), String> {
+    let moment = window.start.unwrap_or(0);
+    if !window.contains(Moment::at(moment)) {
+        return Err("its certificates are never valid together".to_owned());
+    }
+    // An authority of one certificate is its own anchor.
+    let Some((root, intermediates)) = above.split_last() else {
+        return Ok(());
+    };
+    let anchor = webpki::anchor_from_trusted_cert(&root.der).map_err(|e| e.to_string())?;
+    let intermediates: Vec<_> = intermediates.iter().map(|link| link.der.clone()).collect();
+    let end_entity = EndEntityCert::try_from(&leaf.der).map_err(|e| e.to_string())?;
+    end_entity
+        .verify_for_usage(
+            webpki::ALL_VERIFICATION_ALGS,
+            &[anchor],
+            &intermediates,
+            UnixTime::since_unix_epoch(Duration::from_secs(moment)),
+            KeyUsage::required(TIME_STAMPING),
+            None,
+            None,
+        )
+        .map(|_| ())
+        .map_err(|error| error.to_string())
+}

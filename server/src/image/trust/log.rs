@@ -1,0 +1,150 @@
+//! A transparency log of a trust root: of signatures (Rekor) or of certificates (CT).
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+
+use super::key::{Key, KeyKind, sha256};
+use super::window::{Window, WrittenWindow};
+use super::{KeyError, TrustRootError};
+
+/// A log, with its key parsed.
+#[derive(Debug)]
+pub struct Log {
+    url: String,
+    id: Vec<u8>,
+    key: Key,
+    window: Window,
+    origin: Origin,
+}
+
+/// What a log's id covers, which says how its checkpoints name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Origin {
+    /// Rekor v1: the id is the digest of the key; checkpoints are headed `NAME - TREE` and signed by `NAME`.
+    KeyOnly,
+    /// Rekor v2: the id covers a name and the key; checkpoints are headed and signed by a name that gives the id.
+    NameAndKey,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Written {
+    #[serde(default)]
+    base_url: String,
+    public_key: WrittenKey,
+    log_id: WrittenId,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenKey {
+    raw_bytes: String,
+    valid_for: Option<WrittenWindow>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenId {
+    key_id: String,
+}
+
+/// Reads logs; leaves out those with keys of other algorithms, refuses two with one id.
+pub(super) fn read_all(
+    written: &[Written],
+    ignored: &mut Vec<String>,
+) -> Result<Vec<Log>, TrustRootError> {
+    let mut logs: Vec<Log> = Vec::with_capacity(written.len());
+    for entry in written {
+        match Log::read(entry)? {
+            Ok(log) if logs.iter().any(|other| other.id == log.id) => {
+                return Err(TrustRootError::DuplicateLog(hex::encode(&log.id)));
+            }
+            Ok(log) => logs.push(log),
+            Err(reason) => ignored.push(format!("log `{}`: {reason}", entry.base_url)),
+        }
+    }
+    Ok(logs)
+}
+
+impl Log {
+    /// Reads one; the inner error means that its key is of an algorithm that is not supported.
+    fn read(written: &Written) -> Result<Result<Self, KeyError>, TrustRootError> {
+        let bad = |reason: String| TrustRootError::Part {
+            part: format!("log `{}`", written.base_url),
+            reason,
+        };
+        let decode = |what: &str, text: &str| {
+            STANDARD
+                .decode(text)
+                .map_err(|error| bad(format!("{what}: {error}")))
+        };
+        let id = decode("log id", &written.log_id.key_id)?;
+        let key = match Key::from_trust_root(&decode("key", &written.public_key.raw_bytes)?) {
+            Ok(key) => key,
+            Err(error @ KeyError::Algorithm(_)) => return Ok(Err(error)),
+            Err(error) => return Err(bad(error.to_string())),
+        };
+        let window = match &written.public_key.valid_for {
+            None => Window::default(),
+            Some(window) => window
+                .read()
+                .map_err(|text| bad(format!("`{text}` is no time")))?,
+        };
+        let origin = if id == key.spki_sha256() || key.kind() == KeyKind::Rsa {
+            Origin::KeyOnly
+        } else {
+            Origin::NameAndKey
+        };
+        Ok(Ok(Self {
+            url: written.base_url.clone(),
+            id,
+            key,
+            window,
+            origin,
+        }))
+    }
+
+    /// The log's `baseUrl`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The log's id.
+    pub fn id(&self) -> &[u8] {
+        &self.id
+    }
+
+    /// The log's key.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// When the key may have been used.
+    pub fn window(&self) -> Window {
+        self.window
+    }
+
+    /// Whether a checkpoint headed `origin`, with a signature line of `signer`, is one of this log.
+    pub fn is_origin(&self, origin: &str, signer: &str) -> bool {
+        match self.origin {
+            Origin::KeyOnly => origin
+                .strip_prefix(signer)
+                .and_then(|rest| rest.strip_prefix(" - "))
+                .is_some_and(|tree| !tree.is_empty() && tree.bytes().all(|b| b.is_ascii_digit())),
+            Origin::NameAndKey => origin == signer && self.named(origin),
+        }
+    }
+
+    /// Whether the log's id is that of its key under the name `origin`, as signed notes define it.
+    fn named(&self, origin: &str) -> bool {
+        let (algorithm, bits) = match self.key.kind() {
+            KeyKind::Ed25519 => (1_u8, self.key.bits()),
+            _ => (2_u8, self.key.spki()),
+        };
+        let text = [origin.as_bytes(), b"\n", &[algorithm], bits].concat();
+        let full = sha256(&text);
+        // Some trust roots have only the four bytes that checkpoints carry.
+        self.id == full || (self.id.len() == 4 && full.starts_with(&self.id))
+    }
+}
