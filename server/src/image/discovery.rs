@@ -175,16 +175,23 @@ impl Search<'_> {
             return Ok(found);
         }
         for layer in manifest.layers() {
-            if layer.media_type.starts_with(BUNDLE_PREFIX) {
-                if let Some((_, bytes)) = self.layer(layer, &mut found).await? {
-                    found.bundles.push(BundleArtifact {
-                        manifest: manifest_digest.clone(),
-                        bytes,
-                    });
-                }
+            let part = if layer.media_type.starts_with(BUNDLE_PREFIX) {
+                self.bundle(&manifest_digest, layer).await?
             } else {
-                merge(&mut found, self.legacy_layer(layer.clone()).await?);
-            }
+                self.legacy_layer(layer.clone()).await?
+            };
+            merge(&mut found, part);
+        }
+        Ok(found)
+    }
+
+    async fn bundle(&self, manifest: &Digest, layer: &Descriptor) -> Result<Artifacts, FetchError> {
+        let mut found = Artifacts::default();
+        if let Some((_, bytes)) = self.layer(layer, &mut found).await? {
+            found.bundles.push(BundleArtifact {
+                manifest: manifest.clone(),
+                bytes,
+            });
         }
         Ok(found)
     }
@@ -248,7 +255,7 @@ impl Search<'_> {
                 left.checked_sub(bytes)
             })
             .map(|_| ())
-            .map_err(|_| {
+            .map_err(|_left| {
                 FetchError::TooLarge(format!(
                     "the evidence about {} has more than {MAX_TOTAL} bytes",
                     self.digest

@@ -32,10 +32,10 @@ pub struct LayoutError {
 }
 
 impl LayoutError {
-    pub(crate) fn new(path: &Path, what: impl ToString) -> Self {
+    pub(crate) fn new(path: &Path, what: impl std::fmt::Display) -> Self {
         Self {
             path: path.to_owned(),
-            what: what.to_string(),
+            what: format!("{what}"),
         }
     }
 }
@@ -180,10 +180,6 @@ impl Layouts {
             }
         }
         Err(FetchError::NotFound(format!("no layout has {digest}")))
-    }
-
-    pub(crate) fn directories(&self) -> &[Directory] {
-        &self.directories
     }
 }
 

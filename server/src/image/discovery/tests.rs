@@ -33,38 +33,40 @@ fn image_of(entries: &str) -> Digest {
 #[tokio::test]
 async fn finds_what_cosign_wrote() {
     for set in ["conformance/cosign", "conformance/provenance"] {
-        let Some(path) = shared(set) else { return };
-        let all = Layouts::open(std::slice::from_ref(&path)).unwrap();
-        let mut seen = 0;
-        for case in std::fs::read_dir(path).unwrap() {
-            let case = case.unwrap().path();
-            let Ok(entries) = std::fs::read_to_string(case.join("entries.txt")) else {
-                continue;
-            };
-            seen += 1;
-            let image = image_of(&entries);
-            let count =
-                |what: &dyn Fn(&str) -> bool| entries.lines().filter(|line| what(line)).count();
-            let found = discover(Origin::Layouts(&all), &image).await.unwrap();
-            assert_eq!(
-                found.bundles.len(),
-                count(&|line| line.starts_with("referrer")),
-                "{case:?}"
-            );
-            assert_eq!(
-                !found.signatures.is_empty(),
-                count(&|line| line.ends_with(".sig")) > 0,
-                "{case:?}"
-            );
-            assert_eq!(
-                !found.attestations.is_empty(),
-                count(&|line| line.ends_with(".att")) > 0,
-                "{case:?}"
-            );
-            assert_eq!(found.skipped, Vec::new(), "{case:?}");
-        }
-        assert!(seen >= 20, "{seen} cases in {set}");
+        finds_what_its_entries_say(set).await;
     }
+}
+
+async fn finds_what_its_entries_say(set: &str) {
+    let Some(path) = shared(set) else { return };
+    let all = Layouts::open(std::slice::from_ref(&path)).unwrap();
+    let mut seen = 0;
+    for case in std::fs::read_dir(path).unwrap() {
+        let case = case.unwrap().path();
+        let Ok(entries) = std::fs::read_to_string(case.join("entries.txt")) else {
+            continue;
+        };
+        seen += 1;
+        let image = image_of(&entries);
+        let count = |start: &str, end: &str| {
+            let is_asked = |line: &&str| line.starts_with(start) && line.ends_with(end);
+            entries.lines().filter(is_asked).count()
+        };
+        let found = discover(Origin::Layouts(&all), &image).await.unwrap();
+        assert_eq!(found.bundles.len(), count("referrer", ""), "{case:?}");
+        assert_eq!(
+            !found.signatures.is_empty(),
+            count("tag", ".sig") > 0,
+            "{case:?}"
+        );
+        assert_eq!(
+            !found.attestations.is_empty(),
+            count("tag", ".att") > 0,
+            "{case:?}"
+        );
+        assert_eq!(found.skipped, Vec::new(), "{case:?}");
+    }
+    assert!(seen >= 20, "{seen} cases in {set}");
 }
 
 /// `cosign save` writes no names.

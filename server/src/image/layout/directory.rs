@@ -97,11 +97,6 @@ impl Directory {
         &self.root
     }
 
-    /// The way from the directory that was named to here.
-    pub(crate) fn place(&self) -> &str {
-        &self.place
-    }
-
     /// Whether it lies where `registry/path` would.
     pub(crate) fn stands_for(&self, repository: &str) -> bool {
         self.place == repository
@@ -114,11 +109,6 @@ impl Directory {
             .map(|(name, digest)| (name.as_str(), digest))
     }
 
-    /// Entries that are neither evidence nor an index of it.
-    pub(crate) fn images(&self) -> &[Digest] {
-        &self.images
-    }
-
     /// Descriptors of manifests about `digest`.
     pub(crate) fn referrers(&self, digest: &Digest) -> &[Descriptor] {
         self.referrers.get(digest).map_or(&[], Vec::as_slice)
@@ -127,13 +117,6 @@ impl Directory {
     /// Manifests at one of cosign's tags.
     pub(crate) fn tagged(&self, tag: &str) -> &[Digest] {
         self.tagged.get(tag).map_or(&[], Vec::as_slice)
-    }
-
-    /// cosign's tags that it has, and their manifests.
-    pub(crate) fn evidence_tags(&self) -> impl Iterator<Item = (&str, &[Digest])> {
-        self.tagged
-            .iter()
-            .map(|(tag, manifests)| (tag.as_str(), manifests.as_slice()))
     }
 
     /// Whether something here is about `digest`.
