@@ -1,0 +1,162 @@
+//! The engine's leaves against Kyverno's own verdicts, construct by construct: scalar patterns, operators, expressions.
+//!
+//! The data lies in `shared/conformance/oracle/language`; without it each test says so in one line.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+
+use regent_engine::operator::{self, Operator};
+use regent_engine::scalar::{self, Pattern};
+use serde_json::Value;
+
+/// The oracle's files whose names start with `prefix`, parsed; none where the data is absent.
+fn oracle(prefix: &str) -> Vec<(String, Value)> {
+    let shared = std::env::var_os("REGENT_SHARED").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
+        PathBuf::from,
+    );
+    let folder = shared.join("conformance/oracle/language");
+    let Ok(entries) = fs::read_dir(&folder) else {
+        println!("skipped: needs {} (set REGENT_SHARED)", folder.display());
+        return Vec::new();
+    };
+    let mut files: Vec<(String, Value)> = entries
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let name = path.file_name()?.to_str()?.to_owned();
+            let text = name
+                .starts_with(prefix)
+                .then(|| fs::read_to_string(&path).expect("readable"))?;
+            Some((name, serde_json::from_str(&text).expect("JSON")))
+        })
+        .collect();
+    files.sort_by(|left, right| left.0.cmp(&right.0));
+    files
+}
+
+/// One question of the oracle and Kyverno's answer.
+struct Case<'a> {
+    file: &'a str,
+    rule: &'a Value,
+    object: &'a Value,
+    result: &'a str,
+    message: &'a str,
+}
+
+fn cases(files: &[(String, Value)]) -> Vec<Case<'_>> {
+    let mut cases = Vec::new();
+    for (file, document) in files {
+        let rules: BTreeMap<&str, &Value> = list(&document["policies"])
+            .iter()
+            .map(|policy| {
+                (
+                    policy["metadata"]["name"].as_str().expect("a name"),
+                    &policy["spec"]["rules"][0],
+                )
+            })
+            .collect();
+        for resource in list(&document["resources"]) {
+            for answer in list(&resource["results"]) {
+                cases.push(Case {
+                    file,
+                    rule: rules[answer["policy"].as_str().expect("a policy")],
+                    object: &resource["object"],
+                    result: answer["result"].as_str().expect("a result"),
+                    message: answer["message"].as_str().unwrap_or(""),
+                });
+            }
+        }
+    }
+    cases
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// Compares the differences found with the known ones, whose reasons stand beside them; one that vanished fails too.
+fn settle(asked: usize, differences: &BTreeSet<String>, known: &[(&str, &str)]) {
+    let known: BTreeSet<String> = known.iter().map(|(case, _)| (*case).to_owned()).collect();
+    let new: Vec<&String> = differences.difference(&known).collect();
+    let gone: Vec<&String> = known.difference(differences).collect();
+    println!(
+        "{asked} asked, {} differ, {} of them known",
+        differences.len(),
+        differences.len() - new.len()
+    );
+    assert!(
+        new.is_empty(),
+        "{} of {asked} differ from Kyverno: {new:#?}",
+        new.len()
+    );
+    assert!(
+        asked == 0 || gone.is_empty(),
+        "these agree now, take them off the list: {gone:#?}"
+    );
+}
+
+#[test]
+fn scalar_patterns() {
+    let files = oracle("pattern-scalar");
+    let (mut asked, mut differences) = (0, BTreeSet::new());
+    for case in cases(&files) {
+        let pattern = &case.rule["validate"]["pattern"]["spec"]["x"];
+        let value = &case.object["spec"]["x"];
+        if pattern.is_array() || pattern.is_object() || value.is_array() {
+            continue;
+        }
+        asked += 1;
+        let missing = case.object["spec"].get("x").is_none();
+        // `*` on a key asks for presence before it is a pattern; the walk decides that, not the leaf.
+        let ours = if pattern.as_str() == Some("*") {
+            !value.is_null()
+        } else {
+            scalar::matches(&Pattern::parse(pattern), value)
+        };
+        if ours != (case.result == "pass") {
+            let value = if missing {
+                "(missing)".to_owned()
+            } else {
+                value.to_string()
+            };
+            differences.insert(format!(
+                "{pattern} on {value}: {} {}",
+                case.result, case.message
+            ));
+        }
+    }
+    settle(asked, &differences, &[]);
+}
+
+#[test]
+fn conditions() {
+    let files = oracle("condition");
+    let (mut asked, mut differences) = (0, BTreeSet::new());
+    for case in cases(&files) {
+        let condition = &case.rule["validate"]["deny"]["conditions"]["all"][0];
+        let name = condition["operator"].as_str().expect("an operator");
+        let (Some(operator), Some(key)) = (Operator::parse(name), case.object["spec"].get("k"))
+        else {
+            continue;
+        };
+        assert_eq!(
+            condition["key"], "{{ request.object.spec.k }}",
+            "{}",
+            case.file
+        );
+        asked += 1;
+        let ours = match operator::evaluate(operator, key, &condition["value"]) {
+            Ok(true) => "fail",
+            Ok(false) => "pass",
+            Err(_) => "error",
+        };
+        if ours != case.result {
+            differences.insert(format!(
+                "{key} {name} {}: {} {}",
+                condition["value"], case.result, case.message
+            ));
+        }
+    }
+    settle(asked, &differences, &[]);
+}
