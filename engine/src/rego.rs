@@ -1,0 +1,12 @@
+//! Rego: its text, typed, and regorus behind one door.
+//!
+//! The only module that names regorus. Knows nothing of policies: `compile` says what is written, this says how it is
+//! written and runs it.
+
+pub mod builtins;
+pub mod evaluate;
+pub mod module;
+pub mod writer;
+
+#[cfg(test)]
+mod tests;

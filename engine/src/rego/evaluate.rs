@@ -1,0 +1,391 @@
+//! The one door to regorus: texts become programs, programs answer about documents.
+//!
+//! Serving runs regorus' bytecode; the interpreter over the same text is the oracle, on demand. Knows nothing of what
+//! the answers mean. An undefined answer is no answer: it is for the caller to say that this is an error.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use regorus::languages::rego::compiler::Compiler;
+use regorus::rvm::program::Program as Bytecode;
+use regorus::rvm::vm::{ExecutionMode, RegoVM, VmError};
+use regorus::utils::limits::ExecutionTimerConfig;
+use regorus::{Engine, Rc, Value};
+use thiserror::Error;
+
+use super::builtins::{self, BUILTINS, Builtin};
+
+/// What a program may spend on one answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// Bytecode instructions.
+    pub instructions: usize,
+    /// Time, measured by regorus.
+    pub time: Duration,
+}
+
+/// How answers are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Opinion {
+    /// By bytecode.
+    #[default]
+    Bytecode,
+    /// By bytecode, and by the interpreter over the same text: where they differ there is no answer.
+    BytecodeAndInterpreter,
+}
+
+/// Why a program has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RegoError {
+    /// The time of the budget is over.
+    #[error("the time for evaluating the rule is over")]
+    Timeout,
+    /// Another bound of the budget.
+    #[error("the rule takes more steps than one may")]
+    LimitExceeded,
+    /// The program is not what this module makes, or bytecode and interpreter differ.
+    #[error("the compiled rule did not run: {0}")]
+    Internal(String),
+}
+
+/// A document as programs see it; a clone is cheap, and parts are shared.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Document(Value);
+
+impl Document {
+    /// From JSON.
+    pub fn from_json(json: &serde_json::Value) -> Self {
+        Self(to_rego(json))
+    }
+
+    /// A text.
+    pub fn text(text: &str) -> Self {
+        Self(Value::String(text.into()))
+    }
+
+    /// Null.
+    pub const fn null() -> Self {
+        Self(Value::Null)
+    }
+
+    /// An object of documents.
+    pub fn object<'a>(fields: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
+        let fields: BTreeMap<Value, Value> = fields
+            .into_iter()
+            .map(|(name, field)| (Value::String(name.into()), field.0))
+            .collect();
+        Self(Value::from(fields))
+    }
+
+    /// A list of documents.
+    pub fn list(items: impl IntoIterator<Item = Self>) -> Self {
+        Self(Value::from(
+            items.into_iter().map(|item| item.0).collect::<Vec<Value>>(),
+        ))
+    }
+
+    /// The text, if it is one.
+    pub fn as_text(&self) -> Option<&str> {
+        match &self.0 {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The numbers in a set of them.
+    pub fn as_indexes(&self) -> Option<Vec<usize>> {
+        let set = self.0.as_set().ok()?;
+        set.iter()
+            .map(|item| usize::try_from(item.as_u64().ok()?).ok())
+            .collect()
+    }
+
+    /// As JSON; none where it holds what JSON does not.
+    pub fn to_json(&self) -> Option<serde_json::Value> {
+        to_json(&self.0)
+    }
+}
+
+/// A compiled module with one entry point.
+#[derive(Debug, Clone)]
+pub struct Program {
+    bytecode: Arc<Bytecode>,
+    source: Arc<ProgramSource>,
+    patterns: Arc<builtins::Patterns>,
+}
+
+#[derive(Debug)]
+struct ProgramSource {
+    text: String,
+    entry_point: String,
+}
+
+impl Program {
+    /// Compiles a text; `entry_point` is a rule's path, as in `data.regent.rule.status`.
+    pub fn compile(text: String, entry_point: String) -> Result<Self, RegoError> {
+        let internal = |error: String| RegoError::Internal(error);
+        let mut engine = engine_with_builtins(&Arc::default())?;
+        engine
+            .add_policy("policy.rego".to_owned(), text.clone())
+            .map_err(|error| internal(error.to_string()))?;
+        let name: Rc<str> = entry_point.as_str().into();
+        let compiled = engine
+            .compile_with_entrypoint(&name)
+            .map_err(|error| internal(error.to_string()))?;
+        let awaited: Vec<(&str, usize)> = BUILTINS
+            .iter()
+            .map(|builtin| (builtin.name, usize::from(builtin.arity)))
+            .collect();
+        let bytecode = Compiler::compile_from_policy_with_host_await(
+            &compiled,
+            &[entry_point.as_str()],
+            &awaited,
+        )
+        .map_err(|error| internal(error.to_string()))?;
+        Ok(Self {
+            bytecode,
+            source: Arc::new(ProgramSource { text, entry_point }),
+            patterns: Arc::default(),
+        })
+    }
+
+    /// The same with the constant patterns that it compares with, read ahead.
+    #[must_use]
+    pub fn with_patterns<'a>(
+        mut self,
+        patterns: impl IntoIterator<Item = &'a serde_json::Value>,
+    ) -> Self {
+        self.patterns = Arc::new(builtins::Patterns::read(patterns));
+        self
+    }
+
+    /// Its text.
+    pub fn text(&self) -> &str {
+        &self.source.text
+    }
+}
+
+/// Runs programs over one document after the other; not shared between threads.
+pub struct Machine {
+    vm: RegoVM,
+    opinion: Opinion,
+    budget: Budget,
+}
+
+impl std::fmt::Debug for Machine {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Machine")
+            .field("opinion", &self.opinion)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Machine {
+    /// A machine.
+    pub fn new(opinion: Opinion, budget: Budget) -> Self {
+        let mut vm = RegoVM::new();
+        vm.set_max_instructions(budget.instructions);
+        // A type error in a builtin ends the body that it is in: what is not computed is not a pass.
+        vm.set_strict_builtin_errors(true);
+        vm.set_execution_timer_config(Some(ExecutionTimerConfig {
+            limit: budget.time,
+            check_interval: CHECK_INTERVAL,
+        }));
+        Self {
+            vm,
+            opinion,
+            budget,
+        }
+    }
+
+    /// The answer of a program about a document; none where it is undefined.
+    pub fn run(
+        &mut self,
+        program: &Program,
+        input: &Document,
+    ) -> Result<Option<Document>, RegoError> {
+        let answer = self.run_bytecode(program, input)?;
+        match self.opinion {
+            Opinion::Bytecode => {}
+            Opinion::BytecodeAndInterpreter => {
+                let other = interpret(program, input)?;
+                if other != answer {
+                    let text = format!("bytecode says {answer:?}, the interpreter {other:?}");
+                    return Err(RegoError::Internal(text));
+                }
+            }
+        }
+        Ok(answer)
+    }
+
+    fn run_bytecode(
+        &mut self,
+        program: &Program,
+        input: &Document,
+    ) -> Result<Option<Document>, RegoError> {
+        self.vm.load_program(Arc::clone(&program.bytecode));
+        self.vm.set_max_instructions(self.budget.instructions);
+        self.vm
+            .set_data(Value::new_object())
+            .map_err(|error| vm_error(&error))?;
+        self.vm.set_input(input.0.clone());
+        // INVARIANT: a program that calls the host never runs to completion by itself: regorus would take the missing
+        // answer for an undefined one.
+        self.vm
+            .set_execution_mode(if program.bytecode.has_host_await {
+                ExecutionMode::Suspendable
+            } else {
+                ExecutionMode::RunToCompletion
+            });
+        let mut answer = self
+            .vm
+            .execute_entry_point_by_index(0)
+            .map_err(|error| vm_error(&error))?;
+        while let (Some(name), Some(argument)) = (
+            self.vm.get_host_await_identifier(),
+            self.vm.get_host_await_argument(),
+        ) {
+            let reply = call(name, argument, &program.patterns)?;
+            answer = self
+                .vm
+                .resume(Some(reply))
+                .map_err(|error| vm_error(&error))?;
+        }
+        Ok((answer != Value::Undefined).then_some(Document(answer)))
+    }
+}
+
+/// Work units between two looks at the clock: rego.md measured 1 to 4 per cent for 64 to 256.
+const CHECK_INTERVAL: NonZeroU32 = match NonZeroU32::new(128) {
+    Some(units) => units,
+    None => NonZeroU32::MIN,
+};
+
+/// The interpreter's answer, over the same text.
+fn interpret(program: &Program, input: &Document) -> Result<Option<Document>, RegoError> {
+    let mut engine = engine_with_builtins(&program.patterns)?;
+    let internal = |error: String| RegoError::Internal(error);
+    engine
+        .add_policy("policy.rego".to_owned(), program.source.text.clone())
+        .map_err(|error| internal(error.to_string()))?;
+    engine.set_input(input.0.clone());
+    let answer = engine
+        .eval_rule(program.source.entry_point.clone())
+        .map_err(|error| internal(error.to_string()))?;
+    Ok((answer != Value::Undefined).then_some(Document(answer)))
+}
+
+fn engine_with_builtins(patterns: &Arc<builtins::Patterns>) -> Result<Engine, RegoError> {
+    let mut engine = Engine::new();
+    for builtin in BUILTINS {
+        let patterns = Arc::clone(patterns);
+        engine
+            .add_extension(
+                builtin.name.to_owned(),
+                builtin.arity,
+                Box::new(move |arguments: Vec<Value>| Ok(answer(builtin, &arguments, &patterns))),
+            )
+            .map_err(|error| RegoError::Internal(error.to_string()))?;
+    }
+    Ok(engine)
+}
+
+/// Answers a call of the bytecode, whose arguments come as one array.
+fn call(name: &Value, argument: &Value, patterns: &builtins::Patterns) -> Result<Value, RegoError> {
+    let known = BUILTINS
+        .into_iter()
+        .find(|builtin| name.as_string().is_ok_and(|name| **name == *builtin.name));
+    let Some(builtin) = known else {
+        return Err(RegoError::Internal(format!("no host function {name:?}")));
+    };
+    match argument {
+        Value::Array(arguments) if arguments.len() == usize::from(builtin.arity) => {
+            let arguments: Vec<Value> = arguments.iter().cloned().collect();
+            Ok(answer(builtin, &arguments, patterns))
+        }
+        _ => Err(RegoError::Internal(format!(
+            "{} was called wrongly",
+            builtin.name
+        ))),
+    }
+}
+
+fn answer(builtin: Builtin, arguments: &[Value], patterns: &builtins::Patterns) -> Value {
+    let arguments: Vec<serde_json::Value> = arguments
+        .iter()
+        .map(|argument| to_json(argument).unwrap_or(serde_json::Value::Null))
+        .collect();
+    to_rego(&(builtin.call)(&arguments, patterns))
+}
+
+fn vm_error(error: &VmError) -> RegoError {
+    match error {
+        VmError::TimeLimitExceeded { .. } => RegoError::Timeout,
+        VmError::InstructionLimitExceeded { .. }
+        | VmError::MemoryLimitExceeded { .. }
+        | VmError::RegexSizeLimitExceeded { .. } => RegoError::LimitExceeded,
+        other => RegoError::Internal(other.to_string()),
+    }
+}
+
+fn to_rego(json: &serde_json::Value) -> Value {
+    match json {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Bool(flag) => Value::Bool(*flag),
+        serde_json::Value::Number(number) => {
+            if let Some(number) = number.as_i64() {
+                Value::from(number)
+            } else if let Some(number) = number.as_u64() {
+                Value::from(number)
+            } else {
+                // A JSON number that is neither is a float by construction.
+                number.as_f64().map_or(Value::Null, Value::from)
+            }
+        }
+        serde_json::Value::String(text) => Value::String(text.as_str().into()),
+        serde_json::Value::Array(items) => {
+            Value::from(items.iter().map(to_rego).collect::<Vec<Value>>())
+        }
+        serde_json::Value::Object(fields) => {
+            let fields: BTreeMap<Value, Value> = fields
+                .iter()
+                .map(|(name, field)| (Value::String(name.as_str().into()), to_rego(field)))
+                .collect();
+            Value::from(fields)
+        }
+    }
+}
+
+fn to_json(value: &Value) -> Option<serde_json::Value> {
+    Some(match value {
+        Value::Null => serde_json::Value::Null,
+        Value::Bool(flag) => serde_json::Value::Bool(*flag),
+        Value::Number(number) => {
+            if let Some(number) = number.as_i64() {
+                number.into()
+            } else if let Some(number) = number.as_u64() {
+                number.into()
+            } else {
+                number.as_f64()?.into()
+            }
+        }
+        Value::String(text) => serde_json::Value::String((**text).to_owned()),
+        Value::Array(items) => {
+            serde_json::Value::Array(items.iter().map(to_json).collect::<Option<_>>()?)
+        }
+        Value::Set(items) => {
+            serde_json::Value::Array(items.iter().map(to_json).collect::<Option<_>>()?)
+        }
+        Value::Object(fields) => {
+            let field = |(name, field): (&Value, &Value)| match name {
+                Value::String(name) => Some(((**name).to_owned(), to_json(field)?)),
+                _ => None,
+            };
+            serde_json::Value::Object(fields.iter().map(field).collect::<Option<_>>()?)
+        }
+        Value::Undefined => return None,
+    })
+}
