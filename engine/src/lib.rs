@@ -18,6 +18,7 @@ pub mod load;
 pub mod operator;
 pub mod policy_set;
 pub mod quantity;
+pub mod rego;
 pub mod response;
 pub mod scalar;
 pub mod semver;

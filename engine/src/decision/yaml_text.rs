@@ -143,14 +143,18 @@ impl Writer {
             if breaks {
                 self.line(indent);
             } else {
-                if quoted && character == '\'' {
-                    self.put('\'');
-                }
-                self.put(character);
+                self.put_doubling_quotes(character, quoted);
             }
             after_space = character == ' ';
             first = false;
         }
+    }
+
+    fn put_doubling_quotes(&mut self, character: char, quoted: bool) {
+        if quoted && character == '\'' {
+            self.put('\'');
+        }
+        self.put(character);
     }
 
     fn double_quoted(&mut self, text: &str, indent: usize, place: Place) {
@@ -168,9 +172,9 @@ impl Writer {
                 && next.is_some()
             {
                 self.line(indent);
-                if next == Some(&' ') {
-                    self.put('\\');
-                }
+                let escape = next == Some(&' ');
+                self.text.extend(escape.then_some('\\'));
+                self.column += usize::from(escape);
                 after_space = true;
             } else {
                 self.escaped(character);
@@ -279,10 +283,9 @@ impl Allowed {
                 '#' if previous.is_some_and(char::is_whitespace) => allowed.plain = false,
                 '\n' => {
                     allowed.plain = false;
-                    if previous == Some(' ') {
-                        allowed.single_quoted = false;
-                        allowed.literal = false;
-                    }
+                    let space_before = previous == Some(' ');
+                    allowed.single_quoted &= !space_before;
+                    allowed.literal &= !space_before;
                 }
                 ' ' if previous == Some('\n') => {
                     allowed.plain = false;
@@ -338,7 +341,7 @@ fn reads_as_string(text: &str) -> bool {
                 && text.eq_ignore_ascii_case(word)
                 && text.chars().skip(1).all(char::is_lowercase))
     };
-    !(WORDS.iter().any(|word| is_word(word)) || is_number(text) || is_date(text))
+    !(WORDS.iter().any(is_word) || is_number(text) || is_date(text))
 }
 
 fn is_number(text: &str) -> bool {

@@ -270,11 +270,8 @@ fn bracketed((open, close): (char, char), items: &[String], depth: usize) -> Str
     }
     let inner = indent(depth + 1);
     let outer = indent(depth);
-    let lines: String = items
-        .iter()
-        .map(|item| format!("{inner}{item},\n"))
-        .collect();
-    format!("{open}\n{lines}{outer}{close}")
+    let lines = items.join(&format!(",\n{inner}"));
+    format!("{open}\n{inner}{lines},\n{outer}{close}")
 }
 
 /// Words that cannot stand after a dot.
