@@ -277,3 +277,11 @@ jq . "$STATE/trusted_root.json" >"$here/trusted_root.json"
 cp "$STATE/key.pub" "$here/key.pub"
 jq -s --arg issuer "$issuer" --argjson moved "$moved" '{issuer: $issuer, cases: ., moved: $moved}' "$STATE/cases" >"$here/cases.json"
 du -sb "$here/registry" >&2
+
+# The policy for keys names this one.
+policy=$here/../../policies/provenance/keyed/policy.yaml
+awk -v key="$here/key.pub" '
+  /-----BEGIN PUBLIC KEY-----/ { match($0, /^ */); pad = substr($0, 1, RLENGTH); while ((getline line < key) > 0) print pad line; close(key); inside = 1 }
+  !inside { print }
+  /-----END PUBLIC KEY-----/ { inside = 0 }' "$policy" >"$policy.new"
+mv "$policy.new" "$policy"
