@@ -8,6 +8,8 @@
 
 pub mod admission;
 pub mod ast;
+pub mod autogen;
+pub mod check;
 pub mod decision;
 pub mod diagnostic;
 pub mod duration;
@@ -16,6 +18,7 @@ pub mod go_format;
 pub mod image;
 pub mod load;
 pub mod operator;
+pub mod parse;
 pub mod policy_set;
 pub mod quantity;
 pub mod rego;

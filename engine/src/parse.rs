@@ -1,0 +1,86 @@
+//! Tree → AST, keeping on after an error: an author sees everything that is wrong at once.
+//!
+//! Every field of Kyverno's is either read or refused by name; nothing is ignored that means something.
+//! Knows what the language looks like, not whether it makes sense: that is `check`'s business.
+
+mod attestor;
+mod condition;
+mod fields;
+mod key;
+mod matching;
+mod pattern;
+mod policy;
+mod rule;
+mod suggest;
+mod template;
+mod validate;
+mod verify_images;
+
+use std::sync::Arc;
+
+use crate::ast::Policy;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::source::Source;
+use crate::yaml::{Node, Value};
+
+use fields::Reader;
+
+/// Reads a document. There is a policy whenever enough of it could be read to check the rest; where an error is among
+/// the diagnostics it is not to be run.
+pub fn parse(source: &Arc<Source>, document: &Node) -> (Option<Policy>, Vec<Diagnostic>) {
+    let mut reader = Reader::new(source);
+    let policy = read(&mut reader, document);
+    (policy, reader.into_diagnostics())
+}
+
+fn read(reader: &mut Reader<'_>, document: &Node) -> Option<Policy> {
+    let Value::Map(_) = &document.value else {
+        let message = format!("a policy is a map, this is {}", document.value.describe());
+        reader.error(Code::InvalidValue, document.span, message);
+        return None;
+    };
+    let text = |name| document.get(name).and_then(Node::as_str).unwrap_or("");
+    let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", ""));
+    match (group, version, text("kind")) {
+        ("kyverno.io", "v1" | "v2beta1", "ClusterPolicy" | "Policy") => {
+            policy::read(reader, document)
+        }
+        (_, _, kind) => {
+            refuse_kind(reader, document, group, kind);
+            None
+        }
+    }
+}
+
+/// Says what a document is that is no policy of ours.
+fn refuse_kind(reader: &mut Reader<'_>, document: &Node, group: &str, kind: &str) {
+    let place = |name| document.get(name).map(|node| node.span);
+    let span = place("kind")
+        .or(place("apiVersion"))
+        .unwrap_or(document.span);
+    for name in ["apiVersion", "kind"] {
+        if document.get(name).and_then(Node::as_str).is_none() {
+            let message = format!("the document has no `{name}`");
+            reader.error(Code::MissingField, document.span, message);
+            return;
+        }
+    }
+    let api_version = document.get("apiVersion").and_then(Node::as_str);
+    let api_version = api_version.unwrap_or("");
+    let policy_kinds = ["policies.kyverno.io", "kyverno.io"].contains(&group)
+        || (group == "admissionregistration.k8s.io" && kind.contains("AdmissionPolicy"));
+    if policy_kinds {
+        let message = format!("`{kind}` of `{api_version}` is not supported");
+        reader
+            .error(Code::NotSupported, span, message)
+            .set_help("`ClusterPolicy` and `Policy` of `kyverno.io/v1` are");
+    } else {
+        let message = format!("`{kind}` of `{api_version}` is no policy");
+        reader
+            .error(Code::InvalidValue, span, message)
+            .set_help("a policy is a `ClusterPolicy` or a `Policy` of `kyverno.io/v1`");
+    }
+}
+
+#[cfg(test)]
+mod tests;

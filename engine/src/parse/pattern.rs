@@ -1,0 +1,114 @@
+//! `validate.pattern`.
+
+use crate::ast::pattern::{Anchor, Pattern, PatternEntry, PatternNode, PatternScalar};
+use crate::diagnostic::Code;
+use crate::yaml::{Entry, Node, Value};
+
+use super::fields::{Reader, one_line};
+use super::template;
+
+/// A pattern; what is wrong inside of it is said, and the rest is still read.
+pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Pattern {
+    let pattern = match &node.value {
+        Value::Null => PatternNode::Scalar(PatternScalar::Null),
+        Value::Bool(flag) => PatternNode::Scalar(PatternScalar::Bool(*flag)),
+        Value::Number(number) => PatternNode::Scalar(PatternScalar::Number(number.clone())),
+        Value::String(raw) => {
+            references(reader, raw, node);
+            let text = template::text(reader, raw, node.span);
+            PatternNode::Scalar(PatternScalar::Text(text))
+        }
+        Value::List(items) => {
+            if items.is_empty() {
+                reader
+                    .error(Code::InvalidValue, node.span, "an empty list in a pattern")
+                    .set_help(
+                        "a list in a pattern says by its first element what all elements are like",
+                    );
+            }
+            PatternNode::List(items.iter().map(|item| read(reader, item)).collect())
+        }
+        Value::Map(entries) => PatternNode::Map(
+            entries
+                .iter()
+                .map(|entry| read_entry(reader, entry))
+                .collect(),
+        ),
+    };
+    Pattern {
+        span: node.span,
+        node: pattern,
+    }
+}
+
+fn read_entry(reader: &mut Reader<'_>, entry: &Entry) -> PatternEntry {
+    let (anchor, key) = anchor(&entry.key);
+    let value = read(reader, &entry.value);
+    let complaint = match (anchor, &entry.value.value) {
+        (Some(Anchor::AddIfAbsent), _) => Some("`+()` means something in mutation only"),
+        (Some(Anchor::Existence), Value::List(items))
+            if items.iter().all(|item| matches!(item.value, Value::Map(_))) =>
+        {
+            None
+        }
+        (Some(Anchor::Existence), _) => Some("`^()` takes a list of maps"),
+        _ => None,
+    };
+    if let Some(complaint) = complaint {
+        reader.error(Code::InvalidValue, entry.key_span, complaint);
+    }
+    references(
+        reader,
+        &entry.key,
+        &Node {
+            span: entry.key_span,
+            value: Value::Null,
+        },
+    );
+    PatternEntry {
+        span: entry.key_span,
+        raw: entry.key.clone(),
+        anchor,
+        key: template::text(reader, key, entry.key_span),
+        value,
+    }
+}
+
+/// Takes the anchor off a key.
+pub(crate) fn anchor(key: &str) -> (Option<Anchor>, &str) {
+    const ANCHORS: [Anchor; 6] = [
+        Anchor::Global,
+        Anchor::Equality,
+        Anchor::Negation,
+        Anchor::Existence,
+        Anchor::AddIfAbsent,
+        Anchor::Condition,
+    ];
+    for anchor in ANCHORS {
+        let rest = key.strip_prefix(anchor.prefix());
+        let inner = rest.and_then(|rest| rest.strip_prefix('(')?.strip_suffix(')'));
+        if let Some(inner) = inner.filter(|inner| !inner.is_empty()) {
+            return (Some(anchor), inner);
+        }
+    }
+    (None, key)
+}
+
+/// Refuses `$(./../other/field)`, which refers to another place of the pattern.
+fn references(reader: &mut Reader<'_>, raw: &str, node: &Node) {
+    let mut rest = raw;
+    let mut before = '\0';
+    while let Some(at) = rest.find("$(") {
+        before = rest
+            .get(..at)
+            .and_then(|text| text.chars().last())
+            .unwrap_or(before);
+        if before != '\\' && rest.get(at..).is_some_and(|text| text.contains(')')) {
+            let message = format!("the reference in `{}` is not supported", one_line(raw));
+            reader.error(Code::NotSupported, node.span, message);
+            return;
+        }
+        before = '(';
+        rest = rest.get(at + 2..).unwrap_or("");
+    }
+}

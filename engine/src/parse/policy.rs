@@ -1,0 +1,193 @@
+//! A policy's head: metadata, and what `spec` holds beside the rules.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::ast::{ApplyRules, FailureActionOverride, Policy, PolicyKind, Settings};
+use crate::diagnostic::Code;
+use crate::response::{FailureAction, FailurePolicy};
+use crate::source::Spanned;
+use crate::yaml::Node;
+
+use super::fields::{Fields, Reader};
+use super::{matching, rule};
+
+/// Words of `failureAction`; the lower case ones are deprecated.
+pub(super) const FAILURE_ACTIONS: [(&str, FailureAction); 4] = [
+    ("Enforce", FailureAction::Enforce),
+    ("Audit", FailureAction::Audit),
+    ("enforce", FailureAction::Enforce),
+    ("audit", FailureAction::Audit),
+];
+
+const FAILURE_POLICIES: [(&str, FailurePolicy); 2] = [
+    ("Fail", FailurePolicy::Fail),
+    ("Ignore", FailurePolicy::Ignore),
+];
+
+/// What the API server writes into `metadata`, or what only it reads.
+const METADATA_OF_THE_SERVER: [&str; 11] = [
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generateName",
+    "generation",
+    "managedFields",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+
+pub(super) fn read(reader: &mut Reader<'_>, document: &Node) -> Option<Policy> {
+    let mut fields = reader.fields(document, "policy")?;
+    fields.ignore(&["apiVersion", "status"]);
+    let kind = match fields.take("kind").and_then(Node::as_str) {
+        Some("Policy") => PolicyKind::Policy,
+        _ => PolicyKind::ClusterPolicy,
+    };
+    let metadata = fields.require(reader, "metadata");
+    let spec = fields.require(reader, "spec");
+    fields.finish(reader, &[]);
+    let metadata = metadata.and_then(|node| read_metadata(reader, node));
+    let spec = spec.and_then(|node| reader.fields(node, "spec"));
+    // A policy without a name is still read, for what else is wrong.
+    let mut spec = spec?;
+    let rules = spec.require(reader, "rules");
+    let settings = read_settings(reader, &mut spec);
+    spec.finish(reader, &[]);
+    let rules = match rules {
+        Some(node) => {
+            let items = reader.items(node, "rules");
+            if items.is_empty() {
+                reader.error(Code::MissingField, node.span, "`spec` has no rules");
+            }
+            items
+        }
+        None => &[],
+    };
+    let rules: Vec<_> = rules.iter().map(|node| rule::read(reader, node)).collect();
+    let metadata = metadata?;
+    let namespace = match kind {
+        PolicyKind::ClusterPolicy => None,
+        PolicyKind::Policy => Some(
+            metadata
+                .namespace
+                .unwrap_or_else(|| Spanned::new("default".to_owned(), metadata.name.span)),
+        ),
+    };
+    Some(Policy {
+        source: Arc::clone(reader.source()),
+        span: document.span,
+        kind,
+        name: metadata.name,
+        namespace,
+        annotations: metadata.annotations,
+        labels: metadata.labels,
+        settings,
+        rules: rules.into_iter().flatten().collect(),
+    })
+}
+
+struct Metadata {
+    name: Spanned<String>,
+    namespace: Option<Spanned<String>>,
+    annotations: BTreeMap<String, Spanned<String>>,
+    labels: BTreeMap<String, Spanned<String>>,
+}
+
+fn read_metadata(reader: &mut Reader<'_>, node: &Node) -> Option<Metadata> {
+    let mut fields = reader.fields(node, "metadata")?;
+    let name = fields.require(reader, "name");
+    let name = name.and_then(|node| reader.text(node, "name"));
+    let namespace = fields.text(reader, "namespace");
+    let annotations = fields.text_map(reader, "annotations");
+    let labels = fields.text_map(reader, "labels");
+    fields.ignore(&METADATA_OF_THE_SERVER);
+    fields.finish(reader, &[]);
+    let by_key = |pairs: Vec<(Spanned<String>, Spanned<String>)>| {
+        pairs
+            .into_iter()
+            .map(|(key, value)| (key.value, value))
+            .collect()
+    };
+    Some(Metadata {
+        name: name?,
+        namespace,
+        annotations: by_key(annotations),
+        labels: by_key(labels),
+    })
+}
+
+fn read_settings(reader: &mut Reader<'_>, spec: &mut Fields<'_>) -> Settings {
+    let seconds = |reader: &mut Reader<'_>, node: &Node, name| reader.integer(node, name, (1, 30));
+    let apply = [("All", ApplyRules::All), ("One", ApplyRules::One)];
+    let mut settings = Settings {
+        apply_rules: spec.choice(reader, "applyRules", &apply),
+        failure_policy: spec.choice(reader, "failurePolicy", &FAILURE_POLICIES),
+        webhook_timeout_seconds: spec
+            .take("webhookTimeoutSeconds")
+            .and_then(|node| seconds(reader, node, "webhookTimeoutSeconds")),
+        webhook_failure_policy: None,
+        webhook_configuration_timeout_seconds: None,
+        validation_failure_action: spec.choice(reader, "validationFailureAction", &FAILURE_ACTIONS),
+        validation_failure_action_overrides: overrides(
+            reader,
+            spec,
+            "validationFailureActionOverrides",
+        ),
+        emit_warning: spec.flag(reader, "emitWarning"),
+        admission: spec.flag(reader, "admission"),
+        background: spec.flag(reader, "background"),
+    };
+    let configuration = spec.take("webhookConfiguration");
+    if let Some(mut fields) =
+        configuration.and_then(|node| reader.fields(node, "webhookConfiguration"))
+    {
+        settings.webhook_failure_policy = fields.choice(reader, "failurePolicy", &FAILURE_POLICIES);
+        settings.webhook_configuration_timeout_seconds = fields
+            .take("timeoutSeconds")
+            .and_then(|node| seconds(reader, node, "timeoutSeconds"));
+        fields.finish(reader, &["matchConditions"]);
+    }
+    // `schemaValidation` has had no effect since Kyverno 1.11; the others are about rules that are refused anyway.
+    spec.ignore(&["schemaValidation"]);
+    for name in [
+        "generateExisting",
+        "generateExistingOnPolicyUpdate",
+        "mutateExistingOnPolicyUpdate",
+        "useServerSideApply",
+    ] {
+        spec.refuse_true(reader, name);
+    }
+    settings
+}
+
+/// `failureActionOverrides`, under either of its names.
+pub(super) fn overrides(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    name: &'static str,
+) -> Vec<FailureActionOverride> {
+    let items = fields.items(reader, name);
+    let read = items.iter().map(|item| override_of(reader, item));
+    read.collect::<Vec<_>>().into_iter().flatten().collect()
+}
+
+fn override_of(reader: &mut Reader<'_>, node: &Node) -> Option<FailureActionOverride> {
+    let mut fields = reader.fields(node, "failureActionOverrides")?;
+    let action = fields.require(reader, "action");
+    let action = action.and_then(|node| reader.choice(node, "action", &FAILURE_ACTIONS));
+    let namespaces = fields.texts(reader, "namespaces");
+    let selector = fields.take("namespaceSelector");
+    let namespace_selector =
+        selector.and_then(|node| matching::selector(reader, node, "namespaceSelector"));
+    fields.finish(reader, &[]);
+    Some(FailureActionOverride {
+        span: node.span,
+        action: action?,
+        namespaces,
+        namespace_selector,
+    })
+}

@@ -1,0 +1,119 @@
+//! A rule, up to what it demands.
+
+use crate::ast::{Origin, Rule, RuleBody};
+use crate::diagnostic::Code;
+use crate::source::Span;
+use crate::yaml::{Node, Value};
+
+use super::condition::{self, Blocks};
+use super::fields::{Fields, Reader};
+use super::{matching, template, validate, verify_images};
+
+pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Rule> {
+    let mut fields = reader.fields(node, "rule")?;
+    let name = fields.require(reader, "name");
+    let name = name.and_then(|node| reader.text(node, "name"));
+    if let Some(name) = name.as_ref().filter(|name| name.value.is_empty()) {
+        reader.error(
+            Code::InvalidValue,
+            name.span,
+            "a rule's name cannot be empty",
+        );
+    }
+    let matches = fields.require(reader, "match");
+    let matches = matches.and_then(|node| matching::read_match(reader, node));
+    let excludes = fields.take("exclude");
+    let excludes = excludes.and_then(|node| matching::read_exclude(reader, node));
+    let preconditions = fields.take("preconditions");
+    let preconditions = preconditions
+        .and_then(|node| condition::read(reader, node, "preconditions", Blocks::Refused));
+    let report_properties = report_properties(reader, &mut fields);
+    // Whether requests of Kyverno's own background controller are skipped: there is none here.
+    fields.ignore(&["skipBackgroundRequests"]);
+    let body = body(reader, &mut fields);
+    fields.finish(
+        reader,
+        &[
+            "context",
+            "celPreconditions",
+            "imageExtractors",
+            "mutate",
+            "generate",
+        ],
+    );
+    Some(Rule {
+        span: node.span,
+        name: name?,
+        origin: Origin::Written,
+        matches: matches?,
+        excludes,
+        preconditions,
+        report_properties,
+        body: body?,
+    })
+}
+
+fn report_properties(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+) -> Vec<(crate::source::Spanned<String>, crate::ast::template::Text)> {
+    let Some(node) = fields.take("reportProperties") else {
+        return Vec::new();
+    };
+    let texts = reader.text_map(node, "reportProperties");
+    texts
+        .into_iter()
+        .map(|(key, value)| (key, template::text(reader, &value.value, value.span)))
+        .collect()
+}
+
+/// What the rule demands: exactly one of four.
+fn body(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<RuleBody> {
+    let mut places = Vec::new();
+    let mut written = |name, node: Option<&Node>| {
+        if let Some(node) = node {
+            places.push((name, node.span));
+        }
+    };
+    let validate = fields.take("validate");
+    let verify = fields.take("verifyImages");
+    written("validate", validate);
+    written("verifyImages", verify);
+    // These are refused by `finish`, by name; here they only count.
+    let others = ["mutate", "generate"].map(|name| (name, fields.peek(name)));
+    for (name, node) in others {
+        written(name, node);
+    }
+    match places.as_slice() {
+        [] => {
+            let message = "a rule demands something: it has neither `validate` nor `verifyImages`";
+            reader.error(Code::MissingField, first(fields.span), message);
+        }
+        [(one, _), (two, span), ..] => {
+            let message = format!("a rule demands one thing: it has `{one}` and `{two}`");
+            reader.error(Code::InvalidValue, first(*span), message);
+        }
+        [_] => {}
+    }
+    if let Some(node) = validate {
+        return validate::read(reader, node).map(RuleBody::Validate);
+    }
+    let node = verify?;
+    let items = reader.items(node, "verifyImages");
+    if items.is_empty() && matches!(node.value, Value::List(_)) {
+        reader.error(Code::InvalidValue, node.span, "`verifyImages` is empty");
+    }
+    let entries: Vec<_> = items
+        .iter()
+        .map(|item| verify_images::read(reader, item))
+        .collect();
+    let entries: Option<Vec<_>> = entries.into_iter().collect();
+    entries
+        .filter(|entries| !entries.is_empty())
+        .map(RuleBody::VerifyImages)
+}
+
+/// The first character of a span, where a whole block would be too much to point at.
+fn first(span: Span) -> Span {
+    Span::new(span.start, (span.start + 1).min(span.end))
+}

@@ -1,0 +1,36 @@
+//! "Did you mean": the nearest of some names.
+
+/// The one of `names` that `written` is likely a misspelling of.
+pub(super) fn nearest<'a>(
+    written: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let written: Vec<char> = written.to_lowercase().chars().take(64).collect();
+    // A third of the letters may be wrong, as rustc has it.
+    let most = (written.len() / 3).max(1);
+    names
+        .into_iter()
+        .map(|name| (distance(&written, &name.to_lowercase()), name))
+        .filter(|(distance, _)| *distance <= most)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// How many letters must be inserted, removed or changed (Levenshtein).
+fn distance(left: &[char], right: &str) -> usize {
+    let right: Vec<char> = right.chars().collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (index, from) in left.iter().enumerate() {
+        let mut diagonal = index;
+        let mut last = index + 1;
+        let mut next = vec![last];
+        for (above, to) in row.iter().skip(1).zip(&right) {
+            let change = diagonal + usize::from(from != to);
+            last = change.min(above + 1).min(last + 1);
+            diagonal = *above;
+            next.push(last);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(left.len())
+}

@@ -1,0 +1,177 @@
+//! Texts with variables in them, and trees of such texts.
+
+use crate::ast::template::{Part, Template, TemplateValue, Text, Variable};
+use crate::diagnostic::Code;
+use crate::source::{Source, Span};
+use crate::yaml::{Node, Value};
+
+use super::fields::Reader;
+
+/// A tree of texts with variables.
+pub(super) fn template(reader: &mut Reader<'_>, node: &Node) -> Template {
+    let value = match &node.value {
+        Value::Null => TemplateValue::Null,
+        Value::Bool(flag) => TemplateValue::Bool(*flag),
+        Value::Number(number) => TemplateValue::Number(number.clone()),
+        Value::String(raw) => TemplateValue::Text(text(reader, raw, node.span)),
+        Value::List(items) => {
+            TemplateValue::List(items.iter().map(|item| template(reader, item)).collect())
+        }
+        Value::Map(entries) => {
+            let pairs = entries.iter().map(|entry| {
+                let key = text(reader, &entry.key, entry.key_span);
+                (key, template(reader, &entry.value))
+            });
+            TemplateValue::Map(pairs.collect())
+        }
+    };
+    Template {
+        span: node.span,
+        value,
+    }
+}
+
+/// A text with variables.
+pub(super) fn text(reader: &mut Reader<'_>, raw: &str, span: Span) -> Text {
+    let (text, problem) = take_apart(raw, span, reader.source());
+    match problem {
+        None => {}
+        Some(Problem::Nested(span)) => {
+            reader.error(
+                Code::NotSupported,
+                span,
+                "a variable inside of a variable is not supported",
+            );
+        }
+        Some(Problem::Open(span)) => {
+            reader
+                .error(Code::InvalidExpression, span, "`{{` without its `}}`")
+                .set_help("write `\\{{` for two braces that begin no variable");
+        }
+        Some(Problem::Empty(span)) => {
+            reader.error(Code::InvalidExpression, span, "a variable without a name");
+        }
+    }
+    text
+}
+
+/// What is wrong with a text's variables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Problem {
+    Nested(Span),
+    Open(Span),
+    Empty(Span),
+}
+
+/// Cuts a text into literals and variables.
+fn take_apart(raw: &str, span: Span, source: &Source) -> (Text, Option<Problem>) {
+    let written = source.text.get(span.start..span.end).unwrap_or("");
+    let mut places = Places {
+        written,
+        span,
+        from: 0,
+    };
+    let mut parts = Vec::new();
+    let mut literal = String::new();
+    let mut problem = None;
+    let mut open = None;
+    let mut rest = raw;
+    while let Some(at) = rest.find("{{") {
+        let (before, braces) = rest.split_at(at);
+        let escaped = before.ends_with('\\');
+        let Some(length) = variable_length(braces) else {
+            // Not a variable here; the second brace may still begin one.
+            open.get_or_insert_with(|| places.find("{{"));
+            literal.push_str(before);
+            literal.push('{');
+            rest = braces.get(1..).unwrap_or("");
+            continue;
+        };
+        let (variable, after) = braces.split_at(length);
+        if escaped {
+            literal.push_str(before.strip_suffix('\\').unwrap_or(before));
+            literal.push_str(variable);
+        } else {
+            literal.push_str(before);
+            let variable = read_variable(variable, places.find(variable));
+            if variable.expression.is_empty() {
+                problem.get_or_insert(Problem::Empty(variable.span));
+            }
+            if !literal.is_empty() {
+                parts.push(Part::Literal(std::mem::take(&mut literal)));
+            }
+            parts.push(Part::Variable(variable));
+        }
+        rest = after;
+    }
+    literal.push_str(rest);
+    if !literal.is_empty() {
+        parts.push(Part::Literal(literal));
+    }
+    if let Some(open) = open {
+        let nested = parts.iter().any(|part| matches!(part, Part::Variable(_)));
+        problem.get_or_insert(if nested {
+            Problem::Nested(open)
+        } else {
+            Problem::Open(open)
+        });
+    }
+    let raw = raw.to_owned();
+    (Text { span, raw, parts }, problem)
+}
+
+/// A variable, braces included.
+fn read_variable(written: &str, span: Span) -> Variable {
+    let inner = written.get(2..written.len() - 2).unwrap_or("");
+    let (expression, shallow) = match inner.strip_prefix('-') {
+        Some(inner) => (inner.trim(), true),
+        None => (inner.trim(), false),
+    };
+    Variable {
+        span,
+        expression: expression.to_owned(),
+        shallow,
+    }
+}
+
+/// The length of the variable that a text begins with: braces inside of it stand in pairs, one level deep.
+fn variable_length(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut at = 2;
+    loop {
+        match bytes.get(at)? {
+            b'{' => {
+                let group = bytes.get(at + 1..)?;
+                let brace = group.iter().position(|byte| matches!(byte, b'{' | b'}'))?;
+                if group.get(brace) != Some(&b'}') {
+                    return None;
+                }
+                at += brace + 2;
+            }
+            b'}' => return (bytes.get(at + 1) == Some(&b'}')).then_some(at + 2),
+            _ => at += 1,
+        }
+    }
+}
+
+/// Finds pieces of a text where its author wrote it, which works unless YAML folded or unescaped the piece.
+struct Places<'a> {
+    written: &'a str,
+    span: Span,
+    from: usize,
+}
+
+impl Places<'_> {
+    fn find(&mut self, piece: &str) -> Span {
+        let rest = self.written.get(self.from..).unwrap_or("");
+        let Some(at) = rest.find(piece) else {
+            return self.span;
+        };
+        let start = self.span.start + self.from + at;
+        self.from += at + piece.len();
+        Span::new(start, start + piece.len())
+    }
+}
+
+#[cfg(test)]
+mod tests;

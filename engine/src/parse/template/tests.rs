@@ -1,0 +1,108 @@
+use std::fmt::Write as _;
+
+use expect_test::{Expect, expect};
+
+use super::*;
+
+fn check(raw: &str, expected: &Expect) {
+    let source = Source::new("test", raw);
+    let (text, problem) = take_apart(raw, Span::new(0, raw.len()), &source);
+    let mut out = String::new();
+    for part in &text.parts {
+        match part {
+            Part::Literal(literal) => writeln!(out, "{literal:?}").unwrap(),
+            Part::Variable(Variable {
+                span,
+                expression,
+                shallow,
+            }) => writeln!(
+                out,
+                "{}..{} <{expression}> shallow: {shallow}",
+                span.start, span.end
+            )
+            .unwrap(),
+        }
+    }
+    if let Some(problem) = problem {
+        writeln!(out, "{problem:?}").unwrap();
+    }
+    expected.assert_eq(&out);
+}
+
+#[test]
+fn variables_and_literals() {
+    check("", &expect![[""]]);
+    check(
+        "plain",
+        &expect![[r#"
+        "plain"
+    "#]],
+    );
+    check(
+        "{{ a.b || 'c' }}",
+        &expect![[r#"
+        0..16 <a.b || 'c'>
+    "#]],
+    );
+    check(
+        "a {{b}} c {{- d }}",
+        &expect![[r#"
+        "a "
+        2..7 <b>
+        " c "
+        10..18 <d> shallow
+    "#]],
+    );
+    check(
+        "{{ {x: a, y: b} }}{{{x: a}}}",
+        &expect![[r#"
+        0..18 <{x: a, y: b}>
+        18..28 <{x: a}>
+    "#]],
+    );
+}
+
+#[test]
+fn escapes() {
+    check(
+        r"a \{{ b }} {{ c }}",
+        &expect![[r#"
+        "a {{ b }} "
+        11..18 <c>
+    "#]],
+    );
+    check(
+        r"a \{{ b",
+        &expect![[r#"
+        "a \\{{ b"
+        Open(Span { start: 3, end: 5 })
+    "#]],
+    );
+}
+
+#[test]
+fn problems() {
+    check(
+        "{{ a.{{ b }} }}",
+        &expect![[r#"
+        "{{ a."
+        5..12 <b>
+        " }}"
+        Nested(Span { start: 0, end: 2 })
+    "#]],
+    );
+    check(
+        "a {{ b",
+        &expect![[r#"
+        "a {{ b"
+        Open(Span { start: 2, end: 4 })
+    "#]],
+    );
+    check(
+        "{{ }}",
+        &expect![[r#"
+        0..5 <>
+        Empty(Span { start: 0, end: 5 })
+    "#]],
+    );
+}

@@ -1,0 +1,91 @@
+//! `validate`.
+
+use crate::ast::validate::{Deny, Validate, ValidateBody};
+use crate::diagnostic::Code;
+use crate::yaml::{Node, Value};
+
+use super::condition::{self, Blocks};
+use super::fields::Reader;
+use super::{pattern, policy, template};
+
+/// Fields of `validate` that say what is demanded, in the order in which Kyverno looks for them.
+const DEMANDS: [&str; 8] = [
+    "manifests",
+    "podSecurity",
+    "cel",
+    "assert",
+    "deny",
+    "pattern",
+    "anyPattern",
+    "foreach",
+];
+
+pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Validate> {
+    let mut fields = reader.fields(node, "validate")?;
+    let failure_action = fields.choice(reader, "failureAction", &policy::FAILURE_ACTIONS);
+    let failure_action_overrides = policy::overrides(reader, &mut fields, "failureActionOverrides");
+    let allow_existing = fields.flag(reader, "allowExistingViolations");
+    let message = fields.text(reader, "message");
+    let message = message.map(|text| template::text(reader, &text.value, text.span));
+    let written: Vec<&str> = DEMANDS
+        .into_iter()
+        .filter(|name| fields.peek(name).is_some())
+        .collect();
+    match written.as_slice() {
+        [] => {
+            let message =
+                "`validate` demands nothing: it has none of `pattern`, `anyPattern` and `deny`";
+            reader.error(Code::MissingField, node.span, message);
+        }
+        [_] => {}
+        [one, two, ..] => {
+            let message = format!("`validate` demands one thing: it has `{one}` and `{two}`");
+            reader.error(Code::InvalidValue, node.span, message);
+        }
+    }
+    let pattern = fields.take("pattern");
+    let any_pattern = fields.take("anyPattern");
+    let deny = fields.take("deny");
+    fields.finish(
+        reader,
+        &["foreach", "podSecurity", "cel", "manifests", "assert"],
+    );
+    let body = if let Some(node) = deny {
+        ValidateBody::Deny(read_deny(reader, node)?)
+    } else if let Some(node) = pattern {
+        ValidateBody::Pattern(pattern::read(reader, node))
+    } else {
+        let node = any_pattern?;
+        let items = reader.items(node, "anyPattern");
+        if items.is_empty() {
+            if matches!(node.value, Value::List(_)) {
+                reader.error(Code::InvalidValue, node.span, "`anyPattern` is empty");
+            }
+            return None;
+        }
+        let patterns = items.iter().map(|item| pattern::read(reader, item));
+        ValidateBody::AnyPattern(patterns.collect())
+    };
+    Some(Validate {
+        span: node.span,
+        failure_action,
+        failure_action_overrides,
+        allow_existing_violations: allow_existing.is_none_or(|allow| allow.value),
+        message,
+        body,
+    })
+}
+
+/// `deny`; no conditions deny everything.
+pub(super) fn read_deny(reader: &mut Reader<'_>, node: &Node) -> Option<Deny> {
+    let mut fields = reader.fields(node, "deny")?;
+    let conditions = fields.take("conditions");
+    fields.finish(reader, &[]);
+    let conditions =
+        conditions.map(|node| condition::read(reader, node, "conditions", Blocks::Allowed));
+    Some(Deny {
+        span: node.span,
+        // Conditions that could not be read must not become a denial of everything, nor of nothing.
+        conditions: conditions.map_or(Some(None), |read| read.map(Some))?,
+    })
+}

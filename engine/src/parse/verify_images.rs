@@ -1,0 +1,134 @@
+//! `verifyImages`, up to the attestors.
+
+use crate::ast::verify_images::{Attestation, EvidenceType, ImageValidate, VerifyImages};
+use crate::diagnostic::Code;
+use crate::source::Spanned;
+use crate::yaml::Node;
+
+use super::condition::{self, Blocks};
+use super::fields::{Fields, Reader};
+use super::{attestor, policy, template, validate};
+
+/// Kyverno's fields that this version does not run: deprecated spellings of attestors, and access to registries,
+/// which is the host's business.
+const UNSUPPORTED: [&str; 8] = [
+    "additionalExtensions",
+    "annotations",
+    "imageRegistryCredentials",
+    "issuer",
+    "key",
+    "roots",
+    "subject",
+    "verifiedAnnotations",
+];
+
+pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<VerifyImages> {
+    let mut fields = reader.fields(node, "verifyImages")?;
+    let mut image_references = fields.texts(reader, "imageReferences");
+    image_references.extend(fields.text(reader, "image"));
+    if image_references.is_empty() {
+        let message = "`verifyImages` has no `imageReferences`";
+        reader.error(Code::MissingField, node.span, message);
+    }
+    let evidence_type = evidence_type(reader, &mut fields);
+    let failure_action = fields.choice(reader, "failureAction", &policy::FAILURE_ACTIONS);
+    let attestors = fields.take("attestors");
+    let attestors = attestors.map_or(Some(Vec::new()), |node| attestor::sets(reader, node));
+    let items = fields.items(reader, "attestations");
+    let attestations: Vec<_> = items.iter().map(|item| attestation(reader, item)).collect();
+    let entry = VerifyImages {
+        span: node.span,
+        image_references,
+        skip_image_references: fields.texts(reader, "skipImageReferences"),
+        evidence_type,
+        failure_action,
+        // One that could not be read must not look like one that was not asked for.
+        attestors: attestors.unwrap_or_default(),
+        attestations: attestations.into_iter().flatten().collect(),
+        repository: fields.text(reader, "repository"),
+        mutate_digest: fields.flag(reader, "mutateDigest"),
+        verify_digest: flag_or_true(reader, &mut fields, "verifyDigest"),
+        required: flag_or_true(reader, &mut fields, "required"),
+        validate: fields
+            .take("validate")
+            .and_then(|node| image_validate(reader, node)),
+    };
+    // The cache holds evidence and no verdicts, so that there is nothing to turn off.
+    let use_cache = fields.take("useCache");
+    use_cache.and_then(|node| reader.flag(node, "useCache"));
+    fields.refuse_true(reader, "cosignOCI11");
+    fields.finish(reader, &UNSUPPORTED);
+    Some(entry)
+}
+
+fn flag_or_true(reader: &mut Reader<'_>, fields: &mut Fields<'_>, name: &'static str) -> bool {
+    let written = fields.flag(reader, name);
+    written.is_none_or(|flag| flag.value)
+}
+
+fn evidence_type(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+) -> Option<Spanned<EvidenceType>> {
+    let node = fields.take("type")?;
+    if node.as_str() == Some("Notary") {
+        let message = "`type: Notary` of `verifyImages` is not supported";
+        reader.error(Code::NotSupported, node.span, message);
+        return None;
+    }
+    let types = [
+        ("Cosign", EvidenceType::Cosign),
+        ("SigstoreBundle", EvidenceType::SigstoreBundle),
+    ];
+    reader.choice(node, "type", &types)
+}
+
+fn image_validate(reader: &mut Reader<'_>, node: &Node) -> Option<ImageValidate> {
+    let mut fields = reader.fields(node, "verifyImages.validate")?;
+    let message = fields.text(reader, "message");
+    let message = message.map(|text| template::text(reader, &text.value, text.span));
+    let deny = fields.require(reader, "deny");
+    fields.finish(reader, &[]);
+    Some(ImageValidate {
+        span: node.span,
+        message,
+        deny: validate::read_deny(reader, deny?)?,
+    })
+}
+
+fn attestation(reader: &mut Reader<'_>, node: &Node) -> Option<Attestation> {
+    let mut fields = reader.fields(node, "attestations")?;
+    let name = fields.text(reader, "name");
+    let written = fields.text(reader, "type");
+    let deprecated = fields.text(reader, "predicateType");
+    if let (Some(written), Some(deprecated)) = (&written, &deprecated)
+        && written.value != deprecated.value
+    {
+        let message = "`type` and the deprecated `predicateType` differ";
+        reader.error(Code::ConflictingSettings, deprecated.span, message);
+    }
+    let predicate_type = written.or(deprecated);
+    if predicate_type
+        .as_ref()
+        .is_none_or(|one| one.value.is_empty())
+    {
+        reader.error(
+            Code::MissingField,
+            node.span,
+            "`attestations` has no `type`",
+        );
+    }
+    let attestors = fields.take("attestors");
+    let attestors = attestors.map_or(Some(Vec::new()), |node| attestor::sets(reader, node));
+    let conditions = fields.take("conditions");
+    let conditions =
+        conditions.map(|node| condition::read(reader, node, "conditions", Blocks::Allowed));
+    fields.finish(reader, &[]);
+    Some(Attestation {
+        span: node.span,
+        name,
+        predicate_type: predicate_type?,
+        attestors: attestors?,
+        conditions: conditions.map_or(Some(None), |read| read.map(Some))?,
+    })
+}
