@@ -12,6 +12,7 @@ mod window;
 use serde::Deserialize;
 use thiserror::Error;
 
+pub(super) use authority::validity;
 pub use authority::{CertificateAuthority, Issuer, TimestampAuthority};
 pub use key::{BadSignature, Hash, Key, KeyError, KeyKind, Message, sha256};
 pub use log::Log;

@@ -209,7 +209,7 @@ impl Link {
 }
 
 /// The validity that a certificate states.
-pub(in crate::image) fn validity(certificate: &Certificate) -> Window {
+pub(crate) fn validity(certificate: &Certificate) -> Window {
     let validity = &certificate.tbs_certificate.validity;
     let seconds = |time: &x509_cert::time::Time| Some(time.to_unix_duration().as_secs());
     Window {

@@ -1,0 +1,130 @@
+//! A piece of evidence in one form, however it was stored; nothing of it is believed yet.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use regent_engine::image::evidence::Format;
+
+use super::dsse::Envelope;
+use super::refusal::Refusal;
+use crate::image::trust::Message;
+
+/// A piece of evidence.
+#[derive(Debug)]
+pub(super) struct Item<'a> {
+    /// Digest of the manifest or layer.
+    pub(super) carrier: &'a str,
+    /// How it was stored.
+    pub(super) format: Format,
+    /// What was signed.
+    pub(super) content: Content<'a>,
+    /// The signature.
+    pub(super) signature: Vec<u8>,
+    /// Who claims to have signed.
+    pub(super) material: Material,
+    /// Entries of transparency logs.
+    pub(super) entries: Vec<Entry>,
+    /// What the format demands of each entry.
+    pub(super) demands: Demands,
+    /// RFC 3161 tokens.
+    pub(super) tokens: Vec<Vec<u8>>,
+    /// Bytes that a token may cover instead of the signature: cosign 2 stamped the envelope of a legacy attestation.
+    pub(super) stamped: Option<&'a [u8]>,
+}
+
+/// What was signed.
+#[derive(Debug)]
+pub(super) enum Content<'a> {
+    /// A simple-signing payload.
+    Payload(&'a [u8]),
+    /// A DSSE envelope, and its own bytes where they are known.
+    Envelope(Envelope, Option<&'a [u8]>),
+    /// The image's manifest itself, of which only the digest is at hand.
+    Manifest([u8; 32]),
+}
+
+impl Content<'_> {
+    /// The message that the signature covers, computed into `space` where it is not at hand.
+    pub(super) fn message<'s>(&'s self, space: &'s mut Vec<u8>) -> Message<'s> {
+        match self {
+            Self::Payload(bytes) => Message::Bytes(bytes),
+            Self::Envelope(envelope, _) => {
+                *space = envelope.signed_bytes();
+                Message::Bytes(space)
+            }
+            Self::Manifest(digest) => Message::Sha256(digest),
+        }
+    }
+}
+
+/// Who claims to have signed.
+#[derive(Debug)]
+pub(super) enum Material {
+    /// A certificate in DER.
+    Certificate(Vec<u8>),
+    /// A key that is not enclosed, with the hint that is; not authenticated.
+    Key(String),
+}
+
+/// What a format demands of each log entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Demands {
+    /// A signed entry timestamp: legacy tags, bundles 0.1.
+    Promise,
+    /// An inclusion proof: bundles since 0.2.
+    Proof,
+}
+
+/// An entry of a transparency log.
+#[derive(Debug)]
+pub(super) struct Entry {
+    /// The log's id.
+    pub(super) log_id: Vec<u8>,
+    /// Index in the log.
+    pub(super) index: u64,
+    /// Kind and version, where the entry says so beside its body.
+    pub(super) kind: Option<String>,
+    /// Time of integration.
+    pub(super) integrated_time: Option<u64>,
+    /// Signed entry timestamp.
+    pub(super) promise: Option<Vec<u8>>,
+    /// Inclusion proof.
+    pub(super) proof: Option<Proof>,
+    /// The logged body.
+    pub(super) body: Vec<u8>,
+}
+
+/// An inclusion proof with its checkpoint.
+#[derive(Debug)]
+pub(super) struct Proof {
+    /// Index in the tree.
+    pub(super) index: u64,
+    /// Root of the tree.
+    pub(super) root: [u8; 32],
+    /// Size of the tree.
+    pub(super) size: u64,
+    /// The path.
+    pub(super) hashes: Vec<[u8; 32]>,
+    /// The signed tree head.
+    pub(super) checkpoint: String,
+}
+
+/// Decodes standard base64.
+pub(super) fn base64(what: &'static str, text: &str) -> Result<Vec<u8>, Refusal> {
+    STANDARD
+        .decode(text)
+        .map_err(|error| Refusal::malformed(what, &error))
+}
+
+/// Takes the bytes of one PEM block with one of the labels.
+pub(super) fn pem(what: &'static str, text: &[u8], label: &str) -> Result<Vec<u8>, Refusal> {
+    let (found, bytes) = der::pem::decode_vec(text.trim_ascii())
+        .map_err(|error| Refusal::malformed(what, &error))?;
+    if found == label {
+        Ok(bytes)
+    } else {
+        Err(Refusal::Malformed(
+            what,
+            format!("a PEM block `{label}` is expected"),
+        ))
+    }
+}

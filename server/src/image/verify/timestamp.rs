@@ -1,0 +1,210 @@
+//! RFC 3161 timestamps: that something existed at a moment, by the word of an authority of the trust root.
+//!
+//! Certificates inside of a token are not looked at: the signer has to be the trust root's.
+
+use cms::content_info::ContentInfo;
+use cms::signed_data::{SignedData, SignerIdentifier, SignerInfo};
+use der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef};
+use der::{Decode, Encode, Reader, SliceReader, Tag, Tagged};
+use x509_cert::Certificate;
+use x509_cert::ext::pkix::SubjectKeyIdentifier;
+
+use super::refusal::{Refusal, one_line};
+use crate::image::trust::{Hash, Moment, TimestampAuthority, TrustRoot};
+
+mod generalized_time;
+
+const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
+const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
+const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
+const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
+const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
+const SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2");
+const SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.3");
+
+/// Verifies every token of an authority that the trust root has, and returns the moments; one that does not verify refuses the whole.
+///
+/// A token covers the signature, or `stamped` where the format allows that.
+pub(super) fn verify(
+    tokens: &[Vec<u8>],
+    signature: &[u8],
+    stamped: Option<&[u8]>,
+    root: &TrustRoot,
+) -> Result<Vec<Moment>, Refusal> {
+    let mut moments = Vec::with_capacity(tokens.len());
+    for token in tokens {
+        let token = Token::read(token)?;
+        if let Some(authority) = token.authority(root) {
+            moments.push(token.verify(authority, signature, stamped)?);
+        }
+    }
+    Ok(moments)
+}
+
+struct Token {
+    signer: SignerInfo,
+    content: Vec<u8>,
+}
+
+/// What a token says.
+struct Info<'a> {
+    hash: Hash,
+    imprint: &'a [u8],
+    moment: Moment,
+}
+
+fn malformed(error: impl std::fmt::Display) -> Refusal {
+    Refusal::Timestamp(one_line(&error.to_string()))
+}
+
+impl Token {
+    fn read(bytes: &[u8]) -> Result<Self, Refusal> {
+        let content_info = ContentInfo::from_der(inner(bytes)?).map_err(malformed)?;
+        if content_info.content_type != SIGNED_DATA {
+            return Err(malformed("it is not signed data"));
+        }
+        let data: SignedData = content_info.content.decode_as().map_err(malformed)?;
+        if data.encap_content_info.econtent_type != TST_INFO {
+            return Err(malformed("its content is not a timestamp"));
+        }
+        let content = data.encap_content_info.econtent;
+        let content = content.ok_or_else(|| malformed("it has no content"))?;
+        let mut signers = data.signer_infos.0.into_vec();
+        match (signers.pop(), signers.is_empty()) {
+            (Some(signer), true) => Ok(Self {
+                signer,
+                content: content.value().to_vec(),
+            }),
+            _ => Err(malformed("it has not exactly one signer")),
+        }
+    }
+
+    /// The authority of the trust root whose certificate the token names.
+    fn authority<'r>(&self, root: &'r TrustRoot) -> Option<&'r TimestampAuthority> {
+        let mut authorities = root.timestamp_authorities().iter();
+        authorities.find(|authority| is_signer(&self.signer.sid, authority.leaf()))
+    }
+
+    fn verify(
+        &self,
+        authority: &TimestampAuthority,
+        signature: &[u8],
+        stamped: Option<&[u8]>,
+    ) -> Result<Moment, Refusal> {
+        let info = Info::read(&self.content).map_err(malformed)?;
+        let covers = |bytes: &[u8]| info.hash.digest(bytes).as_ref() == info.imprint;
+        if !covers(signature) && !stamped.is_some_and(covers) {
+            return Err(Refusal::TimestampDiffers);
+        }
+        self.verify_signature(authority)?;
+        if authority.window().contains(info.moment) {
+            Ok(info.moment)
+        } else {
+            Err(Refusal::TimestampExpired {
+                authority: authority.uri().to_owned(),
+                time: info.moment.seconds,
+            })
+        }
+    }
+
+    fn verify_signature(&self, authority: &TimestampAuthority) -> Result<(), Refusal> {
+        let bad = || Refusal::TimestampSignature(authority.uri().to_owned());
+        let hash = hash_of(self.signer.digest_alg.oid).ok_or_else(bad)?;
+        let attributes = self.signer.signed_attrs.as_ref().ok_or_else(bad)?;
+        let single = |id| {
+            let attribute = attributes.iter().find(|attribute| attribute.oid == id)?;
+            match attribute.values.as_slice() {
+                [value] => Some(value),
+                _ => None,
+            }
+        };
+        let digest = single(MESSAGE_DIGEST).ok_or_else(bad)?;
+        let digest: OctetStringRef<'_> = digest.decode_as().map_err(malformed)?;
+        let kind = single(CONTENT_TYPE).ok_or_else(bad)?;
+        let kind: ObjectIdentifier = kind.decode_as().map_err(malformed)?;
+        if kind != TST_INFO || hash.digest(&self.content).as_ref() != digest.as_bytes() {
+            return Err(bad());
+        }
+        let signed = attributes.to_der().map_err(malformed)?;
+        let scheme = scheme_hash(self.signer.signature_algorithm.oid, hash).ok_or_else(bad)?;
+        authority
+            .key()
+            .verify(scheme, &signed, self.signer.signature.as_bytes())
+            .map_err(|_bad| bad())
+    }
+}
+
+impl<'a> Info<'a> {
+    /// Reads the parts that count; the rest is nonce, accuracy and names.
+    fn read(bytes: &'a [u8]) -> der::Result<Self> {
+        let mut reader = SliceReader::new(AnyRef::from_der(bytes)?.value())?;
+        let version: u8 = reader.decode()?;
+        let _policy: ObjectIdentifier = reader.decode()?;
+        let mut imprint = SliceReader::new(reader.decode::<AnyRef<'a>>()?.value())?;
+        let mut algorithm = SliceReader::new(imprint.decode::<AnyRef<'a>>()?.value())?;
+        let algorithm: ObjectIdentifier = algorithm.decode()?;
+        let hashed: OctetStringRef<'a> = imprint.decode()?;
+        let _serial: AnyRef<'a> = reader.decode()?;
+        let time: AnyRef<'a> = reader.decode()?;
+        let failed = || Tag::GeneralizedTime.value_error();
+        if version != 1 || time.tag() != Tag::GeneralizedTime {
+            return Err(failed());
+        }
+        Ok(Self {
+            hash: hash_of(algorithm).ok_or_else(|| Tag::ObjectIdentifier.value_error())?,
+            imprint: hashed.as_bytes(),
+            moment: generalized_time::read(time.value()).ok_or_else(failed)?,
+        })
+    }
+}
+
+/// The token itself: a response wraps it together with its status.
+fn inner(bytes: &[u8]) -> Result<&[u8], Refusal> {
+    let outer = AnyRef::from_der(bytes).map_err(malformed)?;
+    let mut reader = SliceReader::new(outer.value()).map_err(malformed)?;
+    let first = reader.tlv_bytes().map_err(malformed)?;
+    let first = AnyRef::from_der(first).map_err(malformed)?;
+    if first.tag() == Tag::ObjectIdentifier {
+        return Ok(bytes);
+    }
+    let mut status = SliceReader::new(first.value()).map_err(malformed)?;
+    let status: u8 = status.decode().map_err(malformed)?;
+    if status > 1 {
+        return Err(malformed(format!(
+            "the request was not granted, status {status}"
+        )));
+    }
+    reader.tlv_bytes().map_err(malformed)
+}
+
+fn is_signer(id: &SignerIdentifier, certificate: &Certificate) -> bool {
+    let tbs = &certificate.tbs_certificate;
+    match id {
+        SignerIdentifier::IssuerAndSerialNumber(id) => {
+            id.issuer == tbs.issuer && id.serial_number == tbs.serial_number
+        }
+        SignerIdentifier::SubjectKeyIdentifier(id) => {
+            matches!(tbs.get::<SubjectKeyIdentifier>(), Ok(Some((_, own))) if own == *id)
+        }
+    }
+}
+
+fn hash_of(id: ObjectIdentifier) -> Option<Hash> {
+    match id {
+        SHA256 => Some(Hash::Sha256),
+        SHA384 => Some(Hash::Sha384),
+        SHA512 => Some(Hash::Sha512),
+        _ => None,
+    }
+}
+
+/// The hash of a signature algorithm; some name only the key's family, and the digest's hash is meant.
+fn scheme_hash(algorithm: ObjectIdentifier, digest: Hash) -> Option<Hash> {
+    match algorithm.to_string().as_str() {
+        "1.2.840.10045.4.3.2" | "1.2.840.113549.1.1.11" => Some(Hash::Sha256),
+        "1.2.840.10045.4.3.3" | "1.2.840.113549.1.1.12" => Some(Hash::Sha384),
+        "1.2.840.10045.4.3.4" | "1.2.840.113549.1.1.13" => Some(Hash::Sha512),
+        "1.2.840.10045.2.1" | "1.2.840.113549.1.1.1" | "1.3.101.112" => Some(digest),
+        _ => None,
+    }
+}
