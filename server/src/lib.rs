@@ -2,7 +2,17 @@
 
 pub mod image;
 pub mod layout_registry;
+
+pub mod settings;
+
+mod admit;
+mod health;
+pub mod host;
+mod listener;
 pub mod metrics;
 pub mod review;
 pub mod route;
-pub mod settings;
+pub mod serve;
+pub mod tls;
+pub mod watch;
+mod webhook;

@@ -7,24 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::{
-    Counter, CounterVec, Encoder as _, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec,
-    Opts, Registry, TextEncoder,
+    Counter, CounterVec, Encoder as _, Histogram, HistogramVec, Registry, TextEncoder,
 };
 use regent_engine::admission::{AdmissionRequest, Operation};
 use regent_engine::evaluation::Phase;
-use regent_engine::response::{FailureAction, PolicyResponse, RuleResponse, RuleStatus, RuleType};
+use regent_engine::response::{FailureAction, PolicyResponse, RuleResponse, RuleType};
 
+use family::Family;
+use groups::{Http, Images, State};
 use series::Bounded;
 
+mod family;
+mod groups;
 mod series;
 #[cfg(test)]
 mod tests;
-
-/// Kyverno's buckets start at 5 ms, where nearly every answer of ours has long been given: four are added below.
-const BUCKETS: [f64; 18] = [
-    0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
-    5.0, 10.0, 15.0, 30.0,
-];
 
 const ADMISSION: [&str; 5] = [
     "resource_kind",
@@ -78,24 +75,15 @@ pub enum HostFailure {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    admissions: Bounded<(Counter, Histogram)>,
-    rules: Bounded<(Counter, Histogram)>,
-    http_requests: CounterVec,
-    http_durations: HistogramVec,
-    rule_info: GaugeVec,
-    cache_hits: Counter,
-    cache_misses: Counter,
-    cache_waits: Counter,
-    registry_requests: CounterVec,
-    registry_durations: HistogramVec,
-    verifications: HistogramVec,
-    deadline_remaining: Histogram,
-    failures: CounterVec,
-    policies_loaded: Gauge,
-    load_errors: Gauge,
-    reloads: CounterVec,
-    connections: Gauge,
+    admissions: Bounded<Timed>,
+    rules: Bounded<Timed>,
+    http: Http,
+    images: Images,
+    state: State,
 }
+
+/// How often, and how long.
+type Timed = (Counter, Histogram);
 
 impl Metrics {
     /// Metrics that all stand at zero.
@@ -104,84 +92,17 @@ impl Metrics {
         let family = Family {
             registry: &registry,
         };
-        let metrics = Self {
-            admissions: family.admissions()?,
-            rules: family.rules()?,
-            http_requests: family.counters(
-                "kyverno_http_requests_total",
-                "HTTP requests by method and path.",
-                &["http_method", "http_url", "http_status"],
-            )?,
-            http_durations: family.histograms(
-                "kyverno_http_requests_duration_seconds",
-                "Time from the head of a request to its answer.",
-                &["http_method", "http_url"],
-            )?,
-            rule_info: family.gauges(
-                "kyverno_policy_rule_info_total",
-                "One for each rule of a loaded policy.",
-                &[
-                    "policy_name",
-                    "policy_namespace",
-                    "policy_type",
-                    "rule_name",
-                    "rule_type",
-                ],
-            )?,
-            cache_hits: family.counter(
-                "regent_image_cache_hits_total",
-                "Images whose verified evidence was cached.",
-            )?,
-            cache_misses: family.counter(
-                "regent_image_cache_misses_total",
-                "Images whose evidence had to be fetched and verified.",
-            )?,
-            cache_waits: family.counter(
-                "regent_image_cache_waits_total",
-                "Images whose evidence another request was already fetching.",
-            )?,
-            registry_requests: family.counters(
-                "regent_registry_requests_total",
-                "Requests to registries by what was asked and how it ended.",
-                &["request", "outcome"],
-            )?,
-            registry_durations: family.histograms(
-                "regent_registry_request_duration_seconds",
-                "Time of requests to registries.",
-                &["request"],
-            )?,
-            verifications: family.histograms(
-                "regent_image_verification_duration_seconds",
-                "Time to verify all evidence of one image, without fetching it.",
-                &["outcome"],
-            )?,
-            deadline_remaining: family.histogram(
-                "regent_admission_deadline_remaining_seconds",
-                "Time left before the API server gives up, when the answer was ready.",
-            )?,
-            failures: family.counters(
-                "regent_admission_failures_total",
-                "Requests that policies could not decide.",
-                &["reason"],
-            )?,
-            policies_loaded: family
-                .gauge("regent_policy_files", "Policy files that are loaded.")?,
-            load_errors: family.gauge(
-                "regent_policy_load_errors",
-                "Errors in policy files that are not, or not in their last form, in force.",
-            )?,
-            reloads: family.counters(
-                "regent_reloads_total",
-                "Files read again, by what and how it ended.",
-                &["what", "outcome"],
-            )?,
-            connections: family.gauge("regent_connections", "Open connections of the webhook.")?,
-            registry: registry.clone(),
-        };
         let info = family.gauges("kyverno_info", "The version that answers.", &["version"])?;
         info.with_label_values(&[env!("CARGO_PKG_VERSION")])
             .set(1.0);
-        Ok(Arc::new(metrics))
+        Ok(Arc::new(Self {
+            admissions: admissions(&family)?,
+            rules: rules(&family)?,
+            http: Http::new(&family)?,
+            images: Images::new(&family)?,
+            state: State::new(&family)?,
+            registry: registry.clone(),
+        }))
     }
 
     /// All metrics in Prometheus' text format.
@@ -244,7 +165,7 @@ impl Metrics {
             validation_mode(rule.failure_action),
             operation(request.operation),
             rule.rule.as_str(),
-            result(rule.status),
+            rule.status.name(),
             rule_type(rule.rule_type),
             "admission_request",
             if request.dry_run { "true" } else { "false" },
@@ -257,17 +178,19 @@ impl Metrics {
 
     /// Counts an HTTP answer; `path` is a known route, never the text of a request.
     pub fn http(&self, method: &'static str, path: &'static str, status: u16, took: Duration) {
-        self.http_requests
+        self.http
+            .requests
             .with_label_values(&[method, path, status.to_string().as_str()])
             .inc();
-        self.http_durations
+        self.http
+            .durations
             .with_label_values(&[method, path])
             .observe(took.as_secs_f64());
     }
 
     /// Forgets the rules that were in force.
     pub fn forget_rules(&self) {
-        self.rule_info.reset();
+        self.state.rule_info.reset();
     }
 
     /// Says that a rule is in force.
@@ -279,38 +202,41 @@ impl Metrics {
             rule,
             rule_type(kind),
         ];
-        self.rule_info.with_label_values(&labels).set(1.0);
+        self.state.rule_info.with_label_values(&labels).set(1.0);
     }
 
     /// Counts a request to the evidence cache.
     pub fn image_cache(&self, outcome: CacheOutcome) {
         match outcome {
-            CacheOutcome::Hit => self.cache_hits.inc(),
-            CacheOutcome::Miss => self.cache_misses.inc(),
-            CacheOutcome::Wait => self.cache_waits.inc(),
+            CacheOutcome::Hit => self.images.cache_hits.inc(),
+            CacheOutcome::Miss => self.images.cache_misses.inc(),
+            CacheOutcome::Wait => self.images.cache_waits.inc(),
         }
     }
 
     /// Counts a request to a registry: `manifest`, `referrers`, `blob`, `token`…, and `ok` or the kind of error.
     pub fn registry_request(&self, request: &'static str, outcome: &'static str, took: Duration) {
-        self.registry_requests
+        self.images
+            .registry_requests
             .with_label_values(&[request, outcome])
             .inc();
-        self.registry_durations
+        self.images
+            .registry_durations
             .with_label_values(&[request])
             .observe(took.as_secs_f64());
     }
 
     /// Times the verification of one image's evidence.
     pub fn image_verification(&self, outcome: &'static str, took: Duration) {
-        self.verifications
+        self.images
+            .verifications
             .with_label_values(&[outcome])
             .observe(took.as_secs_f64());
     }
 
     /// Notes how much time an answer left.
     pub fn deadline_remaining(&self, left: Duration) {
-        self.deadline_remaining.observe(left.as_secs_f64());
+        self.state.deadline_remaining.observe(left.as_secs_f64());
     }
 
     /// Counts a request that policies could not decide.
@@ -320,28 +246,28 @@ impl Metrics {
             HostFailure::Deadline => "deadline",
             HostFailure::Overload => "overload",
         };
-        self.failures.with_label_values(&[reason]).inc();
+        self.state.failures.with_label_values(&[reason]).inc();
     }
 
     /// Notes what loading policies came to.
     pub fn policies(&self, files: usize, errors: usize) {
-        self.policies_loaded.set(gauge_value(files));
-        self.load_errors.set(gauge_value(errors));
+        self.state.policy_files.set(gauge_value(files));
+        self.state.load_errors.set(gauge_value(errors));
     }
 
     /// Counts that a file was read again.
     pub fn reload(&self, what: &'static str, outcome: &'static str) {
-        self.reloads.with_label_values(&[what, outcome]).inc();
+        self.state.reloads.with_label_values(&[what, outcome]).inc();
     }
 
     /// Counts a connection as open.
     pub fn connection_opened(&self) {
-        self.connections.inc();
+        self.state.connections.inc();
     }
 
     /// Counts a connection as closed.
     pub fn connection_closed(&self) {
-        self.connections.dec();
+        self.state.connections.dec();
     }
 }
 
@@ -372,10 +298,6 @@ const fn validation_mode(action: FailureAction) -> &'static str {
     }
 }
 
-const fn result(status: RuleStatus) -> &'static str {
-    status.name()
-}
-
 const fn rule_type(kind: RuleType) -> &'static str {
     match kind {
         RuleType::Validation => "validate",
@@ -385,102 +307,39 @@ const fn rule_type(kind: RuleType) -> &'static str {
     }
 }
 
-/// Makes metric families and registers each.
-struct Family<'a> {
-    registry: &'a Registry,
+fn admissions(family: &Family<'_>) -> Result<Bounded<Timed>, prometheus::Error> {
+    let counters = family.counters(
+        "kyverno_admission_requests_total",
+        "Admission reviews that were answered.",
+        &ADMISSION,
+    )?;
+    let histograms = family.histograms(
+        "kyverno_admission_review_duration_seconds",
+        "Time to answer an admission review.",
+        &ADMISSION,
+    )?;
+    Ok(timed(counters, histograms))
 }
 
-impl Family<'_> {
-    fn counter(&self, name: &str, help: &str) -> Result<Counter, prometheus::Error> {
-        let counter = Counter::new(name, help)?;
-        self.registry.register(Box::new(counter.clone()))?;
-        Ok(counter)
-    }
+fn rules(family: &Family<'_>) -> Result<Bounded<Timed>, prometheus::Error> {
+    let counters = family.counters(
+        "kyverno_policy_results_total",
+        "What rules answered.",
+        &RULE,
+    )?;
+    let histograms = family.histograms(
+        "kyverno_policy_execution_duration_seconds",
+        "Time of evaluation, shared equally by the rules of a request.",
+        &RULE,
+    )?;
+    Ok(timed(counters, histograms))
+}
 
-    fn counters(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<CounterVec, prometheus::Error> {
-        let counters = CounterVec::new(Opts::new(name, help), labels)?;
-        self.registry.register(Box::new(counters.clone()))?;
-        Ok(counters)
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> Result<Gauge, prometheus::Error> {
-        let gauge = Gauge::new(name, help)?;
-        self.registry.register(Box::new(gauge.clone()))?;
-        Ok(gauge)
-    }
-
-    fn gauges(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<GaugeVec, prometheus::Error> {
-        let gauges = GaugeVec::new(Opts::new(name, help), labels)?;
-        self.registry.register(Box::new(gauges.clone()))?;
-        Ok(gauges)
-    }
-
-    fn histogram(&self, name: &str, help: &str) -> Result<Histogram, prometheus::Error> {
-        let histogram =
-            Histogram::with_opts(HistogramOpts::new(name, help).buckets(BUCKETS.to_vec()))?;
-        self.registry.register(Box::new(histogram.clone()))?;
-        Ok(histogram)
-    }
-
-    fn histograms(
-        &self,
-        name: &str,
-        help: &str,
-        labels: &[&str],
-    ) -> Result<HistogramVec, prometheus::Error> {
-        let histograms = HistogramVec::new(
-            HistogramOpts::new(name, help).buckets(BUCKETS.to_vec()),
-            labels,
-        )?;
-        self.registry.register(Box::new(histograms.clone()))?;
-        Ok(histograms)
-    }
-
-    fn admissions(&self) -> Result<Bounded<(Counter, Histogram)>, prometheus::Error> {
-        let counters = self.counters(
-            "kyverno_admission_requests_total",
-            "Admission reviews that were answered.",
-            &ADMISSION,
-        )?;
-        let histograms = self.histograms(
-            "kyverno_admission_review_duration_seconds",
-            "Time to answer an admission review.",
-            &ADMISSION,
-        )?;
-        Ok(Bounded::new(MAX_SERIES, move |labels| {
-            (
-                counters.with_label_values(labels),
-                histograms.with_label_values(labels),
-            )
-        }))
-    }
-
-    fn rules(&self) -> Result<Bounded<(Counter, Histogram)>, prometheus::Error> {
-        let counters = self.counters(
-            "kyverno_policy_results_total",
-            "What rules answered.",
-            &RULE,
-        )?;
-        let histograms = self.histograms(
-            "kyverno_policy_execution_duration_seconds",
-            "Time of evaluation, shared equally by the rules of a request.",
-            &RULE,
-        )?;
-        Ok(Bounded::new(MAX_SERIES, move |labels| {
-            (
-                counters.with_label_values(labels),
-                histograms.with_label_values(labels),
-            )
-        }))
-    }
+fn timed(counters: CounterVec, histograms: HistogramVec) -> Bounded<Timed> {
+    Bounded::new(MAX_SERIES, move |labels| {
+        (
+            counters.with_label_values(labels),
+            histograms.with_label_values(labels),
+        )
+    })
 }

@@ -86,7 +86,7 @@ impl Default for Limits {
             // One more than cores, so that one slow evaluation on a single core does not hold up the others.
             evaluations: cores + 1,
             handshake: Duration::from_secs(10),
-            idle: Duration::from_secs(120),
+            idle: Duration::from_mins(2),
             body: Duration::from_secs(10),
             answer: Duration::from_secs(10),
         }

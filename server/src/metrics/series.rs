@@ -11,11 +11,14 @@ use std::sync::{PoisonError, RwLock};
 /// Stands for the kinds and namespaces that no longer get a series of their own.
 const OTHER: &str = "_other";
 
+/// Makes the series of a label set.
+type Make<T> = Box<dyn Fn(&[&str]) -> T + Send + Sync>;
+
 /// The label sets that were seen, each with its series.
 pub(super) struct Bounded<T> {
     limit: usize,
     hasher: RandomState,
-    make: Box<dyn Fn(&[&str]) -> T + Send + Sync>,
+    make: Make<T>,
     seen: RwLock<HashMap<u64, T>>,
 }
 

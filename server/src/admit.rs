@@ -1,0 +1,316 @@
+//! The host loop: a body becomes an evaluation, its needs are answered, its decision becomes a body, all before a deadline.
+//!
+//! Whatever needs the processor runs on threads of its own, a bounded number at once: a slow evaluation holds up neither
+//! connections nor timers, and its request is answered in time without it.
+//! What goes wrong here becomes the error of a policy named `regent`, and is decided like any other.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use hyper::StatusCode;
+use regent_engine::admission::AdmissionRequest;
+use regent_engine::decision::{Decision, decide};
+use regent_engine::evaluation::need::{Fact, Need, NeedId};
+use regent_engine::evaluation::{Evaluation, Phase, Scope, Step};
+use regent_engine::response::{
+    FailureAction, FailurePolicy, PolicyResponse, RuleResponse, RuleStatus, RuleType,
+};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+
+use crate::host::{self, Host};
+use crate::metrics::{HostFailure, Metrics};
+use crate::review::{self, ReviewError};
+use crate::watch::Snapshot;
+
+#[cfg(test)]
+mod tests;
+
+/// What came of a body.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// A review that answers it.
+    Review(Vec<u8>),
+    /// An HTTP error: there was no uid to answer.
+    Refused(StatusCode, String),
+}
+
+/// Which webhook was asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) phase: Phase,
+    pub(crate) scope: Scope,
+}
+
+/// The times of one request.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    /// When its head was read.
+    pub(crate) started: Instant,
+    /// Facts that are not there by then are not there.
+    pub(crate) facts_by: Instant,
+    /// The answer has to leave.
+    pub(crate) answer_by: Instant,
+    /// The API server gives up.
+    pub(crate) gives_up: Instant,
+}
+
+impl Clock {
+    /// The times of a request that has `limit` from `started`.
+    ///
+    /// A tenth, at most a second, is left for the way back; as much again for evaluation after the last fact.
+    pub(crate) fn new(started: Instant, limit: Duration) -> Self {
+        let margin = (limit / 10).min(Duration::from_secs(1));
+        let gives_up = started + limit;
+        Self {
+            started,
+            facts_by: started + limit.saturating_sub(margin * 2),
+            answer_by: started + limit.saturating_sub(margin),
+            gives_up,
+        }
+    }
+}
+
+/// All that admission needs.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(crate) host: Arc<Host>,
+    pub(crate) metrics: Arc<Metrics>,
+    /// One permit for each evaluation that may run.
+    pub(crate) evaluations: Arc<Semaphore>,
+}
+
+/// One request on its way.
+struct Case {
+    asked: Asked,
+    clock: Clock,
+    snapshot: Arc<Snapshot>,
+    metrics: Arc<Metrics>,
+    /// Set as soon as the body is read, so that there is an answer whatever happens then.
+    request: OnceLock<Arc<AdmissionRequest>>,
+}
+
+/// Where a request stands after a turn on the processor.
+enum Progress {
+    Needs(Box<Evaluation>, Vec<(NeedId, Need)>),
+    Done(Vec<u8>),
+}
+
+impl Admission {
+    /// Answers the review in `body`.
+    pub(crate) async fn admit(&self, body: Bytes, asked: Asked, clock: Clock) -> Outcome {
+        let case = Arc::new(Case {
+            asked,
+            clock,
+            snapshot: self.snapshot.load_full(),
+            metrics: self.metrics.clone(),
+            request: OnceLock::new(),
+        });
+        match self.evaluate(&case, body).await {
+            Ok(Ok(answer)) => {
+                let left = clock.gives_up.saturating_duration_since(Instant::now());
+                self.metrics.deadline_remaining(left);
+                Outcome::Review(answer)
+            }
+            Ok(Err(error)) => Outcome::Refused(StatusCode::BAD_REQUEST, error.to_string()),
+            Err(failure) => {
+                self.metrics.failure(failure);
+                case.failed(failure)
+            }
+        }
+    }
+
+    async fn evaluate(
+        &self,
+        case: &Arc<Case>,
+        body: Bytes,
+    ) -> Result<Result<Vec<u8>, ReviewError>, HostFailure> {
+        let turn = case.clone();
+        let begun = self.on_processor(case.clock, move || turn.begin(&body));
+        let mut progress = match begun.await? {
+            Ok(progress) => progress,
+            Err(error) => return Ok(Err(error)),
+        };
+        loop {
+            let (evaluation, needs) = match progress {
+                Progress::Done(answer) => return Ok(Ok(answer)),
+                Progress::Needs(evaluation, needs) => (evaluation, needs),
+            };
+            let facts = self.facts(case, needs).await;
+            let turn = case.clone();
+            let continued = self.on_processor(case.clock, move || turn.go_on(evaluation, facts));
+            progress = match continued.await? {
+                Ok(progress) => progress,
+                Err(error) => return Ok(Err(error)),
+            };
+        }
+    }
+
+    /// Runs `job` on a thread where it may take its time, and stops waiting for it at the deadline.
+    async fn on_processor<T: Send + 'static>(
+        &self,
+        clock: Clock,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, HostFailure> {
+        let permit = timeout_at(clock.answer_by, self.evaluations.clone().acquire_owned());
+        let Ok(Ok(permit)) = permit.await else {
+            return Err(HostFailure::Deadline);
+        };
+        let turn = tokio::task::spawn_blocking(move || {
+            // Held until the job ends, not until nobody waits for it any more.
+            let _permit = permit;
+            job()
+        });
+        match timeout_at(clock.answer_by, turn).await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(_panicked)) => Err(HostFailure::Panic),
+            Err(_elapsed) => Err(HostFailure::Deadline),
+        }
+    }
+
+    /// Answers all needs at once; those that take too long, or panic, are answered with an error.
+    async fn facts(&self, case: &Arc<Case>, needs: Vec<(NeedId, Need)>) -> Vec<(NeedId, Fact)> {
+        let asked: Vec<_> = needs
+            .into_iter()
+            .map(|(id, need)| {
+                let answer = answer(self.host.clone(), case.clone(), need.clone());
+                (id, need, tokio::spawn(answer))
+            })
+            .collect();
+        let mut facts = Vec::with_capacity(asked.len());
+        for (id, need, answer) in asked {
+            // A task that is too late goes on within the host's own limits: the next request finds its result in the cache.
+            let fact = match timeout_at(case.clock.facts_by, answer).await {
+                Ok(Ok(Some(fact))) => fact,
+                Ok(Ok(None) | Err(_)) => host::defect(&need),
+                Err(_elapsed) => host::too_late(&need),
+            };
+            facts.push((id, fact));
+        }
+        facts
+    }
+}
+
+async fn answer(host: Arc<Host>, case: Arc<Case>, need: Need) -> Option<Fact> {
+    let request = case.request.get()?;
+    let namespaces = case.snapshot.namespaces.as_deref();
+    Some(host.answer(request, namespaces, need).await)
+}
+
+impl Case {
+    /// Reads the body and evaluates as far as it goes without facts.
+    fn begin(&self, body: &[u8]) -> Result<Progress, ReviewError> {
+        let read = Arc::new(review::read(body)?);
+        let request = self.request.get_or_init(|| read);
+        let Asked { phase, scope } = self.asked;
+        let evaluation = self
+            .snapshot
+            .policies
+            .evaluate(request.clone(), phase, scope);
+        self.proceed(Box::new(evaluation))
+    }
+
+    fn go_on(
+        &self,
+        mut evaluation: Box<Evaluation>,
+        facts: Vec<(NeedId, Fact)>,
+    ) -> Result<Progress, ReviewError> {
+        for (id, fact) in facts {
+            evaluation.answer(id, fact);
+        }
+        self.proceed(evaluation)
+    }
+
+    fn proceed(&self, mut evaluation: Box<Evaluation>) -> Result<Progress, ReviewError> {
+        match evaluation.step() {
+            Step::Need(needs) => Ok(Progress::Needs(evaluation, needs)),
+            Step::Done(responses) => self.decided(&responses).map(Progress::Done),
+        }
+    }
+
+    /// Decides, counts, tells, and writes the answer.
+    fn decided(&self, responses: &[PolicyResponse]) -> Result<Vec<u8>, ReviewError> {
+        let Some(request) = self.request.get() else {
+            return Err(ReviewError::Missing("request"));
+        };
+        let decision = decide(request, responses);
+        let took = self.clock.started.elapsed();
+        let allowed = matches!(decision, Decision::Allow { .. });
+        self.metrics
+            .admission(request, self.asked.phase, allowed, took);
+        self.metrics.rules(request, responses, took);
+        tell(request, self.asked, &decision, took);
+        review::write(&request.uid, &decision)
+    }
+
+    /// The answer where policies could not decide.
+    fn failed(&self, failure: HostFailure) -> Outcome {
+        let (rule, message, status) = match failure {
+            HostFailure::Panic => (
+                "internal-error",
+                "evaluation ended with an internal error",
+                StatusCode::INTERNAL_SERVER_ERROR,
+            ),
+            HostFailure::Deadline => (
+                "deadline",
+                "the request could not be decided before its deadline",
+                StatusCode::SERVICE_UNAVAILABLE,
+            ),
+            HostFailure::Overload => (
+                "overload",
+                "too many requests at once",
+                StatusCode::SERVICE_UNAVAILABLE,
+            ),
+        };
+        if self.request.get().is_none() {
+            return Outcome::Refused(status, message.to_owned());
+        }
+        match self.decided(&[host_response(self.asked.scope, rule, message)]) {
+            Ok(answer) => Outcome::Review(answer),
+            Err(error) => Outcome::Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
+        }
+    }
+}
+
+/// An error of the host as a policy's: only where all policies that were asked say Ignore is it let through.
+fn host_response(scope: Scope, rule: &str, message: &str) -> PolicyResponse {
+    PolicyResponse {
+        policy: "regent".to_owned(),
+        namespace: None,
+        failure_policy: match scope {
+            Scope::All | Scope::FailurePolicyFail => FailurePolicy::Fail,
+            Scope::FailurePolicyIgnore => FailurePolicy::Ignore,
+        },
+        emit_warning: true,
+        rules: vec![RuleResponse {
+            rule: rule.to_owned(),
+            rule_type: RuleType::Validation,
+            status: RuleStatus::Error,
+            message: message.to_owned(),
+            failure_action: FailureAction::Enforce,
+            patches: Vec::new(),
+            images: Vec::new(),
+        }],
+    }
+}
+
+/// Logs a decision: names, never the object.
+fn tell(request: &AdmissionRequest, asked: Asked, decision: &Decision, took: Duration) {
+    let kind = request.kind.kind.as_str();
+    let namespace = request.namespace.as_deref().unwrap_or("");
+    let operation = request.operation.name();
+    let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    match decision {
+        Decision::Allow { patch, .. } => tracing::debug!(
+            uid = request.uid, kind, namespace, name = request.name, operation,
+            phase = ?asked.phase, patches = patch.len(), microseconds, "allowed"
+        ),
+        Decision::Deny { message } => tracing::info!(
+            uid = request.uid, kind, namespace, name = request.name, operation,
+            phase = ?asked.phase, microseconds, message, "denied"
+        ),
+    }
+}

@@ -1,0 +1,297 @@
+//! Accepts connections, bounds them in number and time, and drains them.
+//!
+//! Knows nothing of what is asked: an [`Answer`] says that.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+
+use crate::metrics::Metrics;
+use crate::settings::Limits;
+
+/// Answers one request; never fails, for there is always something to be said.
+pub(crate) trait Answer: Send + Sync + 'static {
+    /// The answer to `request`.
+    fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+}
+
+/// How far a shutdown has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// There is none.
+    Running,
+    /// Readiness says no; connections are still accepted until load balancers have noticed.
+    Leaving,
+    /// No new connections; those that are open end with their current request.
+    Draining,
+}
+
+/// A listener and all that its connections share.
+pub(crate) struct Door<A> {
+    /// Who answers.
+    pub(crate) answer: Arc<A>,
+    /// TLS; plain HTTP without.
+    pub(crate) tls: Option<TlsAcceptor>,
+    /// What bounds connections.
+    pub(crate) limits: Limits,
+    /// Where connections are counted.
+    pub(crate) metrics: Arc<Metrics>,
+    /// How far a shutdown has come.
+    pub(crate) stage: watch::Receiver<Stage>,
+}
+
+/// Head of a request in bytes; an API server's has about 300.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// Streams that a client reset before they were taken up, on one connection, before it is closed (rapid reset).
+const MAX_PENDING_RESETS: usize = 20;
+
+/// Streams that we reset because of a client's errors, on one connection, before it is closed.
+const MAX_ERROR_RESETS: usize = 64;
+
+/// Time for a connection to end after it was asked to, when nothing is in flight on it.
+const CLOSING: Duration = Duration::from_secs(10);
+
+/// Accepts until draining starts, and returns when all connections have ended or `drain` has passed.
+pub(crate) async fn run<A: Answer>(listener: TcpListener, door: Door<A>, drain: Duration) {
+    let door = Arc::new(door);
+    let slots = Arc::new(Semaphore::new(door.limits.connections));
+    let mut stage = door.stage.clone();
+    let mut connections = JoinSet::new();
+    loop {
+        // Beyond the limit, connections wait in the system's queue.
+        let accepted = tokio::select! {
+            biased;
+            () = draining(&mut stage) => break,
+            Some(ended) = connections.join_next(), if !connections.is_empty() => { log_panic(ended); continue; }
+            accepted = async { (slots.clone().acquire_owned().await, listener.accept().await) } => accepted,
+        };
+        match accepted {
+            (Ok(slot), Ok((stream, _))) => {
+                let door = door.clone();
+                connections.spawn(async move {
+                    counted(stream, &door).await;
+                    drop(slot);
+                });
+            }
+            (_, Err(error)) => {
+                // Out of file handles, or the peer has gone: neither ends the server.
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(Duration::from_millis(20)).await;
+            }
+            (Err(_), Ok(_)) => break,
+        }
+    }
+    drop(listener);
+    let all_ended = async { while connections.join_next().await.is_some() {} };
+    if timeout(drain, all_ended).await.is_err() {
+        tracing::warn!("connections were cut: their requests took longer than the drain timeout");
+    }
+}
+
+fn log_panic(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(%error, "a connection panicked");
+    }
+}
+
+/// Waits until draining starts; a server that is gone drains too.
+async fn draining(stage: &mut watch::Receiver<Stage>) {
+    while *stage.borrow_and_update() < Stage::Draining {
+        if stage.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn counted<A: Answer>(stream: TcpStream, door: &Arc<Door<A>>) {
+    door.metrics.connection_opened();
+    if let Err(error) = connection(stream, door).await {
+        tracing::debug!(%error, "a connection ended early");
+    }
+    door.metrics.connection_closed();
+}
+
+async fn connection<A: Answer>(stream: TcpStream, door: &Arc<Door<A>>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let Some(acceptor) = &door.tls else {
+        return http1_connection(stream, door).await;
+    };
+    let handshake = timeout(door.limits.handshake, acceptor.accept(stream));
+    let Ok(stream) = handshake.await else {
+        return Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "no TLS handshake in time",
+        ));
+    };
+    let stream = stream?;
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        http2_connection(stream, door).await
+    } else {
+        http1_connection(stream, door).await
+    }
+}
+
+async fn http1_connection<A: Answer>(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    door: &Arc<Door<A>>,
+) -> io::Result<()> {
+    let activity = Arc::new(Activity::new());
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        // Runs from the end of the last answer, so it bounds idle connections and slow heads alike.
+        .header_read_timeout(door.limits.idle)
+        .max_header_size(MAX_HEAD);
+    let (door_of, activity_of) = (door.clone(), activity.clone());
+    let service = service_fn(move |request| serve(request, door_of.clone(), activity_of.clone()));
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    watched(connection, door, &activity)
+        .await
+        .map_err(io::Error::other)
+}
+
+async fn http2_connection<A: Answer>(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    door: &Arc<Door<A>>,
+) -> io::Result<()> {
+    let activity = Arc::new(Activity::new());
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(door.limits.streams)
+        .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+        .max_local_error_reset_streams(MAX_ERROR_RESETS)
+        .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
+        // What a client may send before it is read: bounded for each stream, and for the connection.
+        .initial_stream_window_size(256 * 1024)
+        .initial_connection_window_size(1024 * 1024)
+        .max_send_buf_size(256 * 1024)
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(10));
+    let (door_of, activity_of) = (door.clone(), activity.clone());
+    let service = service_fn(move |request| serve(request, door_of.clone(), activity_of.clone()));
+    let connection = builder.serve_connection(TokioIo::new(stream), service);
+    watched(connection, door, &activity)
+        .await
+        .map_err(io::Error::other)
+}
+
+async fn serve<A: Answer>(
+    request: Request<Incoming>,
+    door: Arc<Door<A>>,
+    activity: Arc<Activity>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let busy = Busy::new(activity);
+    let response = door.answer.clone().answer(request).await;
+    drop(busy);
+    Ok(response)
+}
+
+/// Drives a connection until it ends; asks it to end when draining starts, or when nothing was asked of it for too long.
+async fn watched<C, A>(
+    connection: C,
+    door: &Arc<Door<A>>,
+    activity: &Arc<Activity>,
+) -> Result<(), C::Error>
+where
+    C: GracefulConnection,
+    C: Future<Output = Result<(), C::Error>>,
+{
+    let mut connection = pin!(connection);
+    let mut stage = door.stage.clone();
+    let ending = tokio::select! {
+        ended = connection.as_mut() => return ended,
+        () = draining(&mut stage) => Ending::Draining,
+        () = activity.idle_for(door.limits.idle) => Ending::Idle,
+    };
+    GracefulConnection::graceful_shutdown(connection.as_mut());
+    match ending {
+        // The whole listener has a time limit.
+        Ending::Draining => connection.await,
+        // A client that does not read its answer is dropped.
+        Ending::Idle => timeout(CLOSING, connection).await.unwrap_or(Ok(())),
+    }
+}
+
+enum Ending {
+    Draining,
+    Idle,
+}
+
+/// What goes on on a connection.
+struct Activity {
+    start: Instant,
+    in_flight: AtomicUsize,
+    /// Milliseconds from `start` to the end of the last request.
+    last: AtomicU64,
+}
+
+impl Activity {
+    fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            in_flight: AtomicUsize::new(0),
+            last: AtomicU64::new(0),
+        }
+    }
+
+    fn milliseconds(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Returns when nothing was in flight for `limit`.
+    async fn idle_for(&self, limit: Duration) {
+        let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        loop {
+            let idle = self
+                .milliseconds()
+                .saturating_sub(self.last.load(Ordering::Relaxed));
+            let busy = self.in_flight.load(Ordering::Relaxed) > 0;
+            if !busy && idle >= limit_ms {
+                return;
+            }
+            let left = if busy { limit_ms } else { limit_ms - idle };
+            sleep(Duration::from_millis(left.max(10))).await;
+        }
+    }
+}
+
+/// A request in flight; ends when it is dropped, answered or not.
+struct Busy(Arc<Activity>);
+
+impl Busy {
+    fn new(activity: Arc<Activity>) -> Self {
+        activity.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self(activity)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.0.last.store(self.0.milliseconds(), Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,121 @@
+//! The metric families, with their names and helps, in groups.
+
+use prometheus::{Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramVec};
+
+use super::family::Family;
+
+#[derive(Debug)]
+pub(super) struct Http {
+    pub(super) requests: CounterVec,
+    pub(super) durations: HistogramVec,
+}
+
+#[derive(Debug)]
+pub(super) struct Images {
+    pub(super) cache_hits: Counter,
+    pub(super) cache_misses: Counter,
+    pub(super) cache_waits: Counter,
+    pub(super) registry_requests: CounterVec,
+    pub(super) registry_durations: HistogramVec,
+    pub(super) verifications: HistogramVec,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) rule_info: GaugeVec,
+    pub(super) deadline_remaining: Histogram,
+    pub(super) failures: CounterVec,
+    pub(super) policy_files: Gauge,
+    pub(super) load_errors: Gauge,
+    pub(super) reloads: CounterVec,
+    pub(super) connections: Gauge,
+}
+
+impl Http {
+    pub(super) fn new(family: &Family<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            requests: family.counters(
+                "kyverno_http_requests_total",
+                "HTTP requests by method, path and status.",
+                &["http_method", "http_url", "http_status"],
+            )?,
+            durations: family.histograms(
+                "kyverno_http_requests_duration_seconds",
+                "Time from the head of a request to its answer.",
+                &["http_method", "http_url"],
+            )?,
+        })
+    }
+}
+
+impl Images {
+    pub(super) fn new(family: &Family<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            cache_hits: family.counter(
+                "regent_image_cache_hits_total",
+                "Images whose verified evidence was cached.",
+            )?,
+            cache_misses: family.counter(
+                "regent_image_cache_misses_total",
+                "Images whose evidence had to be fetched and verified.",
+            )?,
+            cache_waits: family.counter(
+                "regent_image_cache_waits_total",
+                "Images whose evidence another request was already fetching.",
+            )?,
+            registry_requests: family.counters(
+                "regent_registry_requests_total",
+                "Requests to registries by what was asked and how it ended.",
+                &["request", "outcome"],
+            )?,
+            registry_durations: family.histograms(
+                "regent_registry_request_duration_seconds",
+                "Time of requests to registries.",
+                &["request"],
+            )?,
+            verifications: family.histograms(
+                "regent_image_verification_duration_seconds",
+                "Time to verify all evidence of one image, without fetching it.",
+                &["outcome"],
+            )?,
+        })
+    }
+}
+
+impl State {
+    pub(super) fn new(family: &Family<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            rule_info: family.gauges(
+                "kyverno_policy_rule_info_total",
+                "One for each rule of a loaded policy.",
+                &[
+                    "policy_name",
+                    "policy_namespace",
+                    "policy_type",
+                    "rule_name",
+                    "rule_type",
+                ],
+            )?,
+            deadline_remaining: family.histogram(
+                "regent_admission_deadline_remaining_seconds",
+                "Time left before the API server gives up, when the answer was ready.",
+            )?,
+            failures: family.counters(
+                "regent_admission_failures_total",
+                "Requests that policies could not decide.",
+                &["reason"],
+            )?,
+            policy_files: family.gauge("regent_policy_files", "Policy files that are in force.")?,
+            load_errors: family.gauge(
+                "regent_policy_load_errors",
+                "Errors that keep a policy, or its last form, from being in force.",
+            )?,
+            reloads: family.counters(
+                "regent_reloads_total",
+                "Files read again, by what and how it ended.",
+                &["what", "outcome"],
+            )?,
+            connections: family.gauge("regent_connections", "Open connections.")?,
+        })
+    }
+}

@@ -1,0 +1,280 @@
+//! Starts the webhook and hands back what stops it.
+//!
+//! Knows nothing of processes: signals are the command line's business, and several servers can run in one process.
+
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use regent_engine::load::Environment;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio_rustls::TlsAcceptor;
+
+use crate::admit::Admission;
+use crate::health::Health;
+use crate::host::Host;
+use crate::listener::{self, Answer, Door, Stage};
+use crate::metrics::Metrics;
+use crate::settings::{Limits, Settings};
+use crate::tls::{self, Renewal, ServingCertificate, TlsError};
+use crate::watch::{Watch, WatchError};
+use crate::webhook::{Exposition, Webhook};
+
+/// Why a server did not start; a running one never ends by an error.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The policies, or the namespaces.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    /// An address.
+    #[error("{address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The metrics.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// A server that runs until it is shut down; dropping it stops it at once.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    metrics_address: Option<SocketAddr>,
+    metrics: Arc<Metrics>,
+    stage: watch::Sender<Stage>,
+    reload: Arc<Notify>,
+    tasks: Vec<JoinHandle<()>>,
+    watching: JoinHandle<()>,
+    shutdown_delay: Duration,
+}
+
+/// Starts a server.
+pub async fn serve(settings: Settings) -> Result<Running, ServeError> {
+    let metrics = Metrics::new()?;
+    let certificate = ServingCertificate::load(&settings.tls, now())?;
+    let tls = TlsAcceptor::from(tls::server_config(certificate.clone())?);
+    let policies = Watch::start(
+        settings.policies.clone(),
+        settings.namespaces.clone(),
+        Environment::default(),
+        metrics.clone(),
+    )?;
+    let (stage, stage_of) = watch::channel(Stage::Running);
+    let webhook = webhook(&settings, &policies, &metrics, &stage_of);
+    let (listener, address) = bind(settings.listen).await?;
+    let metrics_listener = match settings.metrics_listen {
+        Some(wanted) => Some(bind(wanted).await?),
+        None => None,
+    };
+    let drain = settings.drain_timeout;
+    let common = Common {
+        limits: settings.limits.clone(),
+        metrics: metrics.clone(),
+        stage: stage_of,
+    };
+    let door = common.door(webhook, Some(tls));
+    let mut tasks = vec![tokio::spawn(listener::run(listener, door, drain))];
+    let metrics_address = metrics_listener.as_ref().map(|(_, address)| *address);
+    if let Some((listener, _)) = metrics_listener {
+        let exposition = Arc::new(Exposition {
+            metrics: metrics.clone(),
+        });
+        let door = common.door(exposition, None);
+        tasks.push(tokio::spawn(listener::run(listener, door, drain)));
+    }
+    let reload = Arc::new(Notify::new());
+    let watching = Watching {
+        policies,
+        certificate,
+        metrics: metrics.clone(),
+        reload: reload.clone(),
+        every: settings.reload_interval,
+    };
+    Ok(Running {
+        address,
+        metrics_address,
+        metrics,
+        stage,
+        reload,
+        tasks,
+        watching: tokio::spawn(watching.run()),
+        shutdown_delay: settings.shutdown_delay,
+    })
+}
+
+/// What both listeners share.
+struct Common {
+    limits: Limits,
+    metrics: Arc<Metrics>,
+    stage: watch::Receiver<Stage>,
+}
+
+impl Common {
+    fn door<A: Answer>(&self, answer: Arc<A>, tls: Option<TlsAcceptor>) -> Door<A> {
+        Door {
+            answer,
+            tls,
+            limits: self.limits.clone(),
+            metrics: self.metrics.clone(),
+            stage: self.stage.clone(),
+        }
+    }
+}
+
+fn webhook(
+    settings: &Settings,
+    policies: &Watch,
+    metrics: &Arc<Metrics>,
+    stage: &watch::Receiver<Stage>,
+) -> Arc<Webhook> {
+    let admission = Admission {
+        snapshot: policies.current(),
+        host: Arc::new(Host),
+        metrics: metrics.clone(),
+        evaluations: Arc::new(Semaphore::new(settings.limits.evaluations)),
+    };
+    let health = Health {
+        snapshot: policies.current(),
+        stage: stage.clone(),
+    };
+    Arc::new(Webhook::new(
+        admission,
+        health,
+        metrics.clone(),
+        settings.limits.clone(),
+    ))
+}
+
+impl Running {
+    /// Where the API server is answered.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where Prometheus is answered.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics_address
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Reads all files again, soon.
+    pub fn reload(&self) {
+        self.reload.notify_one();
+    }
+
+    /// Says that it is leaving, waits until load balancers have noticed, then drains and ends.
+    pub async fn shutdown(mut self) {
+        self.stage.send_replace(Stage::Leaving);
+        sleep(self.shutdown_delay).await;
+        self.stage.send_replace(Stage::Draining);
+        for task in self.tasks.drain(..) {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a listener did not end as it should");
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.watching.abort();
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+async fn bind(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let failed = |error| ServeError::Listen {
+        address: wanted,
+        error,
+    };
+    let listener = TcpListener::bind(wanted).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+/// Looks after what is read from files.
+struct Watching {
+    policies: Watch,
+    certificate: Arc<ServingCertificate>,
+    metrics: Arc<Metrics>,
+    reload: Arc<Notify>,
+    every: Duration,
+}
+
+impl Watching {
+    async fn run(mut self) {
+        // An interval of zero would never rest.
+        let mut ticks = interval(self.every.max(Duration::from_millis(10)));
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let asked = tokio::select! {
+                () = self.reload.notified() => true,
+                _ = ticks.tick() => false,
+            };
+            // Compiling takes its time, and files may lie on a slow disk.
+            let turn = tokio::task::spawn_blocking(move || {
+                self.look(asked);
+                self
+            });
+            match turn.await {
+                Ok(back) => self = back,
+                Err(error) => {
+                    tracing::error!(%error, "files are no longer watched: what is loaded stays in force");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn look(&mut self, asked: bool) {
+        // A defect of the compiler must not end the watching of files, nor take away what is in force.
+        let policies = AssertUnwindSafe(|| {
+            if asked {
+                self.policies.reload();
+            } else {
+                self.policies.poll();
+            }
+        });
+        if catch_unwind(policies).is_err() {
+            tracing::error!(
+                "loading policies ended with an internal error; the earlier ones stay in force"
+            );
+            self.metrics.reload("policies", "panic");
+        }
+        match self.certificate.renew(now()) {
+            Ok(Renewal::Unchanged) => {}
+            Ok(Renewal::Renewed) => {
+                tracing::info!("a new certificate is served");
+                self.metrics.reload("certificate", "ok");
+            }
+            Err(error) => {
+                tracing::error!(%error, "the certificate could not be read again; the earlier one stays");
+                self.metrics.reload("certificate", "error");
+            }
+        }
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,279 @@
+//! Policies and namespaces from files: read at start and again when they change, swapped whole.
+//!
+//! A file that was good and is edited into an error stays in force as it was: a slip of the pen must not switch a policy
+//! off. The error is told by readiness and by the metrics until it is mended.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use regent_engine::diagnostic::Diagnostic;
+use regent_engine::load::{Environment, load};
+use regent_engine::policy_set::PolicySet;
+use regent_engine::source::Source;
+
+use crate::metrics::Metrics;
+use files::{FileError, Fingerprint};
+use namespaces::{Namespaces, NamespacesError};
+
+pub mod files;
+pub mod namespaces;
+#[cfg(test)]
+mod tests;
+
+/// What requests are judged by; immutable, replaced whole.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The policies in force.
+    pub policies: Arc<PolicySet>,
+    /// The namespaces that are known; none where no file was named.
+    pub namespaces: Option<Arc<Namespaces>>,
+    /// How many policy files there are.
+    pub files: usize,
+    /// How many of them are in force, in their last or an earlier form.
+    pub files_in_force: usize,
+    /// What is wrong, one line each.
+    pub problems: Vec<Problem>,
+}
+
+/// Something that keeps a policy, or its last form, from being in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// `file:line:column`.
+    pub place: String,
+    /// What is wrong there.
+    pub message: String,
+    /// What is in force instead.
+    pub consequence: Consequence,
+}
+
+/// What is in force where a file has an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consequence {
+    /// The file as it was before.
+    EarlierVersion,
+    /// Nothing of the policy with the error.
+    NotInForce,
+}
+
+/// Where policies and namespaces come from, and what came from there.
+#[derive(Debug)]
+pub struct Watch {
+    paths: Vec<PathBuf>,
+    namespaces_path: Option<PathBuf>,
+    environment: Environment,
+    metrics: Arc<Metrics>,
+    /// The last text of each file that had no error.
+    good: BTreeMap<String, Arc<Source>>,
+    fingerprint: Fingerprint,
+    current: Arc<ArcSwap<Snapshot>>,
+}
+
+/// Why there is nothing to start with.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// A policy path cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The file of namespaces cannot be used.
+    #[error(transparent)]
+    Namespaces(#[from] NamespacesError),
+}
+
+impl Watch {
+    /// Reads everything for the first time; a path that cannot be read is an error here, and only here.
+    pub fn start(
+        paths: Vec<PathBuf>,
+        namespaces_path: Option<PathBuf>,
+        environment: Environment,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, WatchError> {
+        let fingerprint = Fingerprint::of(&paths, namespaces_path.as_deref());
+        let sources = files::read(&paths)?;
+        let namespaces = read_namespaces(namespaces_path.as_deref())?;
+        let mut good = BTreeMap::new();
+        let snapshot = judge(&sources, namespaces, &environment, &mut good);
+        announce(&snapshot, &metrics);
+        Ok(Self {
+            paths,
+            namespaces_path,
+            environment,
+            metrics,
+            good,
+            fingerprint,
+            current: Arc::new(ArcSwap::from_pointee(snapshot)),
+        })
+    }
+
+    /// What is in force now; readers load it for each request.
+    pub fn current(&self) -> Arc<ArcSwap<Snapshot>> {
+        self.current.clone()
+    }
+
+    /// Reads everything again if a file has changed.
+    pub fn poll(&mut self) {
+        if Fingerprint::of(&self.paths, self.namespaces_path.as_deref()) != self.fingerprint {
+            self.reload();
+        }
+    }
+
+    /// Reads everything again.
+    pub fn reload(&mut self) {
+        // Taken before reading: what changes meanwhile is seen the next time.
+        self.fingerprint = Fingerprint::of(&self.paths, self.namespaces_path.as_deref());
+        let read = files::read(&self.paths)
+            .map_err(WatchError::from)
+            .and_then(|sources| Ok((sources, read_namespaces(self.namespaces_path.as_deref())?)));
+        match read {
+            Ok((sources, namespaces)) => {
+                let snapshot = judge(&sources, namespaces, &self.environment, &mut self.good);
+                announce(&snapshot, &self.metrics);
+                let outcome = if snapshot.problems.is_empty() {
+                    "ok"
+                } else {
+                    "errors"
+                };
+                self.metrics.reload("policies", outcome);
+                self.current.store(Arc::new(snapshot));
+            }
+            Err(error) => {
+                tracing::error!(%error, "policies could not be read again; the earlier ones stay in force");
+                self.metrics.reload("policies", "unreadable");
+                self.keep_with(&error);
+            }
+        }
+    }
+
+    /// Goes on with what is in force, and says why.
+    fn keep_with(&self, error: &WatchError) {
+        let before = self.current.load();
+        let mut problems: Vec<_> = before
+            .problems
+            .iter()
+            .filter(|problem| !problem.place.is_empty())
+            .cloned()
+            .collect();
+        problems.push(Problem {
+            place: String::new(),
+            message: error.to_string(),
+            consequence: Consequence::EarlierVersion,
+        });
+        self.metrics.policies(before.files, problems.len());
+        self.current.store(Arc::new(Snapshot {
+            policies: before.policies.clone(),
+            namespaces: before.namespaces.clone(),
+            files: before.files,
+            files_in_force: before.files_in_force,
+            problems,
+        }));
+    }
+}
+
+fn read_namespaces(path: Option<&Path>) -> Result<Option<Arc<Namespaces>>, NamespacesError> {
+    path.map(|path| Namespaces::read(path).map(Arc::new))
+        .transpose()
+}
+
+/// Loads `sources`; files with errors are replaced by their last good text, and `good` is brought up to date.
+fn judge(
+    sources: &[Arc<Source>],
+    namespaces: Option<Arc<Namespaces>>,
+    environment: &Environment,
+    good: &mut BTreeMap<String, Arc<Source>>,
+) -> Snapshot {
+    let loaded = load(sources, environment);
+    for warning in loaded.diagnostics.iter().filter(|found| !found.is_error()) {
+        tracing::warn!(place = place(warning), "{}", warning.message);
+    }
+    let errors: Vec<&Diagnostic> = loaded
+        .diagnostics
+        .iter()
+        .filter(|found| found.is_error())
+        .collect();
+    let has_error = |source: &Source| errors.iter().any(|error| error.source.name == source.name);
+    let problems: Vec<_> = errors
+        .iter()
+        .map(|error| Problem {
+            place: place(error),
+            message: error.message.clone(),
+            consequence: if good.contains_key(&error.source.name) {
+                Consequence::EarlierVersion
+            } else {
+                Consequence::NotInForce
+            },
+        })
+        .collect();
+    let files = sources.len();
+    let replaced = sources
+        .iter()
+        .any(|source| has_error(source) && good.contains_key(&source.name));
+    let in_force: Vec<Arc<Source>> = sources
+        .iter()
+        .map(|source| match good.get(&source.name) {
+            Some(earlier) if has_error(source) => earlier.clone(),
+            _ => source.clone(),
+        })
+        .collect();
+    let files_in_force = sources
+        .iter()
+        .filter(|source| !has_error(source) || good.contains_key(&source.name))
+        .count();
+    let policies = if replaced {
+        load(&in_force, environment).policies
+    } else {
+        loaded.policies
+    };
+    // A file that is gone is forgotten with its policy: that is how policies are removed.
+    let mut now_good = BTreeMap::new();
+    for source in in_force {
+        if !has_error(&source) || good.contains_key(&source.name) {
+            now_good.insert(source.name.clone(), source);
+        }
+    }
+    *good = now_good;
+    Snapshot {
+        policies,
+        namespaces,
+        files,
+        files_in_force,
+        problems,
+    }
+}
+
+/// `file:line:column` of a diagnostic.
+fn place(diagnostic: &Diagnostic) -> String {
+    match diagnostic.labels.first() {
+        Some(label) => {
+            let (line, column) = diagnostic.source.position(label.span.start);
+            format!("{}:{line}:{column}", diagnostic.source.name)
+        }
+        None => diagnostic.source.name.clone(),
+    }
+}
+
+fn announce(snapshot: &Snapshot, metrics: &Metrics) {
+    metrics.policies(snapshot.files_in_force, snapshot.problems.len());
+    for problem in &snapshot.problems {
+        tracing::error!(place = problem.place, "{problem}");
+    }
+    tracing::info!(
+        files = snapshot.files,
+        in_force = snapshot.files_in_force,
+        errors = snapshot.problems.len(),
+        "policies loaded"
+    );
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if !self.place.is_empty() {
+            write!(formatter, "{}: ", self.place)?;
+        }
+        let consequence = match self.consequence {
+            Consequence::EarlierVersion => "the earlier version stays in force",
+            Consequence::NotInForce => "the policy is not in force",
+        };
+        write!(formatter, "{} ({consequence})", self.message)
+    }
+}

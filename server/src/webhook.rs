@@ -1,0 +1,338 @@
+//! One HTTP request to the webhook: its path, type and body, within limits; then admission, or health.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::{Request, Response, StatusCode, Uri};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
+
+use crate::admit::{Admission, Asked, Clock, Outcome};
+use crate::health::Health;
+use crate::listener::Answer;
+use crate::metrics::{HostFailure, Metrics};
+use crate::route::Route;
+use crate::settings::Limits;
+use crate::watch::Snapshot;
+
+#[cfg(test)]
+mod tests;
+
+/// A unit of the budget for bodies: small enough for fairness, large enough for a semaphore's counter.
+const BUDGET_UNIT: usize = 1024;
+
+/// What the webhook's listener answers with.
+#[derive(Debug)]
+pub(crate) struct Webhook {
+    pub(crate) admission: Admission,
+    pub(crate) health: Health,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) limits: Limits,
+    /// One permit for each request that may be in flight.
+    requests: Arc<Semaphore>,
+    /// One permit for each [`BUDGET_UNIT`] of bodies in memory.
+    bodies: Arc<Semaphore>,
+}
+
+/// An HTTP error in words.
+struct Refusal {
+    status: StatusCode,
+    message: String,
+}
+
+/// A body, and its share of the budget.
+struct Held {
+    bytes: Bytes,
+    _budget: Option<OwnedSemaphorePermit>,
+}
+
+impl Webhook {
+    pub(crate) fn new(
+        admission: Admission,
+        health: Health,
+        metrics: Arc<Metrics>,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            requests: Arc::new(Semaphore::new(limits.requests)),
+            bodies: Arc::new(Semaphore::new(limits.all_bodies_bytes / BUDGET_UNIT)),
+            admission,
+            health,
+            metrics,
+            limits,
+        }
+    }
+
+    async fn review(
+        &self,
+        request: Request<Incoming>,
+        asked: Asked,
+        started: Instant,
+    ) -> Result<Vec<u8>, Refusal> {
+        if !is_json(request.headers().get(CONTENT_TYPE)) {
+            return Err(refusal(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the content type has to be application/json",
+            ));
+        }
+        let Ok(_slot) = self.requests.clone().try_acquire_owned() else {
+            return Err(self.overloaded());
+        };
+        let limit = self.time_limit(request.uri());
+        let clock = Clock::new(started, limit);
+        let body_by = clock.answer_by.min(started + self.limits.body);
+        let held = self.body(request.into_body(), body_by).await?;
+        match self.admission.admit(held.bytes, asked, clock).await {
+            Outcome::Review(answer) => Ok(answer),
+            Outcome::Refused(status, message) => Err(Refusal { status, message }),
+        }
+    }
+
+    /// What the API server says in the query, else the longest timeout of a policy, else the default.
+    fn time_limit(&self, uri: &Uri) -> Duration {
+        let asked = uri.query().and_then(timeout_of_query);
+        let of_policies = || {
+            let snapshot: Arc<Snapshot> = self.admission.snapshot.load_full();
+            let seconds = snapshot.policies.timeout_seconds()?;
+            Some(Duration::from_secs(u64::from(seconds)))
+        };
+        asked
+            .or_else(of_policies)
+            .unwrap_or(self.limits.answer)
+            .clamp(Duration::from_millis(100), Duration::from_secs(30))
+    }
+
+    async fn body(&self, body: Incoming, by: Instant) -> Result<Held, Refusal> {
+        let announced = body.size_hint().exact();
+        if announced.is_some_and(|bytes| bytes > self.limits.body_bytes as u64) {
+            return Err(self.too_large());
+        }
+        match timeout_at(by, self.collect(body)).await {
+            Ok(collected) => collected,
+            Err(_elapsed) => Err(refusal(
+                StatusCode::REQUEST_TIMEOUT,
+                "the body did not arrive in time",
+            )),
+        }
+    }
+
+    /// Collects a body frame by frame, so that memory is bounded by what arrived, not by what was announced.
+    async fn collect(&self, mut body: Incoming) -> Result<Held, Refusal> {
+        let mut budget: Option<OwnedSemaphorePermit> = None;
+        let mut reserved = 0;
+        let mut frames: Vec<Bytes> = Vec::new();
+        let mut length = 0;
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else {
+                return Err(refusal(StatusCode::BAD_REQUEST, "the body broke off"));
+            };
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            length += data.len();
+            if length > self.limits.body_bytes {
+                return Err(self.too_large());
+            }
+            let wanted = length.div_ceil(BUDGET_UNIT);
+            let more = u32::try_from(wanted - reserved).unwrap_or(u32::MAX);
+            let Ok(permit) = self.bodies.clone().try_acquire_many_owned(more) else {
+                return Err(self.overloaded());
+            };
+            reserved = wanted;
+            match &mut budget {
+                Some(budget) => budget.merge(permit),
+                None => budget = Some(permit),
+            }
+            frames.push(data);
+        }
+        Ok(Held {
+            bytes: joined(frames, length),
+            _budget: budget,
+        })
+    }
+
+    fn too_large(&self) -> Refusal {
+        Refusal {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            message: format!("the body has more than {} bytes", self.limits.body_bytes),
+        }
+    }
+
+    fn overloaded(&self) -> Refusal {
+        self.metrics.failure(HostFailure::Overload);
+        refusal(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once")
+    }
+}
+
+impl Answer for Webhook {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let started = Instant::now();
+        let route = match Route::read(request.method(), request.uri().path()) {
+            Ok(route) => route,
+            Err(error) => {
+                self.metrics
+                    .http("other", "other", error.status().as_u16(), started.elapsed());
+                let mut response = text(error.status(), &error.message());
+                if let crate::route::RouteError::Method(wanted) = error {
+                    response
+                        .headers_mut()
+                        .insert(ALLOW, HeaderValue::from_static(wanted));
+                }
+                return response;
+            }
+        };
+        let response = match route {
+            Route::Admit(phase, scope) => {
+                match self.review(request, Asked { phase, scope }, started).await {
+                    Ok(answer) => json(answer),
+                    Err(refusal) => refused(&refusal, route),
+                }
+            }
+            Route::Liveness => text(StatusCode::OK, "ok\n"),
+            Route::Readiness => {
+                let (status, body) = self.health.readiness();
+                text(status, &body)
+            }
+        };
+        self.metrics.http(
+            route.method(),
+            route.path(),
+            response.status().as_u16(),
+            started.elapsed(),
+        );
+        response
+    }
+}
+
+/// What Prometheus' listener answers with.
+#[derive(Debug)]
+pub(crate) struct Exposition {
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Answer for Exposition {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        if request.uri().path() != "/metrics" {
+            return text(StatusCode::NOT_FOUND, "no such path: GET /metrics\n");
+        }
+        if request.method() != hyper::Method::GET {
+            return text(StatusCode::METHOD_NOT_ALLOWED, "this path takes GET only\n");
+        }
+        match self.metrics.render() {
+            Ok(body) => {
+                let mut response = Response::new(Full::new(Bytes::from(body)));
+                let exposition = HeaderValue::from_static("text/plain; version=0.0.4");
+                response.headers_mut().insert(CONTENT_TYPE, exposition);
+                response
+            }
+            Err(error) => {
+                tracing::error!(%error, "metrics could not be rendered");
+                text(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "metrics could not be rendered\n",
+                )
+            }
+        }
+    }
+}
+
+fn refusal(status: StatusCode, message: &str) -> Refusal {
+    Refusal {
+        status,
+        message: message.to_owned(),
+    }
+}
+
+fn refused(refusal: &Refusal, route: Route) -> Response<Full<Bytes>> {
+    tracing::warn!(
+        path = route.path(),
+        status = refusal.status.as_u16(),
+        message = refusal.message,
+        "a request could not be answered"
+    );
+    let mut response = text(refusal.status, &format!("{}\n", refusal.message));
+    let headers = response.headers_mut();
+    match refusal.status {
+        StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        // What is left of the body is not read.
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT => {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        _ => {}
+    }
+    response
+}
+
+fn text(status: StatusCode, body: &str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::copy_from_slice(body.as_bytes())));
+    *response.status_mut() = status;
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
+    response
+}
+
+fn json(body: Vec<u8>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    response
+}
+
+fn is_json(value: Option<&HeaderValue>) -> bool {
+    let Some(Ok(value)) = value.map(HeaderValue::to_str) else {
+        return false;
+    };
+    let media_type = value.split(';').next().unwrap_or(value).trim();
+    media_type.eq_ignore_ascii_case("application/json")
+}
+
+fn joined(mut frames: Vec<Bytes>, length: usize) -> Bytes {
+    if frames.len() == 1 {
+        return frames.pop().unwrap_or_default();
+    }
+    let mut body = Vec::with_capacity(length);
+    for frame in frames {
+        body.extend_from_slice(&frame);
+    }
+    Bytes::from(body)
+}
+
+/// `timeout=10s` of a query, as the API server adds it.
+fn timeout_of_query(query: &str) -> Option<Duration> {
+    let value = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("timeout="))?;
+    go_duration(value)
+}
+
+/// Go's `1m30s`, `10s`, `1.5s`, `500ms`; nothing where it is malformed.
+fn go_duration(mut text: &str) -> Option<Duration> {
+    let mut total = Duration::ZERO;
+    while !text.is_empty() {
+        let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, rest) = text.split_at_checked(end)?;
+        let unit_end = rest
+            .find(|c: char| c.is_ascii_digit())
+            .unwrap_or(rest.len());
+        let (unit, rest) = rest.split_at_checked(unit_end)?;
+        let seconds = match unit {
+            "h" => 3600.0,
+            "m" => 60.0,
+            "s" => 1.0,
+            "ms" => 1e-3,
+            "us" | "µs" => 1e-6,
+            "ns" => 1e-9,
+            _ => return None,
+        };
+        let number: f64 = number.parse().ok()?;
+        total = total.checked_add(Duration::try_from_secs_f64(number * seconds).ok()?)?;
+        text = rest;
+    }
+    (total > Duration::ZERO).then_some(total)
+}
