@@ -138,7 +138,7 @@ fn list(
         return Ok(());
     }
     let mut entries = fs::read_dir(directory)
-        .and_then(|entries| entries.collect::<io::Result<Vec<_>>>())
+        .and_then(Iterator::collect::<io::Result<Vec<_>>>)
         .map_err(here)?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {

@@ -1,0 +1,49 @@
+//! YAML documents as plain JSON: resources, values, expected results.
+//!
+//! Knows nothing of what they mean.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use regent_engine::diagnostic::Diagnostic;
+use regent_engine::source::Source;
+use regent_engine::yaml::{self, Node};
+use serde_json::{Map, Value};
+
+use crate::sources;
+
+/// One file's documents, with their places.
+#[derive(Debug)]
+pub struct Documents {
+    /// The text.
+    pub source: Arc<Source>,
+    /// Its documents, empty ones left out.
+    pub nodes: Vec<Node>,
+}
+
+/// Reads the documents of a file; one that is not YAML makes the whole file an error.
+pub fn read(path: &Path) -> Result<Documents, Vec<Diagnostic>> {
+    let source = sources::read_file(path).map_err(|diagnostic| vec![*diagnostic])?;
+    let (nodes, diagnostics) = yaml::parse(&source);
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        return Err(diagnostics);
+    }
+    Ok(Documents { source, nodes })
+}
+
+/// The value without its places.
+pub fn to_json(node: &Node) -> Value {
+    match &node.value {
+        yaml::Value::Null => Value::Null,
+        yaml::Value::Bool(value) => Value::Bool(*value),
+        yaml::Value::Number(number) => Value::Number(number.clone()),
+        yaml::Value::String(text) => Value::String(text.clone()),
+        yaml::Value::List(items) => Value::Array(items.iter().map(to_json).collect()),
+        yaml::Value::Map(entries) => Value::Object(
+            entries
+                .iter()
+                .map(|entry| (entry.key.clone(), to_json(&entry.value)))
+                .collect::<Map<_, _>>(),
+        ),
+    }
+}
