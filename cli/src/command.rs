@@ -8,6 +8,7 @@ use crate::io::Io;
 
 pub mod check;
 pub mod serve;
+pub mod test;
 pub mod verify;
 
 /// Runs one command.
@@ -15,9 +16,10 @@ pub fn run(command: Command, io: &mut Io<'_>) -> Result<ExitStatus> {
     match command {
         Command::Serve(args) => serve::run(&args, io),
         Command::Verify(args) => verify::run(&args, io),
+        Command::Test(args) => test::run(&args, io),
         Command::Check(args) => check::run(&args, io),
         Command::Version(args) => version(&args, io),
-        Command::Test(_) | Command::Compile(_) | Command::Demo(_) => {
+        Command::Compile(_) | Command::Demo(_) => {
             anyhow::bail!("not built yet")
         }
     }

@@ -13,10 +13,14 @@ use crate::io::Io;
 
 pub mod args;
 pub mod command;
+pub mod documents;
 pub mod exit_status;
+pub mod host;
 pub mod io;
 pub mod render;
+pub mod request;
 pub mod sources;
+pub mod test;
 
 /// Runs the command that `arguments` (the program's name first) ask for.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> ExitStatus {

@@ -1,0 +1,45 @@
+//! Answers what an evaluation needs where there is no cluster: from a test's values, and from layouts of images.
+//!
+//! Knows nothing of policies.
+
+use std::collections::BTreeMap;
+
+use regent_engine::evaluation::need::{Fact, FactError, Need};
+use regent_engine::evaluation::{Evaluation, Step};
+use regent_engine::response::PolicyResponse;
+
+/// What a test says of the world.
+#[derive(Debug, Clone, Copy)]
+pub struct Host<'a> {
+    /// Labels of namespaces.
+    pub namespaces: &'a BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl Host<'_> {
+    /// Goes through an evaluation, answering each need.
+    pub fn run(self, mut evaluation: Evaluation) -> Vec<PolicyResponse> {
+        loop {
+            match evaluation.step() {
+                Step::Done(responses) => return responses,
+                Step::Need(needs) => needs.iter().for_each(|(id, need)| {
+                    let fact = self.answer(need);
+                    evaluation.answer(*id, fact);
+                }),
+            }
+        }
+    }
+
+    fn answer(self, need: &Need) -> Fact {
+        match need {
+            // As Kyverno's runner has it, a namespace that nobody described has no labels.
+            Need::NamespaceLabels { namespace } => Fact::NamespaceLabels(Ok(self
+                .namespaces
+                .get(namespace)
+                .cloned()
+                .unwrap_or_default())),
+            Need::Image(_) => Fact::Image(Err(FactError::Unavailable(
+                "images cannot be verified here yet".to_owned(),
+            ))),
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! A test file, typed: what is tested with what, and what is expected.
+//!
+//! Knows the names of fields; opens no file but its own.
+
+use std::path::{Path, PathBuf};
+
+use regent_engine::admission::Operation;
+use regent_engine::diagnostic::{Code, Diagnostic};
+use regent_engine::source::Span;
+use regent_engine::yaml::Node;
+
+use super::decode::{Fields, Problems};
+use super::values::Values;
+use crate::documents::{self, Documents};
+
+/// One test file.
+#[derive(Debug)]
+pub struct Definition {
+    /// The file.
+    pub path: PathBuf,
+    /// `metadata.name`.
+    pub name: String,
+    /// Paths of policies.
+    pub policies: Vec<String>,
+    /// Paths of resources.
+    pub resources: Vec<String>,
+    /// Path of the values file.
+    pub variables: Option<String>,
+    /// Values written in the test itself.
+    pub values: Option<Values>,
+    /// Path of the user info file.
+    pub user_info: Option<String>,
+    /// Where images come from: an extension of ours.
+    pub images: ImageSection,
+    /// Fields that are used and that this version cannot honour.
+    pub unsupported: Vec<&'static str>,
+    /// What is expected.
+    pub rows: Vec<ExpectedRow>,
+}
+
+/// `images`, an extension of ours: rules that verify images are tested offline.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageSection {
+    /// Directories of OCI image layouts that stand for registries.
+    pub oci_layouts: Vec<String>,
+    /// Trust roots; the public Sigstore's where none is named.
+    pub trusted_roots: Vec<String>,
+}
+
+/// What is expected of some resources under one rule.
+#[derive(Debug, Clone)]
+pub struct ExpectedRow {
+    /// Where it was written.
+    pub span: Span,
+    /// Name of the policy, with `namespace/` before it for a `Policy`.
+    pub policy: String,
+    /// Name of the rule; empty for kinds of policies without rules.
+    pub rule: String,
+    /// Names of resources, or `namespace/name`.
+    pub resources: Vec<String>,
+    /// Resources by more than their names.
+    pub resource_specs: Vec<ResourceSpec>,
+    /// Kind of the resources; any where it is empty.
+    pub kind: String,
+    /// `pass`, `fail`, `skip`, `warn` or `error`.
+    pub result: String,
+    /// What is done to the resources; as the values file has it where none is given.
+    pub operation: Option<Operation>,
+    /// Path of the objects as they must be afterwards.
+    pub patched_resources: Option<String>,
+    /// Whether an object that is not among them is a failure.
+    pub fail_on_missing_resources: bool,
+    /// Fields that are used and that this version cannot honour.
+    pub unsupported: Vec<&'static str>,
+}
+
+/// A resource by its coordinates; what is empty matches everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ResourceSpec {
+    /// API group.
+    pub group: String,
+    /// Version.
+    pub version: String,
+    /// Kind.
+    pub kind: String,
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+/// Fields of a test file that are known and not honoured yet: a test that uses one cannot pass.
+const UNSUPPORTED: [&str; 11] = [
+    "targetResources",
+    "exceptions",
+    "context",
+    "clusterResources",
+    "paramResources",
+    "jsonPayload",
+    "jsonPayloads",
+    "httpPayloads",
+    "envoyPayloads",
+    "apiCallResponses",
+    "globalContextEntries",
+];
+
+/// Flags of a row that say which kind of policy it is about; the policy's own kind says it better.
+const POLICY_KIND_FLAGS: [&str; 7] = [
+    "isValidatingAdmissionPolicy",
+    "isMutatingAdmissionPolicy",
+    "isValidatingPolicy",
+    "isImageValidatingPolicy",
+    "isMutatingPolicy",
+    "isGeneratingPolicy",
+    "isDeletingPolicy",
+];
+
+/// Reads the tests of a file: each of its documents is one.
+pub fn read(path: &Path) -> Result<Vec<Definition>, Vec<Diagnostic>> {
+    let Documents { source, nodes } = documents::read(path)?;
+    let mut problems = Problems::new(&source);
+    if nodes.is_empty() {
+        problems.error(
+            Code::MissingField,
+            Span::new(0, 0),
+            "the file holds no test",
+        );
+    }
+    let definitions = nodes
+        .iter()
+        .map(|node| definition(path, node, &mut problems))
+        .collect();
+    if problems.found.is_empty() {
+        Ok(definitions)
+    } else {
+        Err(problems.found)
+    }
+}
+
+fn definition(path: &Path, node: &Node, problems: &mut Problems) -> Definition {
+    let mut fields = Fields::open(node, "the test", problems);
+    check_schema(&mut fields, node, problems);
+    let name = metadata_name(&mut fields, problems);
+    let unsupported = used(&UNSUPPORTED, &mut fields);
+    let definition = Definition {
+        path: path.to_owned(),
+        name,
+        policies: fields.texts("policies", problems),
+        resources: fields.texts("resources", problems),
+        variables: fields.text("variables", problems),
+        values: fields
+            .node("values")
+            .map(|node| Values::decode(node, problems)),
+        user_info: fields.text("userinfo", problems),
+        images: images(&mut fields, problems),
+        unsupported,
+        rows: fields
+            .list("results", problems)
+            .iter()
+            .map(|node| row(node, problems))
+            .collect(),
+    };
+    if fields
+        .node("checks")
+        .is_some_and(|checks| !is_empty(checks))
+    {
+        let message = "`checks` is not supported: assertions on results are written in CEL";
+        problems.error(Code::NotSupported, node.span, message);
+    }
+    fields.finish(problems);
+    definition
+}
+
+/// A test says its version and kind; the schema of old has a `name` at its top instead.
+///
+/// Which version it says does not matter to Kyverno's runner, and there are tests that rely on it.
+fn check_schema(fields: &mut Fields<'_>, node: &Node, problems: &mut Problems) {
+    let version = fields.text("apiVersion", problems);
+    let kind = fields.text("kind", problems);
+    for (name, found, wanted) in [
+        ("apiVersion", version, "cli.kyverno.io/v1alpha1"),
+        ("kind", kind, "Test"),
+    ] {
+        if found.is_none() {
+            let message = format!("`{name}` is missing: the schema of old is not read");
+            let help = format!("add `{name}: {wanted}`, and put the name under `metadata`");
+            problems.error_with_help(Code::MissingField, node.span, message, help);
+        }
+    }
+}
+
+fn metadata_name(fields: &mut Fields<'_>, problems: &mut Problems) -> String {
+    let Some(node) = fields.node("metadata") else {
+        return String::new();
+    };
+    // The rest of an object's metadata is Kubernetes' and says nothing to a test.
+    let mut metadata = Fields::open(node, "metadata", problems);
+    metadata.text("name", problems).unwrap_or_default()
+}
+
+fn images(fields: &mut Fields<'_>, problems: &mut Problems) -> ImageSection {
+    let Some(node) = fields.node("images") else {
+        return ImageSection::default();
+    };
+    let mut fields = Fields::open(node, "`images`", problems);
+    let mut section = ImageSection {
+        oci_layouts: fields.texts("ociLayouts", problems),
+        trusted_roots: fields.texts("trustedRoots", problems),
+    };
+    section
+        .trusted_roots
+        .extend(fields.text("trustedRoot", problems));
+    fields.finish(problems);
+    section
+}
+
+fn row(node: &Node, problems: &mut Problems) -> ExpectedRow {
+    let mut fields = Fields::open(node, "a result", problems);
+    for flag in POLICY_KIND_FLAGS {
+        fields.flag(flag, problems);
+    }
+    let row = ExpectedRow {
+        span: node.span,
+        policy: fields.text("policy", problems).unwrap_or_default(),
+        rule: fields.text("rule", problems).unwrap_or_default(),
+        resources: fields.texts("resources", problems),
+        resource_specs: fields
+            .list("resourceSpecs", problems)
+            .iter()
+            .map(|node| resource_spec(node, problems))
+            .collect(),
+        kind: fields.text("kind", problems).unwrap_or_default(),
+        result: result(&mut fields, node, problems),
+        operation: operation(&mut fields, problems),
+        patched_resources: fields.text("patchedResources", problems),
+        fail_on_missing_resources: fields.flag("failOnMissingResources", problems),
+        unsupported: used(
+            &[
+                "generatedResource",
+                "generatedResources",
+                "cloneSourceResource",
+            ],
+            &mut fields,
+        ),
+    };
+    fields.finish(problems);
+    if row.policy.is_empty() {
+        problems.error(Code::MissingField, node.span, "a result names no `policy`");
+    }
+    row
+}
+
+fn result(fields: &mut Fields<'_>, row: &Node, problems: &mut Problems) -> String {
+    let node = fields.node("result");
+    let found = node.and_then(Node::as_str).unwrap_or_default();
+    if !["pass", "fail", "skip", "warn", "error"].contains(&found) {
+        let message = format!("`result` is `{found}`, and must be pass, fail, skip, warn or error");
+        let span = node.map_or(row.span, |node| node.span);
+        problems.error(Code::InvalidValue, span, message);
+    }
+    found.to_owned()
+}
+
+fn operation(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Operation> {
+    let node = fields.node("operation")?;
+    let found = node.as_str().unwrap_or_default();
+    let operation = operation_of(found);
+    if operation.is_none() {
+        let message =
+            format!("`operation` is `{found}`, and must be CREATE, UPDATE, DELETE or CONNECT");
+        problems.error(Code::InvalidValue, node.span, message);
+    }
+    operation
+}
+
+/// The operation that Kubernetes calls so.
+pub fn operation_of(name: &str) -> Option<Operation> {
+    [
+        Operation::Create,
+        Operation::Update,
+        Operation::Delete,
+        Operation::Connect,
+    ]
+    .into_iter()
+    .find(|operation| operation.name() == name)
+}
+
+fn resource_spec(node: &Node, problems: &mut Problems) -> ResourceSpec {
+    let mut fields = Fields::open(node, "a resource of `resourceSpecs`", problems);
+    let spec = ResourceSpec {
+        group: fields.text("group", problems).unwrap_or_default(),
+        version: fields.text("version", problems).unwrap_or_default(),
+        kind: fields.text("kind", problems).unwrap_or_default(),
+        namespace: fields.text("namespace", problems).unwrap_or_default(),
+        name: fields.text("name", problems).unwrap_or_default(),
+    };
+    // A resource is tested as itself, so this says nothing.
+    fields.text("subresource", problems);
+    fields.finish(problems);
+    spec
+}
+
+/// Which of some fields are written and not empty.
+fn used(names: &[&'static str], fields: &mut Fields<'_>) -> Vec<&'static str> {
+    names
+        .iter()
+        .filter(|name| fields.node(name).is_some_and(|node| !is_empty(node)))
+        .copied()
+        .collect()
+}
+
+fn is_empty(node: &Node) -> bool {
+    use regent_engine::yaml::Value;
+    match &node.value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::List(items) => items.is_empty(),
+        Value::Map(entries) => entries.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

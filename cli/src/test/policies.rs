@@ -1,0 +1,116 @@
+//! Policies as their files name them, so that a row which names none of them can be told from one that matched nothing.
+//!
+//! Knows three fields of a policy; what it means is the engine's business.
+
+use std::sync::Arc;
+
+use regent_engine::diagnostic::{Code, Diagnostic};
+use regent_engine::response::PolicyResponse;
+use regent_engine::source::Source;
+use regent_engine::yaml::{self, Node, Value};
+
+/// One policy of a file.
+#[derive(Debug, Clone)]
+pub struct Named {
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.namespace`, for a kind that has one.
+    pub namespace: Option<String>,
+    /// `kind`.
+    pub kind: String,
+    /// Names of its rules; none for kinds without.
+    pub rules: Vec<String>,
+    /// Why it does not run.
+    pub errors: Vec<Diagnostic>,
+}
+
+impl Named {
+    /// Whether it is evaluated.
+    pub fn runs(&self) -> bool {
+        self.errors.is_empty()
+    }
+
+    /// Whether a response is its own.
+    ///
+    /// A `Policy` without a namespace is in one all the same, and who loaded it says in which.
+    pub fn answers(&self, response: &PolicyResponse) -> bool {
+        let same_namespace = match (&self.namespace, &response.namespace) {
+            (Some(written), Some(answered)) => written == answered,
+            _ => true,
+        };
+        self.name == response.policy && same_namespace
+    }
+
+    /// Whether it does not run only for what this version does not do yet.
+    pub fn is_unsupported(&self) -> bool {
+        !self.runs()
+            && self
+                .errors
+                .iter()
+                .all(|error| error.code == Code::NotSupported)
+    }
+
+    /// Whether a row's rule is one of its, by its own name or that of a rule which was generated from it.
+    pub fn has_rule(&self, rule: &str) -> bool {
+        let base = rule
+            .strip_prefix("autogen-cronjob-")
+            .or_else(|| rule.strip_prefix("autogen-"))
+            .unwrap_or(rule);
+        self.rules
+            .iter()
+            .any(|known| known == rule || known == base)
+    }
+}
+
+/// The policies of some texts, each with the errors that were found in it.
+pub fn named(texts: &[Arc<Source>], diagnostics: &[Diagnostic]) -> Vec<Named> {
+    let mut policies = Vec::new();
+    for text in texts {
+        let errors: Vec<_> = diagnostics
+            .iter()
+            .filter(|diagnostic| diagnostic.is_error() && Arc::ptr_eq(&diagnostic.source, text))
+            .collect();
+        for node in yaml::parse(text).0 {
+            let Some(mut policy) = policy(&node) else {
+                continue;
+            };
+            let about = |error: &&&Diagnostic| match error.labels.first() {
+                Some(label) => {
+                    label.span.start >= node.span.start && label.span.start <= node.span.end
+                }
+                // An error without a place may be about any of them, so it is about all.
+                None => true,
+            };
+            policy.errors = errors.iter().filter(about).copied().cloned().collect();
+            policies.push(policy);
+        }
+    }
+    policies
+}
+
+fn policy(node: &Node) -> Option<Named> {
+    let metadata = node.get("metadata")?;
+    let text = |node: Option<&Node>| node.and_then(Node::as_str).map(str::to_owned);
+    let rules = node
+        .get("spec")
+        .and_then(|spec| spec.get("rules"))
+        .map(|rules| &rules.value);
+    let rules = match rules {
+        Some(Value::List(rules)) => rules
+            .iter()
+            .filter_map(|rule| text(rule.get("name")))
+            .collect(),
+        _ => Vec::new(),
+    };
+    let kind = text(node.get("kind")).unwrap_or_default();
+    let namespace = (kind != "ClusterPolicy")
+        .then(|| text(metadata.get("namespace")))
+        .flatten();
+    Some(Named {
+        name: text(metadata.get("name"))?,
+        namespace,
+        kind,
+        rules,
+        errors: Vec::new(),
+    })
+}

@@ -1,0 +1,423 @@
+//! Judging what was expected against what came out, as Kyverno's runner does, and saying where a row tested nothing.
+//!
+//! Knows nothing of how policies were evaluated.
+
+use std::path::Path;
+
+use regent_engine::admission::Operation;
+use regent_engine::response::RuleResponse;
+
+use super::definition::{Definition, ExpectedRow, ResourceSpec};
+use super::folder::{Answer, Evaluated, Prepared, Resource, resources};
+use super::patch;
+use super::policies::Named;
+
+/// What became of one line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// As expected.
+    Pass,
+    /// Not as expected.
+    Fail,
+    /// No rule had anything to say about the resource; Kyverno's runner counts it as passed.
+    Skip,
+    /// It could not be tested: part of the language that this version does not run, a policy that does not load.
+    Error,
+}
+
+impl Outcome {
+    /// The name in output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Skip => "skip",
+            Self::Error => "error",
+        }
+    }
+
+    /// Whether a run with such a line ends well.
+    pub const fn is_good(self) -> bool {
+        matches!(self, Self::Pass | Self::Skip)
+    }
+}
+
+/// One line of the table: a rule on a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Name of the policy, as the row has it.
+    pub policy: String,
+    /// Name of the rule, as the row has it.
+    pub rule: String,
+    /// The resource as `apiVersion/kind/namespace/name`.
+    pub resource: String,
+    /// What the row expects.
+    pub expected: String,
+    /// What the rule answered; none where none did.
+    pub actual: Option<String>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// In a few words, as Kyverno's runner says it.
+    pub reason: String,
+    /// What the rule said, or why the line failed.
+    pub message: String,
+}
+
+/// A row's lines, and where the row misleads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// Its lines.
+    pub lines: Vec<Line>,
+    /// Why its passing may mean nothing.
+    pub warnings: Vec<String>,
+}
+
+/// An evaluation of all resources, with the operation that rows asked for.
+pub type Runs = Vec<(Option<Operation>, Vec<Evaluated>)>;
+
+/// Judges one row.
+pub fn judge(
+    definition: &Definition,
+    row: &ExpectedRow,
+    prepared: &Prepared,
+    runs: &Runs,
+) -> Judged {
+    let mut warnings = Vec::new();
+    let chosen = choose(row, &prepared.resources, &mut warnings);
+    let policy = policy_of(row, &prepared.policies);
+    let mut lines = Vec::new();
+    if let Some((reason, message)) = untestable(definition, row, policy) {
+        for resource in &chosen {
+            lines.push(line(row, &resource.key(), Outcome::Error, reason, &message));
+        }
+    } else {
+        warn_of_names(row, policy, &prepared.policies, &mut warnings);
+        let judge = Judge {
+            folder: definition.path.parent().unwrap_or(Path::new(".")),
+            row,
+        };
+        for resource in &chosen {
+            let answers = answers_for(row, resource, prepared, runs);
+            lines.extend(judge.resource(resource, &answers, &mut warnings));
+        }
+    }
+    if lines.is_empty() {
+        let listed = row.resources.join(", ");
+        let message = "no resource to test it on";
+        lines.push(line(row, &listed, Outcome::Fail, "Not found", message));
+    }
+    Judged { lines, warnings }
+}
+
+/// The line of a row that could not be tested at all.
+pub fn line(
+    row: &ExpectedRow,
+    resource: &str,
+    outcome: Outcome,
+    reason: &str,
+    message: &str,
+) -> Line {
+    Line {
+        policy: row.policy.clone(),
+        rule: row.rule.clone(),
+        resource: resource.to_owned(),
+        expected: row.result.clone(),
+        actual: None,
+        outcome,
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+    }
+}
+
+/// The resources that a row is about.
+///
+/// Names that match nothing are dropped, and where none is left the row is about all: Kyverno's runner has it so.
+fn choose<'a>(
+    row: &ExpectedRow,
+    resources: &'a [Resource],
+    warnings: &mut Vec<String>,
+) -> Vec<&'a Resource> {
+    let mut chosen: Vec<&Resource> = Vec::new();
+    let mut add = |found: Vec<&'a Resource>| {
+        for resource in found {
+            if !chosen.iter().any(|known| std::ptr::eq(*known, resource)) {
+                chosen.push(resource);
+            }
+        }
+    };
+    for name in &row.resources {
+        let named: Vec<_> = resources
+            .iter()
+            .filter(|resource| is_named(resource, name))
+            .collect();
+        let of_kind: Vec<_> = named
+            .iter()
+            .copied()
+            .filter(|resource| row.kind.is_empty() || row.kind == resource.kind)
+            .collect();
+        if named.is_empty() {
+            warnings.push(format!("no resource is named `{name}`"));
+        } else if of_kind.is_empty() {
+            warnings.push(format!(
+                "no resource named `{name}` is of kind `{}`; it is tested on one of kind `{}`",
+                row.kind,
+                named.first().map_or("", |resource| &resource.kind)
+            ));
+        }
+        add(if of_kind.is_empty() { named } else { of_kind });
+    }
+    for spec in &row.resource_specs {
+        let found: Vec<_> = resources
+            .iter()
+            .filter(|resource| is_specified(resource, spec))
+            .collect();
+        if found.is_empty() {
+            warnings.push(format!(
+                "no resource is {}",
+                [&spec.kind, &spec.namespace, &spec.name]
+                    .map(|part| format!("`{part}`"))
+                    .join(" ")
+            ));
+        }
+        add(found);
+    }
+    if chosen.is_empty() {
+        warnings.push("none of its resources exists, so it is tested on all there are".to_owned());
+        let of_kind = |resource: &&Resource| row.kind.is_empty() || row.kind == resource.kind;
+        chosen = resources.iter().filter(of_kind).collect();
+        if chosen.is_empty() {
+            chosen = resources.iter().collect();
+        }
+    }
+    chosen
+}
+
+fn is_named(resource: &Resource, name: &str) -> bool {
+    match name.split_once('/') {
+        Some((namespace, name)) => resource.namespace == namespace && resource.name == name,
+        None => resource.name == name,
+    }
+}
+
+fn is_specified(resource: &Resource, spec: &ResourceSpec) -> bool {
+    let (group, version) = resource
+        .api_version
+        .split_once('/')
+        .unwrap_or(("", &resource.api_version));
+    let parts = [
+        (&*spec.group, group),
+        (&*spec.version, version),
+        (&*spec.kind, &*resource.kind),
+        (&*spec.namespace, &*resource.namespace),
+        (&*spec.name, &*resource.name),
+    ];
+    parts
+        .iter()
+        .all(|(wanted, found)| wanted.is_empty() || wanted == found)
+}
+
+/// The policy that a row names; only the last segment of `namespace/name` is compared.
+fn policy_of<'a>(row: &ExpectedRow, policies: &'a [Named]) -> Option<&'a Named> {
+    let name = base_name(&row.policy);
+    policies.iter().find(|policy| policy.name == name)
+}
+
+fn base_name(policy: &str) -> &str {
+    policy.rsplit('/').next().unwrap_or(policy)
+}
+
+/// Why a row cannot be tested, where it cannot.
+fn untestable(
+    definition: &Definition,
+    row: &ExpectedRow,
+    policy: Option<&Named>,
+) -> Option<(&'static str, String)> {
+    let mut unsupported = definition.unsupported.iter().chain(&row.unsupported);
+    if let Some(field) = unsupported.next() {
+        let message = format!("`{field}` of the test is not supported yet");
+        return Some(("Not supported", message));
+    }
+    let policy = policy.filter(|policy| !policy.runs())?;
+    let reason = if policy.is_unsupported() {
+        "Not supported"
+    } else {
+        "Invalid policy"
+    };
+    let messages: Vec<_> = policy
+        .errors
+        .iter()
+        .map(|error| {
+            let (line, column) = error.position();
+            format!("{}:{line}:{column}: {}", error.source.name, error.message)
+        })
+        .collect();
+    Some((reason, messages.join("\n")))
+}
+
+fn warn_of_names(
+    row: &ExpectedRow,
+    policy: Option<&Named>,
+    policies: &[Named],
+    warnings: &mut Vec<String>,
+) {
+    let Some(policy) = policy else {
+        let known: Vec<_> = policies.iter().map(|policy| policy.name.as_str()).collect();
+        let meant = super::decode::closest(base_name(&row.policy), &known)
+            .map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+        warnings.push(format!("no policy is named `{}`{meant}", row.policy));
+        return;
+    };
+    if !policy.rules.is_empty() && !policy.has_rule(&row.rule) {
+        let known: Vec<_> = policy.rules.iter().map(String::as_str).collect();
+        let meant = super::decode::closest(&row.rule, &known)
+            .map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
+        warnings.push(format!(
+            "policy `{}` has no rule `{}`{meant}",
+            policy.name, row.rule
+        ));
+    }
+}
+
+/// What the row's policy answered on a resource, in the run with the row's operation.
+fn answers_for<'a>(
+    row: &ExpectedRow,
+    resource: &Resource,
+    prepared: &Prepared,
+    runs: &'a Runs,
+) -> Vec<&'a Answer> {
+    let name = base_name(&row.policy);
+    let evaluated = runs
+        .iter()
+        .filter(|(operation, _)| *operation == row.operation)
+        .flat_map(|(_, evaluated)| evaluated)
+        .filter(|evaluated| {
+            prepared
+                .resources
+                .get(evaluated.resource)
+                .is_some_and(|candidate| std::ptr::eq(candidate, resource))
+        });
+    evaluated
+        .flat_map(|evaluated| &evaluated.answers)
+        .filter(|answer| answer.policy == name)
+        .collect()
+}
+
+struct Judge<'a> {
+    folder: &'a Path,
+    row: &'a ExpectedRow,
+}
+
+impl Judge<'_> {
+    fn resource(
+        &self,
+        resource: &Resource,
+        answers: &[&Answer],
+        warnings: &mut Vec<String>,
+    ) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let mut is_missing = false;
+        for answer in answers {
+            for rule in answer.rules.iter().filter(|rule| self.is_about(rule)) {
+                match self.check(answer, rule) {
+                    Check::Is(outcome, reason, message) => lines.push(Line {
+                        actual: Some(rule.status.name().to_owned()),
+                        ..line(self.row, &resource.key(), outcome, &reason, &message)
+                    }),
+                    Check::NotInManifest => is_missing = true,
+                }
+            }
+        }
+        if lines.is_empty() && !is_missing {
+            if self.row.result != "skip" {
+                warnings.push(format!(
+                    "expects `{}` of `{}`, and passes because no rule matched it",
+                    self.row.result,
+                    resource.key()
+                ));
+            }
+            let message = "no rule matched the resource";
+            lines.push(line(
+                self.row,
+                &resource.key(),
+                Outcome::Skip,
+                "Excluded",
+                message,
+            ));
+        }
+        lines
+    }
+
+    fn is_about(&self, rule: &RuleResponse) -> bool {
+        let wanted = self.row.rule.as_str();
+        let base = rule
+            .rule
+            .strip_prefix("autogen-cronjob-")
+            .or_else(|| rule.rule.strip_prefix("autogen-"));
+        rule.rule == wanted || base == Some(wanted)
+    }
+
+    fn check(&self, answer: &Answer, rule: &RuleResponse) -> Check {
+        if let Some(error) = &answer.patch_error {
+            return Check::Is(Outcome::Fail, "Resource error".to_owned(), error.clone());
+        }
+        if let Some(path) = &self.row.patched_resources {
+            match self.compare(path, answer) {
+                Compared::Same => {}
+                Compared::NotInManifest if self.row.fail_on_missing_resources => {
+                    let message = format!("the object is not in `{path}`");
+                    return Check::Is(Outcome::Fail, "Resource error".to_owned(), message);
+                }
+                Compared::NotInManifest => return Check::NotInManifest,
+                Compared::Different(places) => {
+                    let message = format!("the patched object is not as in `{path}`:\n{places}");
+                    return Check::Is(Outcome::Fail, "Resource diff".to_owned(), message);
+                }
+                Compared::Unreadable(message) => {
+                    return Check::Is(Outcome::Fail, "Resource error".to_owned(), message);
+                }
+            }
+        }
+        let actual = rule.status.name();
+        if actual == self.row.result {
+            Check::Is(Outcome::Pass, "Ok".to_owned(), rule.message.clone())
+        } else {
+            let reason = format!("Want {}, got {actual}", self.row.result);
+            Check::Is(Outcome::Fail, reason, rule.message.clone())
+        }
+    }
+
+    fn compare(&self, path: &str, answer: &Answer) -> Compared {
+        let mut found = Vec::new();
+        let expected = resources(self.folder, &[path.to_owned()], &mut found, &mut Vec::new());
+        if let Some(diagnostic) = found.first() {
+            return Compared::Unreadable(diagnostic.message.clone());
+        }
+        let actual = Resource::new(answer.patched.clone());
+        let Some(expected) = expected
+            .iter()
+            .find(|expected| expected.key() == actual.key())
+        else {
+            return Compared::NotInManifest;
+        };
+        let expected = patch::comparable(&expected.object);
+        let actual = patch::comparable(&actual.object);
+        let places = patch::differences(&expected, &actual);
+        if places.is_empty() {
+            Compared::Same
+        } else {
+            Compared::Different(places.join("\n"))
+        }
+    }
+}
+
+enum Check {
+    Is(Outcome, String, String),
+    NotInManifest,
+}
+
+enum Compared {
+    Same,
+    NotInManifest,
+    Different(String),
+    Unreadable(String),
+}

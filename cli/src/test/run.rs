@@ -1,0 +1,170 @@
+//! Running many tests at once, with the same answer for any number of threads.
+//!
+//! Knows nothing of how results are shown.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use regent_engine::diagnostic::Diagnostic;
+
+use super::definition::{self, Definition, ExpectedRow};
+use super::folder::{Prepared, prepare};
+use super::rows::{self, Judged, Line, Outcome};
+use super::selector::Selector;
+
+/// What came of one test of a file.
+#[derive(Debug)]
+pub struct TestResult {
+    /// The file.
+    pub path: PathBuf,
+    /// `metadata.name`.
+    pub name: String,
+    /// How many policies and resources were tested.
+    pub sizes: (usize, usize),
+    /// Its lines, with the warnings of the row that they belong to.
+    pub rows: Vec<Judged>,
+    /// What is wrong with the test, its policies and its files.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What is to be said although it ran.
+    pub warnings: Vec<String>,
+    /// Whether the file, or one that it names, could not be read.
+    pub is_broken: bool,
+}
+
+impl TestResult {
+    /// All lines of all rows, each with the warnings of its row.
+    pub fn lines(&self) -> impl Iterator<Item = (&Line, &[String])> {
+        self.rows.iter().flat_map(|row| {
+            let warnings = row.warnings.as_slice();
+            row.lines.iter().map(move |line| (line, warnings))
+        })
+    }
+}
+
+/// Runs the tests of some files; results are in the order of the files.
+pub fn run(files: &[PathBuf], selector: &Selector, threads: NonZeroUsize) -> Vec<TestResult> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::new());
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            let Some(file) = files.get(index) else {
+                return;
+            };
+            let result = run_file(file, selector);
+            let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+            results.push((index, result));
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..threads.get().min(files.len()) {
+            scope.spawn(work);
+        }
+    });
+    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    results.sort_by_key(|(index, _)| *index);
+    results
+        .into_iter()
+        .flat_map(|(_, results)| results)
+        .collect()
+}
+
+fn run_file(file: &Path, selector: &Selector) -> Vec<TestResult> {
+    match definition::read(file) {
+        Ok(definitions) => definitions
+            .iter()
+            .filter_map(|definition| run_test(definition, selector))
+            .collect(),
+        Err(diagnostics) => vec![TestResult {
+            path: file.to_owned(),
+            name: String::new(),
+            sizes: (0, 0),
+            rows: Vec::new(),
+            diagnostics,
+            warnings: Vec::new(),
+            is_broken: true,
+        }],
+    }
+}
+
+/// Runs one test, if any of its rows is chosen.
+fn run_test(definition: &Definition, selector: &Selector) -> Option<TestResult> {
+    let rows: Vec<ExpectedRow> = definition
+        .rows
+        .iter()
+        .filter_map(|row| selector.choose(row))
+        .collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let mut result = TestResult {
+        path: definition.path.clone(),
+        name: definition.name.clone(),
+        sizes: (0, 0),
+        rows: Vec::new(),
+        diagnostics: Vec::new(),
+        warnings: Vec::new(),
+        is_broken: false,
+    };
+    match prepare(definition) {
+        Ok(prepared) => judge_all(definition, &rows, &prepared, &mut result),
+        Err(diagnostics) => {
+            let message = "what the test names cannot be read";
+            result.rows = rows
+                .iter()
+                .map(|row| {
+                    let resources = row.resources.join(", ");
+                    let line = rows::line(row, &resources, Outcome::Error, "Load error", message);
+                    Judged {
+                        lines: vec![line],
+                        warnings: Vec::new(),
+                    }
+                })
+                .collect();
+            result.diagnostics = diagnostics;
+            result.is_broken = true;
+        }
+    }
+    Some(result)
+}
+
+fn judge_all(
+    definition: &Definition,
+    rows: &[ExpectedRow],
+    prepared: &Prepared,
+    result: &mut TestResult,
+) {
+    let mut operations: Vec<_> = rows.iter().map(|row| row.operation).collect();
+    operations.dedup();
+    let mut runs: rows::Runs = Vec::new();
+    for operation in operations {
+        if runs.iter().all(|(known, _)| *known != operation) {
+            runs.push((operation, prepared.evaluate(operation)));
+        }
+    }
+    result.sizes = (prepared.policies.len(), prepared.resources.len());
+    result.warnings.clone_from(&prepared.warnings);
+    let left_over: std::collections::BTreeSet<_> = runs
+        .iter()
+        .flat_map(|(_, evaluated)| evaluated)
+        .flat_map(|evaluated| &evaluated.left_over)
+        .collect();
+    for path in left_over {
+        let warning = format!("the value of `{path}` is no part of a request and is not used yet");
+        result.warnings.push(warning);
+    }
+    result.diagnostics.extend(
+        prepared
+            .diagnostics()
+            .iter()
+            .filter(|diagnostic| diagnostic.is_error())
+            .cloned(),
+    );
+    result.rows = rows
+        .iter()
+        .map(|row| rows::judge(definition, row, prepared, &runs))
+        .collect();
+}

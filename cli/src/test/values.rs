@@ -1,0 +1,223 @@
+//! Values files and user info files: what a test says of the world around its resources.
+//!
+//! Knows nothing of policies.
+
+use std::collections::BTreeMap;
+
+use regent_engine::admission::UserInfo;
+use regent_engine::yaml::{Entry, Node};
+use serde_json::Value;
+
+use super::decode::{Fields, Problems};
+use crate::documents::to_json;
+
+/// `kind: Values`.
+#[derive(Debug, Clone, Default)]
+pub struct Values {
+    /// For every policy and resource.
+    pub globals: Vec<(String, Value)>,
+    /// For some policies.
+    pub policies: Vec<PolicyValues>,
+    /// Labels of namespaces.
+    pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
+    /// Kinds that stand for sub-resources of others.
+    pub sub_resources: Vec<SubResource>,
+}
+
+/// Values for one policy.
+#[derive(Debug, Clone, Default)]
+pub struct PolicyValues {
+    /// The policy.
+    pub name: String,
+    /// Values by resource.
+    pub resources: Vec<(String, Vec<(String, Value)>)>,
+    /// Values by rule.
+    pub rules: Vec<(String, Vec<(String, Value)>)>,
+}
+
+/// A kind of object that is sent to a sub-resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SubResource {
+    /// Group, version and kind of the object.
+    pub object: (String, String, String),
+    /// Name, as in `pods/exec`.
+    pub name: String,
+    /// Group, version and kind of what it belongs to.
+    pub parent: (String, String, String),
+    /// Name of what it belongs to, as in `pods`.
+    pub parent_name: String,
+}
+
+impl Values {
+    /// Reads a values document.
+    pub fn decode(node: &Node, problems: &mut Problems) -> Self {
+        let mut fields = Fields::open(node, "the values", problems);
+        for name in ["apiVersion", "kind"] {
+            fields.text(name, problems);
+        }
+        // The rest of an object's metadata is Kubernetes' and says nothing to a test.
+        fields.node("metadata");
+        let mut values = Self {
+            globals: pairs(fields.map("globalValues", problems)),
+            policies: fields
+                .list("policies", problems)
+                .iter()
+                .map(|node| policy_values(node, problems))
+                .collect(),
+            namespaces: BTreeMap::new(),
+            sub_resources: fields
+                .list("subresources", problems)
+                .iter()
+                .map(|node| sub_resource(node, problems))
+                .collect(),
+        };
+        for node in fields.list("namespaceSelector", problems) {
+            let mut selector = Fields::open(node, "a namespace selector", problems);
+            let name = selector.text("name", problems).unwrap_or_default();
+            let labels = labels(selector.map("labels", problems));
+            selector.finish(problems);
+            values.namespaces.insert(name, labels);
+        }
+        // Whole namespaces come after selectors and win, as in Kyverno's runner.
+        for node in fields.list("namespaces", problems) {
+            let object = to_json(node);
+            let text = |pointer| object.pointer(pointer).and_then(Value::as_str);
+            let name = text("/metadata/name").unwrap_or_default().to_owned();
+            let metadata = node.get("metadata");
+            let found = metadata.and_then(|metadata| metadata.get("labels"));
+            let found = match found.map(|labels| &labels.value) {
+                Some(regent_engine::yaml::Value::Map(entries)) => labels(entries),
+                _ => BTreeMap::new(),
+            };
+            values.namespaces.insert(name, found);
+        }
+        fields.finish(problems);
+        values
+    }
+
+    /// The values for one resource under one policy; the narrower win.
+    pub fn of(&self, policy: &str, resource: &str) -> BTreeMap<String, Value> {
+        let mut found: BTreeMap<_, _> = self.globals.iter().cloned().collect();
+        for policy in self.policies.iter().filter(|values| values.name == policy) {
+            for (_, values) in policy.resources.iter().filter(|(name, _)| name == resource) {
+                found.extend(values.iter().cloned());
+            }
+        }
+        found
+    }
+}
+
+fn policy_values(node: &Node, problems: &mut Problems) -> PolicyValues {
+    let mut fields = Fields::open(node, "the values of a policy", problems);
+    let mut named = |name, problems: &mut Problems| {
+        let mut found = Vec::new();
+        for node in fields.list(name, problems) {
+            let mut fields = Fields::open(node, "named values", problems);
+            let name = fields.text("name", problems).unwrap_or_default();
+            let values = pairs(fields.map("values", problems));
+            fields.node("foreachValues");
+            fields.finish(problems);
+            found.push((name, values));
+        }
+        found
+    };
+    let resources = named("resources", problems);
+    let rules = named("rules", problems);
+    let name = fields.text("name", problems).unwrap_or_default();
+    fields.finish(problems);
+    PolicyValues {
+        name,
+        resources,
+        rules,
+    }
+}
+
+fn sub_resource(node: &Node, problems: &mut Problems) -> SubResource {
+    let mut fields = Fields::open(node, "a sub-resource", problems);
+    let mut api_resource = |name, problems: &mut Problems| {
+        let mut found = ((String::new(), String::new(), String::new()), String::new());
+        if let Some(node) = fields.node(name) {
+            // The rest of Kubernetes' `APIResource` says nothing to a test.
+            let mut fields = Fields::open(node, "an API resource", problems);
+            let mut text = |name| fields.text(name, problems).unwrap_or_default();
+            found = ((text("group"), text("version"), text("kind")), text("name"));
+        }
+        found
+    };
+    let (object, name) = api_resource("subresource", problems);
+    let (parent, parent_name) = api_resource("parentResource", problems);
+    fields.finish(problems);
+    SubResource {
+        object,
+        name,
+        parent,
+        parent_name,
+    }
+}
+
+/// `kind: UserInfo`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RequestUser {
+    /// Who asks.
+    pub user_info: UserInfo,
+    /// Roles as `namespace:name`.
+    pub roles: Vec<String>,
+    /// Cluster roles.
+    pub cluster_roles: Vec<String>,
+}
+
+impl RequestUser {
+    /// Reads a user info document.
+    pub fn decode(node: &Node, problems: &mut Problems) -> Self {
+        let mut fields = Fields::open(node, "the user info", problems);
+        for name in ["apiVersion", "kind"] {
+            fields.text(name, problems);
+        }
+        fields.node("metadata");
+        let mut user = Self {
+            user_info: UserInfo::default(),
+            roles: fields.texts("roles", problems),
+            cluster_roles: fields.texts("clusterRoles", problems),
+        };
+        if let Some(node) = fields.node("userInfo") {
+            let mut fields = Fields::open(node, "`userInfo`", problems);
+            user.user_info = UserInfo {
+                username: fields.text("username", problems).unwrap_or_default(),
+                uid: fields.text("uid", problems).unwrap_or_default(),
+                groups: fields.texts("groups", problems),
+                extra: extra(fields.map("extra", problems)),
+            };
+            fields.finish(problems);
+        }
+        fields.finish(problems);
+        user
+    }
+}
+
+fn pairs(entries: &[Entry]) -> Vec<(String, Value)> {
+    entries
+        .iter()
+        .map(|entry| (entry.key.clone(), to_json(&entry.value)))
+        .collect()
+}
+
+fn labels(entries: &[Entry]) -> BTreeMap<String, String> {
+    entries
+        .iter()
+        .map(|entry| {
+            let value = entry.value.as_str().unwrap_or_default();
+            (entry.key.clone(), value.to_owned())
+        })
+        .collect()
+}
+
+fn extra(entries: &[Entry]) -> BTreeMap<String, Vec<String>> {
+    pairs(entries)
+        .into_iter()
+        .map(|(key, value)| {
+            let values = value.as_array().into_iter().flatten();
+            let texts = values.filter_map(Value::as_str).map(str::to_owned);
+            (key, texts.collect())
+        })
+        .collect()
+}
