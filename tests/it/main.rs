@@ -1,3 +1,4 @@
 //! End-to-end tests.
 
 mod expr_oracle;
+mod tidy;

@@ -1,0 +1,6 @@
+//! The rules of `ARCHITECTURE.md` and `HOUSE-STYLE` that no compiler holds.
+
+mod content;
+mod dependencies;
+mod invariants;
+mod sources;
