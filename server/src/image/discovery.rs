@@ -15,8 +15,9 @@ use super::fetch::{FetchError, quoted};
 use super::layout::Layouts;
 use super::oci::{
     BUNDLE_PREFIX, DSSE_ENVELOPE, Descriptor, MAX_BLOB, MAX_EVIDENCE, MAX_TOTAL, Manifest,
-    OCI_CONFIG, OCI_EMPTY, SIMPLE_SIGNING, essence,
+    OCI_CONFIG, OCI_EMPTY, SIMPLE_SIGNING, essence, evidence_tag,
 };
+use super::registry::Repository;
 
 /// Pieces that are fetched at the same time for one digest.
 const PARALLEL: usize = 8;
@@ -30,12 +31,15 @@ const MAX_SKIPPED: usize = 64;
 pub enum Origin<'a> {
     /// Layouts on disk.
     Layouts(&'a Layouts),
+    /// A repository of a registry.
+    Repository(&'a Repository<'a>),
 }
 
 impl Origin<'_> {
     async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, FetchError> {
         match self {
             Self::Layouts(layouts) => Ok(layouts.referrers(digest)),
+            Self::Repository(repository) => repository.referrers(digest).await,
         }
     }
 
@@ -48,18 +52,26 @@ impl Origin<'_> {
                 }
                 Ok(manifests)
             }
+            Self::Repository(repository) => {
+                let tag = evidence_tag(digest, suffix);
+                Ok(Vec::from_iter(repository.tagged(&tag).await?))
+            }
         }
     }
 
     async fn manifest(&self, digest: &Digest) -> Result<Manifest, FetchError> {
         match self {
             Self::Layouts(layouts) => layouts.manifest(digest).await,
+            Self::Repository(repository) => {
+                repository.manifest(digest, MAX_REFERRER_MANIFEST).await
+            }
         }
     }
 
     async fn blob(&self, digest: &Digest, size: u64) -> Result<Bytes, FetchError> {
         let bytes = match self {
             Self::Layouts(layouts) => layouts.blob(digest, size).await?,
+            Self::Repository(repository) => repository.blob(digest, size).await?,
         };
         if bytes.len() as u64 == size {
             Ok(bytes)
@@ -74,6 +86,11 @@ impl Origin<'_> {
 
 /// Finds and fetches all signing material about `digest`.
 pub async fn discover(origin: Origin<'_>, digest: &Digest) -> Result<Artifacts, FetchError> {
+    // On the heap: a dozen requests are under way in it.
+    Box::pin(find(origin, digest)).await
+}
+
+async fn find(origin: Origin<'_>, digest: &Digest) -> Result<Artifacts, FetchError> {
     let (referrers, signatures, attestations) = tokio::try_join!(
         origin.referrers(digest),
         origin.tagged(digest, ".sig"),
