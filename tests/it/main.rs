@@ -1,4 +1,6 @@
 //! End-to-end tests.
 
+#[cfg(test)]
 mod expr_oracle;
+#[cfg(test)]
 mod tidy;

@@ -39,14 +39,15 @@ fn modules_are_files_beside_their_folders() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+/// Below this size files are alike by nature: an empty JSON object, the marker of an OCI layout.
+const SMALLEST: u64 = 200;
+
 /// What lies in `../shared` is other projects'; a copy would be recognised by its content.
 #[test]
 fn nothing_of_the_shared_material_is_in_the_repository() {
     let Some(shared) = shared() else {
         return needs("../shared (or REGENT_SHARED)");
     };
-    // Below this size files are alike by nature: an empty JSON object, the marker of an OCI layout.
-    const SMALLEST: u64 = 200;
     let mut by_size: BTreeMap<u64, Vec<PathBuf>> = BTreeMap::new();
     for path in files_below(&shared) {
         let size = fs::metadata(&path).unwrap().len();

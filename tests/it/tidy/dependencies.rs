@@ -121,10 +121,10 @@ fn engine_uses() -> BTreeMap<String, BTreeSet<String>> {
         if file.is_test() || file.module() == "lib" {
             continue;
         }
-        let used = uses.entry(file.module().to_owned()).or_default();
-        for rest in file.code.split("crate::").skip(1) {
-            used.extend(first_names(rest));
-        }
+        let names = file.code.split("crate::").skip(1).flat_map(first_names);
+        uses.entry(file.module().to_owned())
+            .or_default()
+            .extend(names);
     }
     let modules: BTreeSet<String> = uses.keys().cloned().collect();
     for (module, used) in &mut uses {

@@ -75,26 +75,10 @@ fn one_function_allows() {
 
 /// Whether what stands at `start..end`, with the braces after it, is matched against and not made.
 fn is_pattern(code: &str, start: usize, end: usize) -> bool {
-    let mut depth = 0;
-    let mut after = code[end..]
-        .char_indices()
-        .skip_while(|(_, letter)| letter.is_whitespace());
-    let mut rest = "";
-    if let Some((first, letter)) = after.next() {
-        rest = &code[end + first..];
-        if letter == '{' || letter == '(' {
-            for (index, letter) in rest.char_indices() {
-                depth +=
-                    i32::from(matches!(letter, '{' | '(')) - i32::from(matches!(letter, '}' | ')'));
-                if depth == 0 {
-                    rest = rest[index + 1..].trim_start();
-                    break;
-                }
-            }
-        }
-    }
-    let before = code[..start].trim_end();
-    let statement = &before[before.rfind([';', '{', '}']).map_or(0, |at| at + 1)..];
+    let (before, _) = code.split_at(start);
+    let (_, after) = code.split_at(end);
+    let rest = after_group(after.trim_start());
+    let statement = before.rsplit([';', '{', '}']).next().unwrap_or_default();
     rest.starts_with("=>")
         || rest.starts_with('|')
         || rest.starts_with("if ")
@@ -102,8 +86,25 @@ fn is_pattern(code: &str, start: usize, end: usize) -> bool {
         || (rest.starts_with(')') && statement.contains("matches!("))
 }
 
+/// What follows the braces or parentheses that `text` opens with, if it does.
+fn after_group(text: &str) -> &str {
+    let mut depth = 0;
+    for (index, letter) in text.char_indices() {
+        match letter {
+            '{' | '(' => depth += 1,
+            '}' | ')' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            let group = if index == 0 { 0 } else { index + 1 };
+            return text.split_at(group).1.trim_start();
+        }
+    }
+    text
+}
+
 fn line_of(code: &str, at: usize) -> usize {
-    code[..at].matches('\n').count() + 1
+    code.split_at(at).0.matches('\n').count() + 1
 }
 
 #[test]
