@@ -1,6 +1,8 @@
 //! End-to-end tests.
 
 #[cfg(test)]
+mod evidence;
+#[cfg(test)]
 mod expr_oracle;
 #[cfg(test)]
 mod tidy;

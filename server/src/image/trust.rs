@@ -14,6 +14,7 @@ use thiserror::Error;
 
 pub(super) use authority::validity;
 pub use authority::{CertificateAuthority, Issuer, TimestampAuthority};
+pub(super) use key::pem_block;
 pub use key::{BadSignature, Hash, Key, KeyError, KeyKind, Message, sha256};
 pub use log::Log;
 pub use public::{PUBLIC_SIGSTORE_DATE, public_sigstore};

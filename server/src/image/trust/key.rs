@@ -6,6 +6,7 @@ use aws_lc_rs::digest::{self, Digest};
 use aws_lc_rs::signature::{self, ParsedPublicKey, UnparsedPublicKey, VerificationAlgorithm};
 use der::asn1::{ObjectIdentifier, UintRef};
 use der::{Decode, Sequence};
+use rustls_pki_types::pem::{self, SectionKind};
 use thiserror::Error;
 use x509_cert::spki::SubjectPublicKeyInfoRef;
 
@@ -155,11 +156,9 @@ impl Key {
 
     /// Reads one PEM block `PUBLIC KEY`.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
-        let (label, bytes) = der::pem::decode_vec(pem.trim_ascii().as_bytes()).map_err(no_pem)?;
-        if label == "PUBLIC KEY" {
-            Self::from_spki(&bytes)
-        } else {
-            Err(KeyError::Pem)
+        match pem_block(pem.as_bytes()) {
+            Some((SectionKind::PublicKey, bytes)) => Self::from_spki(&bytes),
+            _ => Err(KeyError::Pem),
         }
     }
 
@@ -271,6 +270,12 @@ impl Key {
     }
 }
 
+/// The one PEM block of `text`, its lines of any length; nothing where there is none, or more than one.
+pub(crate) fn pem_block(mut text: &[u8]) -> Option<(SectionKind, Vec<u8>)> {
+    let block = pem::from_buf(&mut text).ok()??;
+    matches!(pem::from_buf(&mut text), Ok(None)).then_some(block)
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Padding {
     Pkcs1,
@@ -280,10 +285,6 @@ enum Padding {
 // The libraries' errors say no more than that it failed.
 fn malformed<E>(_: E) -> KeyError {
     KeyError::Malformed
-}
-
-fn no_pem<E>(_: E) -> KeyError {
-    KeyError::Pem
 }
 
 fn no_numbers<E>(_: E) -> KeyError {

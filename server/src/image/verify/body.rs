@@ -1,5 +1,8 @@
 //! Bodies of log entries: each must be of this signature, this content and this signer, or it proves nothing about them.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustls_pki_types::pem::SectionKind;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -264,9 +267,9 @@ impl Bound<'_> {
         };
         // Rekor wraps the signature's base64 in base64 once more.
         let inner = base64("log entry's signature", &signature.sig)?;
-        let inner = String::from_utf8(inner)
-            .map_err(|error| Refusal::malformed("log entry's signature", &error))?;
-        self.signature(&base64("log entry's signature", &inner)?)?;
+        if inner != STANDARD.encode(self.signature).as_bytes() {
+            return Err(Refusal::EntryDiffers("signature"));
+        }
         self.pem_signer(&signature.public_key)
     }
 
@@ -276,11 +279,12 @@ impl Bound<'_> {
         match (&verifier.x509_certificate, &verifier.public_key) {
             (Some(certificate), None) => {
                 let bytes = base64("log entry's certificate", &certificate.raw_bytes)?;
-                self.signer_is("CERTIFICATE", &bytes)
+                self.signer_is(SectionKind::Certificate, &bytes)
             }
-            (None, Some(key)) => {
-                self.signer_is("PUBLIC KEY", &base64("log entry's key", &key.raw_bytes)?)
-            }
+            (None, Some(key)) => self.signer_is(
+                SectionKind::PublicKey,
+                &base64("log entry's key", &key.raw_bytes)?,
+            ),
             _ => Err(Refusal::EntryDiffers("signer")),
         }
     }
@@ -320,17 +324,19 @@ impl Bound<'_> {
 
     fn pem_signer(&self, encoded: &str) -> Result<(), Refusal> {
         let label = match self.signer {
-            Signer::Certificate(_) => "CERTIFICATE",
-            Signer::Key(_) => "PUBLIC KEY",
+            Signer::Certificate(_) => SectionKind::Certificate,
+            Signer::Key(_) => SectionKind::PublicKey,
         };
         let text = base64("log entry's signer", encoded)?;
         self.signer_is(label, &pem("log entry's signer", &text, label)?)
     }
 
-    fn signer_is(&self, label: &str, logged: &[u8]) -> Result<(), Refusal> {
+    fn signer_is(&self, label: SectionKind, logged: &[u8]) -> Result<(), Refusal> {
         let same = match self.signer {
-            Signer::Certificate(certificate) => label == "CERTIFICATE" && logged == certificate,
-            Signer::Key(key) => label == "PUBLIC KEY" && key.is_spki(logged),
+            Signer::Certificate(certificate) => {
+                label == SectionKind::Certificate && logged == certificate
+            }
+            Signer::Key(key) => label == SectionKind::PublicKey && key.is_spki(logged),
         };
         if same {
             Ok(())

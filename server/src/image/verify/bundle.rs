@@ -2,6 +2,8 @@
 
 use regent_engine::image::evidence::Format;
 use serde::Deserialize;
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
 
 use super::dsse::{self, Envelope};
 use super::item::{Content, Demands, Entry, Item, Material, Proof, base64};
@@ -178,6 +180,11 @@ pub(super) fn read(artifact: &BundleArtifact, image: [u8; 32]) -> Result<Item<'_
             limit: MAX_TIMESTAMPS,
         });
     }
+    let signer = read_material(
+        material.certificate,
+        material.x509_certificate_chain,
+        material.public_key,
+    )?;
     let entries = material.tlog_entries.iter().map(read_entry);
     let tokens = timestamps.rfc3161_timestamps.iter();
     let tokens = tokens.map(|token| base64("timestamp", &token.signed_timestamp));
@@ -188,11 +195,7 @@ pub(super) fn read(artifact: &BundleArtifact, image: [u8; 32]) -> Result<Item<'_
         format: Format::Bundle,
         content,
         signature,
-        material: read_material(
-            material.certificate,
-            material.x509_certificate_chain,
-            material.public_key,
-        )?,
+        material: signer,
         entries: entries.collect::<Result<_, _>>()?,
         demands,
         tokens: tokens.collect::<Result<_, _>>()?,
@@ -241,23 +244,32 @@ fn read_material(
     chain: Option<Chain>,
     key: Option<Hint>,
 ) -> Result<Material, Refusal> {
-    // The leaf comes first; what is above it has to come from the trust root.
-    let first = |chain: Chain| chain.certificates.into_iter().next();
     match (certificate, chain, key) {
         (Some(certificate), None, None) => Ok(Material::Certificate(base64(
             "certificate",
             &certificate.raw_bytes,
         )?)),
         (None, Some(chain), None) => {
-            let leaf = first(chain).ok_or(Refusal::Missing("certificate"))?;
-            Ok(Material::Certificate(base64(
-                "certificate",
-                &leaf.raw_bytes,
-            )?))
+            // The leaf comes first; what is above it has to come from the trust root, and a root in a bundle is an attempt.
+            let certificates = chain.certificates.iter();
+            let certificates = certificates.map(|c| base64("certificate", &c.raw_bytes));
+            let mut certificates = certificates.collect::<Result<Vec<_>, _>>()?.into_iter();
+            let leaf = certificates.next();
+            if certificates.any(|certificate| is_root(&certificate)) {
+                return Err(Refusal::RootEnclosed);
+            }
+            let leaf = leaf.ok_or(Refusal::Missing("certificate"))?;
+            Ok(Material::Certificate(leaf))
         }
         (None, None, Some(key)) => Ok(Material::Key(key.hint)),
         _ => Err(Refusal::Missing("certificate or key, or several")),
     }
+}
+
+/// Whether a certificate names itself as its issuer.
+fn is_root(certificate: &[u8]) -> bool {
+    Certificate::from_der(certificate)
+        .is_ok_and(|c| c.tbs_certificate.issuer == c.tbs_certificate.subject)
 }
 
 fn read_entry(written: &WrittenEntry) -> Result<Entry, Refusal> {

@@ -4,9 +4,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use regent_engine::image::evidence::Format;
 
+use rustls_pki_types::pem::SectionKind;
+
 use super::dsse::Envelope;
 use super::refusal::Refusal;
-use crate::image::trust::Message;
+use crate::image::trust::{Message, pem_block};
 
 /// A piece of evidence.
 #[derive(Debug)]
@@ -115,16 +117,13 @@ pub(super) fn base64(what: &'static str, text: &str) -> Result<Vec<u8>, Refusal>
         .map_err(|error| Refusal::malformed(what, &error))
 }
 
-/// Takes the bytes of one PEM block with one of the labels.
-pub(super) fn pem(what: &'static str, text: &[u8], label: &str) -> Result<Vec<u8>, Refusal> {
-    let (found, bytes) = der::pem::decode_vec(text.trim_ascii())
-        .map_err(|error| Refusal::malformed(what, &error))?;
-    if found == label {
-        Ok(bytes)
-    } else {
-        Err(Refusal::Malformed(
+/// Takes the bytes of one PEM block of a kind.
+pub(super) fn pem(what: &'static str, text: &[u8], kind: SectionKind) -> Result<Vec<u8>, Refusal> {
+    match pem_block(text) {
+        Some((found, bytes)) if found == kind => Ok(bytes),
+        _ => Err(Refusal::Malformed(
             what,
-            format!("a PEM block `{label}` is expected"),
-        ))
+            "exactly one PEM block of it is expected".to_owned(),
+        )),
     }
 }

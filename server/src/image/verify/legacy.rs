@@ -1,6 +1,7 @@
 //! cosign's `.sig` and `.att` tags: layers whose annotations hold certificate, log entry and timestamp.
 
 use regent_engine::image::evidence::Format;
+use rustls_pki_types::pem::SectionKind;
 use serde::Deserialize;
 
 use super::dsse::{self, Envelope};
@@ -62,7 +63,11 @@ fn read<'a>(
     stamped: Option<&'a [u8]>,
 ) -> Result<Item<'a>, Refusal> {
     let material = match annotation(artifact, CERTIFICATE) {
-        Some(text) => Material::Certificate(pem("certificate", text.as_bytes(), "CERTIFICATE")?),
+        Some(text) => Material::Certificate(pem(
+            "certificate",
+            text.as_bytes(),
+            SectionKind::Certificate,
+        )?),
         None => Material::Key(String::new()),
     };
     let entry = annotation(artifact, BUNDLE).map(read_entry).transpose()?;

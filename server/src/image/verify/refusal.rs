@@ -46,6 +46,9 @@ pub enum Refusal {
     /// The certificate cannot be used.
     #[error("the certificate is malformed: {0}")]
     Certificate(String),
+    /// The bundle brings a root of its own.
+    #[error("the bundle encloses a root certificate; roots come from the trust root alone")]
+    RootEnclosed,
     /// The chain does not lead to the trust root.
     #[error("the certificate does not chain to a certificate authority of the trust root: {0}")]
     Chain(String),

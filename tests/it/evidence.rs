@@ -1,0 +1,10 @@
+//! The verifier on evidence that real signers wrote, and on the same evidence with something wrong.
+//!
+//! Needs `../shared`; says so where it is not there.
+
+mod bundles;
+mod cosign;
+mod faults;
+mod images;
+mod material;
+mod provenance;

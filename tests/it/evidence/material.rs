@@ -1,0 +1,91 @@
+//! Evidence that real signers wrote, read from `../shared`.
+
+use std::path::Path;
+use std::{fs, slice};
+
+use regent_engine::evaluation::need::{HashAlgorithm, PublicKey};
+use regent_engine::image::{Digest, Evidence};
+use regent_server::image::artifact::Artifacts;
+use regent_server::image::discovery::{Origin, discover};
+use regent_server::image::layout::Layouts;
+use regent_server::image::trust::{Key, TrustRoot};
+use regent_server::image::verify::verify;
+
+/// An image with all that lies beside it, and what it is to be verified with.
+pub(super) struct Sample {
+    pub(super) name: String,
+    pub(super) digest: Digest,
+    pub(super) artifacts: Artifacts,
+    pub(super) keys: Vec<PublicKey>,
+    pub(super) trust_root: String,
+}
+
+impl Sample {
+    /// Reads one folder of `conformance/cosign` or `conformance/provenance`.
+    pub(super) fn read(folder: &Path) -> Self {
+        let text = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+        let entries = text("entries.txt");
+        let image = entries
+            .lines()
+            .find_map(|line| line.strip_prefix("image @"));
+        let digest = Digest::parse(image.unwrap()).unwrap();
+        Self {
+            name: folder.file_name().unwrap().to_string_lossy().into_owned(),
+            artifacts: artifacts(&folder.join("layout"), &digest),
+            keys: vec![public_key(&text("cosign.pub"))],
+            trust_root: text("trusted_root.json"),
+            digest,
+        }
+    }
+
+    /// Every folder below `path` that holds a layout, by name.
+    pub(super) fn read_all(path: &Path) -> Vec<Self> {
+        let entries = fs::read_dir(path).unwrap();
+        let mut folders: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+        folders.retain(|folder| folder.join("layout").is_dir());
+        folders.sort();
+        folders.iter().map(|folder| Self::read(folder)).collect()
+    }
+
+    pub(super) fn root(&self) -> TrustRoot {
+        TrustRoot::parse(&self.trust_root).unwrap()
+    }
+
+    pub(super) fn verify(&self) -> Evidence {
+        self.verify_with(&self.artifacts, &self.root())
+    }
+
+    pub(super) fn verify_with(&self, artifacts: &Artifacts, root: &TrustRoot) -> Evidence {
+        verify(artifacts, &self.digest, &self.keys, root, 0).unwrap()
+    }
+}
+
+/// All that a layout has about an image.
+pub(super) fn artifacts(layout: &Path, digest: &Digest) -> Artifacts {
+    let layouts = Layouts::open(slice::from_ref(&layout.to_owned())).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime
+        .block_on(discover(Origin::Layouts(&layouts), digest))
+        .unwrap()
+}
+
+/// A key as a policy names it.
+pub(super) fn public_key(pem: &str) -> PublicKey {
+    let key = Key::from_pem(pem).unwrap();
+    PublicKey {
+        pem: pem.to_owned(),
+        spki_sha256: hex::encode(key.spki_sha256()),
+        hash: HashAlgorithm::Sha256,
+    }
+}
+
+/// The reasons of all refusals, in their order.
+pub(super) fn reasons(evidence: &Evidence) -> Vec<&str> {
+    evidence
+        .refused
+        .iter()
+        .map(|refused| refused.reason.as_str())
+        .collect()
+}
