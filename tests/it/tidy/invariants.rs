@@ -134,8 +134,9 @@ fn one_module_asserts_that_an_image_is_verified() {
         elsewhere.is_empty(),
         "only regent_server::image::verify may: {elsewhere:#?}"
     );
-    assert!(
-        callers.len() <= 1,
+    assert_eq!(
+        callers.len(),
+        1,
         "`VerifiedImage::assertion` has one caller: {callers:#?}"
     );
 }
