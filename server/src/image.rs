@@ -1,4 +1,6 @@
 //! The host's answer to image needs: resolve, look into the cache, fetch, verify.
+//!
+//! Knows no policy: what comes out is who signed what about a digest.
 
 pub mod artifact;
 mod credentials;
@@ -9,3 +11,312 @@ pub mod oci;
 pub mod registry;
 pub mod trust;
 pub mod verify;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use regent_engine::evaluation::need::{FactError, ImageNeed};
+use regent_engine::image::evidence::Resolution;
+use regent_engine::image::{Digest, Evidence, ImageReference, VerifiedImage};
+use thiserror::Error;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+
+use crate::cache::{CacheSettings, EvidenceCache, EvidenceKey, Resolutions};
+use crate::metrics::Metrics;
+use artifact::Artifacts;
+use discovery::{Budget, MAX_IN_FLIGHT, Origin, discover};
+use fetch::{FetchError, quoted};
+use layout::{LayoutError, Layouts};
+use registry::{Registries, RegistrySettings, SettingsError};
+use trust::TrustRoots;
+
+/// Where images and their evidence come from.
+#[derive(Debug, Clone, Default)]
+pub struct ImageSettings {
+    /// OCI layouts, or directories of them, which are asked before registries.
+    pub layouts: Vec<PathBuf>,
+    /// How registries are reached.
+    pub network: Network,
+    /// What is remembered.
+    pub cache: CacheSettings,
+}
+
+/// Whether registries are asked.
+#[derive(Debug, Clone, Default)]
+pub enum Network {
+    /// Never: layouts have everything, as in tests of policies.
+    #[default]
+    Offline,
+    /// For what no layout has.
+    Registries(RegistrySettings),
+}
+
+/// Why images cannot be answered for as the operator says.
+#[derive(Debug, Error)]
+pub enum ImageSettingsError {
+    /// A layout.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// Registries.
+    #[error(transparent)]
+    Registries(#[from] SettingsError),
+}
+
+/// Answers image needs.
+#[derive(Debug)]
+pub struct Images {
+    layouts: Layouts,
+    registries: Option<Registries>,
+    trust_roots: TrustRoots,
+    evidence: EvidenceCache,
+    resolutions: Resolutions,
+    in_flight: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
+}
+
+impl Images {
+    /// Opens layouts and reads credentials and certificates; asks no registry yet.
+    pub fn new(
+        settings: &ImageSettings,
+        trust_roots: TrustRoots,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, ImageSettingsError> {
+        let registries = match &settings.network {
+            Network::Offline => None,
+            Network::Registries(settings) => Some(Registries::new(settings, Arc::clone(&metrics))?),
+        };
+        Ok(Self {
+            layouts: Layouts::open(&settings.layouts)?,
+            registries,
+            trust_roots,
+            evidence: EvidenceCache::new(&settings.cache),
+            resolutions: Resolutions::new(&settings.cache),
+            in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            metrics,
+        })
+    }
+
+    /// The trust roots that evidence is verified under.
+    pub fn trust_roots(&self) -> &TrustRoots {
+        &self.trust_roots
+    }
+
+    /// All verified evidence about an image; an error where that cannot be found out before the deadline.
+    pub async fn evidence(
+        &self,
+        need: &ImageNeed,
+        deadline: Instant,
+    ) -> Result<VerifiedImage, FactError> {
+        // On the heap: a dozen requests may be under way in it.
+        match timeout_at(deadline, Box::pin(self.find(need, deadline))).await {
+            Ok(found) => Ok(found?),
+            Err(_elapsed) => Err(FactError::Timeout(format!(
+                "the evidence of {} was not found in time",
+                quoted(&need.image.to_string())
+            ))),
+        }
+    }
+
+    /// Forgets the evidence that answered `need`, so that the next one sees what was pushed since.
+    pub async fn forget(&self, need: &ImageNeed, digest: &Digest) {
+        if let Ok((key, _)) = self.key(need, digest).await {
+            self.evidence.forget(&key).await;
+        }
+    }
+
+    async fn find(&self, need: &ImageNeed, deadline: Instant) -> Result<VerifiedImage, FetchError> {
+        let (digest, resolution) = self.resolve(&need.image, deadline).await?;
+        let (key, place) = self.key(need, &digest).await?;
+        let evidence = self
+            .evidence
+            .get_or_verify(key, deadline, &self.metrics, || {
+                Box::pin(self.verify(need, &digest, &place, deadline))
+            })
+            .await?;
+        verify::verified_image(need.image.clone(), evidence, resolution).ok_or_else(|| {
+            FetchError::Malformed(format!(
+                "the evidence of {} is about another digest",
+                quoted(&need.image.to_string())
+            ))
+        })
+    }
+
+    /// The digest that a reference stands for, and how that is known.
+    async fn resolve(
+        &self,
+        image: &ImageReference,
+        deadline: Instant,
+    ) -> Result<(Digest, Resolution), FetchError> {
+        if let Some(digest) = &image.digest {
+            return Ok((digest.clone(), Resolution::Reference));
+        }
+        if let Some(digest) = self.layouts.resolve(image)? {
+            return Ok((digest, Resolution::Registry));
+        }
+        let Some(registries) = &self.registries else {
+            return Err(unknown_offline(image));
+        };
+        let tag = image.tag.as_deref().unwrap_or("latest");
+        let (host, path) = image.containerd_repository();
+        let name = format!("{host}/{path}:{tag}");
+        let last = self.resolutions.recall(&name).await;
+        // Where there is something to fall back to, half of the time is kept for what comes after.
+        let until = if last.is_some() {
+            let now = Instant::now();
+            now + deadline.saturating_duration_since(now) / 2
+        } else {
+            deadline
+        };
+        match (registries.repository(image, until).resolve(tag).await, last) {
+            (Ok(digest), _) => {
+                self.resolutions.remember(name, &digest).await;
+                Ok((digest, Resolution::Registry))
+            }
+            (Err(error), Some((digest, age))) if error.is_outage() => {
+                tracing::warn!(image = name, age, %error, "the last resolution of a tag stands in for its registry");
+                Ok((digest, Resolution::Remembered { age }))
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    /// The cache key of the evidence that a need asks for, and where that lies.
+    async fn key(
+        &self,
+        need: &ImageNeed,
+        digest: &Digest,
+    ) -> Result<(EvidenceKey, Place), FetchError> {
+        let root = self.trust_root(need)?;
+        let place = if self.layouts.has(digest).await {
+            Place::Layouts
+        } else {
+            Place::Repository(evidence_repository(need)?)
+        };
+        let origin = match &place {
+            Place::Layouts => "layouts".to_owned(),
+            Place::Repository(repository) => {
+                let (host, path) = repository.containerd_repository();
+                format!("{host}/{path}")
+            }
+        };
+        let key = EvidenceKey::new(digest.clone(), origin, root.id().to_owned(), &need.keys);
+        Ok((key, place))
+    }
+
+    fn trust_root(&self, need: &ImageNeed) -> Result<&Arc<trust::TrustRoot>, FetchError> {
+        let url = need.rekor_url.as_deref();
+        self.trust_roots.select(url).ok_or_else(|| {
+            FetchError::Malformed(format!(
+                "no trust root has the log {}",
+                quoted(url.unwrap_or_default())
+            ))
+        })
+    }
+
+    /// Fetches all evidence about a digest and verifies it.
+    async fn verify(
+        &self,
+        need: &ImageNeed,
+        digest: &Digest,
+        place: &Place,
+        deadline: Instant,
+    ) -> Result<Evidence, FetchError> {
+        let root = Arc::clone(self.trust_root(need)?);
+        let budget = Budget::new(&self.in_flight);
+        let artifacts = match (place, &self.registries) {
+            (Place::Layouts, _) => {
+                discover(Origin::Layouts(&self.layouts), digest, &budget).await?
+            }
+            (Place::Repository(_), None) => return Err(unknown_offline(&need.image)),
+            (Place::Repository(repository), Some(registries)) => {
+                let repository = registries.repository(repository, deadline);
+                let found = discover(Origin::Repository(&repository), digest, &budget).await?;
+                if is_empty(&found) {
+                    self.must_exist(registries, need, digest, deadline).await?;
+                }
+                found
+            }
+        };
+        let started = std::time::Instant::now();
+        let (keys, judged) = (need.keys.clone(), digest.clone());
+        let fetched_at = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs());
+        let verified = tokio::task::spawn_blocking(move || {
+            verify::verify(&artifacts, &judged, &keys, &root, fetched_at)
+        })
+        .await;
+        drop(budget);
+        let (outcome, verified) = match verified {
+            Ok(Ok(evidence)) => (outcome_of(&evidence), Ok(evidence)),
+            Ok(Err(error)) => ("error", Err(FetchError::Malformed(error.to_string()))),
+            Err(error) => {
+                tracing::error!(%error, "verification ended abnormally");
+                let message =
+                    format!("the evidence about {digest} could not be judged: internal error");
+                ("error", Err(FetchError::Malformed(message)))
+            }
+        };
+        self.metrics.image_verification(outcome, started.elapsed());
+        verified
+    }
+
+    /// Nothing was found: an image that does not exist is told apart from one without evidence.
+    async fn must_exist(
+        &self,
+        registries: &Registries,
+        need: &ImageNeed,
+        digest: &Digest,
+        deadline: Instant,
+    ) -> Result<(), FetchError> {
+        let repository = registries.repository(&need.image, deadline);
+        if repository.has(digest).await? {
+            return Ok(());
+        }
+        let (host, path) = need.image.containerd_repository();
+        let name = quoted(&format!("{host}/{path}@{digest}"));
+        Err(FetchError::NotFound(format!("there is no image {name}")))
+    }
+}
+
+/// Where evidence lies.
+#[derive(Debug)]
+enum Place {
+    Layouts,
+    Repository(ImageReference),
+}
+
+/// The repository that a need names, or the image's own.
+fn evidence_repository(need: &ImageNeed) -> Result<ImageReference, FetchError> {
+    let Some(named) = &need.repository else {
+        return Ok(need.image.clone());
+    };
+    ImageReference::parse(named).map_err(|error| {
+        FetchError::Malformed(format!(
+            "the evidence repository {}: {error}",
+            quoted(named)
+        ))
+    })
+}
+
+fn unknown_offline(image: &ImageReference) -> FetchError {
+    FetchError::NotFound(format!(
+        "no OCI layout has {}, and registries are not asked here",
+        quoted(&image.to_string())
+    ))
+}
+
+fn is_empty(found: &Artifacts) -> bool {
+    found.bundles.is_empty() && found.signatures.is_empty() && found.attestations.is_empty()
+}
+
+fn outcome_of(evidence: &Evidence) -> &'static str {
+    let verified = !evidence.signatures.is_empty() || !evidence.statements.is_empty();
+    match (verified, evidence.refused.is_empty()) {
+        (true, _) => "verified",
+        (false, false) => "refused",
+        (false, true) => "nothing",
+    }
+}

@@ -5,10 +5,12 @@
 //! may say that *all* statements must satisfy them. Judges nothing: `verify` does.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use regent_engine::image::Digest;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::artifact::{Artifacts, BundleArtifact, LegacyArtifact};
 use super::fetch::{FetchError, quoted};
@@ -23,6 +25,10 @@ use super::registry::Repository;
 const PARALLEL: usize = 8;
 /// A referrer's manifest: one of a bundle has 900 bytes, one of cosign's experimental signatures 10 kB for each layer.
 const MAX_REFERRER_MANIFEST: u64 = 1 << 20;
+/// Bytes of one permit.
+const PERMIT: u64 = 1 << 10;
+/// Permits for all evidence that is being fetched and verified: 64 MiB, which a parsed form may need several times.
+pub const MAX_IN_FLIGHT: usize = 64 << 10;
 /// Lines about what was left out.
 const MAX_SKIPPED: usize = 64;
 
@@ -84,13 +90,64 @@ impl Origin<'_> {
     }
 }
 
-/// Finds and fetches all signing material about `digest`.
-pub async fn discover(origin: Origin<'_>, digest: &Digest) -> Result<Artifacts, FetchError> {
-    // On the heap: a dozen requests are under way in it.
-    Box::pin(find(origin, digest)).await
+/// Bytes of evidence that may be fetched: for one digest, and for all that are under way.
+#[derive(Debug)]
+pub struct Budget {
+    left: AtomicU64,
+    in_flight: Arc<Semaphore>,
+    /// Given back when the budget is dropped, which is when its evidence was judged.
+    taken: Mutex<Vec<OwnedSemaphorePermit>>,
 }
 
-async fn find(origin: Origin<'_>, digest: &Digest) -> Result<Artifacts, FetchError> {
+impl Budget {
+    /// A budget for one digest, out of [`MAX_IN_FLIGHT`] permits for all.
+    pub fn new(in_flight: &Arc<Semaphore>) -> Self {
+        Self {
+            left: AtomicU64::new(MAX_TOTAL),
+            in_flight: Arc::clone(in_flight),
+            taken: Mutex::default(),
+        }
+    }
+
+    fn spend(&self, bytes: u64, digest: &Digest) -> Result<(), FetchError> {
+        let spent = self
+            .left
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(bytes)
+            });
+        if spent.is_err() {
+            return Err(FetchError::TooLarge(format!(
+                "the evidence about {digest} has more than {MAX_TOTAL} bytes"
+            )));
+        }
+        let permits = u32::try_from(bytes / PERMIT + 1).unwrap_or(u32::MAX);
+        let permit = Arc::clone(&self.in_flight).try_acquire_many_owned(permits);
+        let permit = permit.map_err(|_none_left| {
+            FetchError::Unavailable("too much evidence is being fetched at once".to_owned())
+        })?;
+        self.taken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(permit);
+        Ok(())
+    }
+}
+
+/// Finds and fetches all signing material about `digest`.
+pub async fn discover(
+    origin: Origin<'_>,
+    digest: &Digest,
+    budget: &Budget,
+) -> Result<Artifacts, FetchError> {
+    // On the heap: a dozen requests are under way in it.
+    Box::pin(find(origin, digest, budget)).await
+}
+
+async fn find(
+    origin: Origin<'_>,
+    digest: &Digest,
+    budget: &Budget,
+) -> Result<Artifacts, FetchError> {
     let (referrers, signatures, attestations) = tokio::try_join!(
         origin.referrers(digest),
         origin.tagged(digest, ".sig"),
@@ -113,7 +170,7 @@ async fn find(origin: Origin<'_>, digest: &Digest) -> Result<Artifacts, FetchErr
     let search = Search {
         origin,
         digest,
-        remaining: AtomicU64::new(MAX_TOTAL),
+        budget,
     };
     let from_referrers = stream::iter(candidates)
         .map(|candidate| search.referrer(candidate))
@@ -158,7 +215,7 @@ fn candidates(referrers: Vec<Descriptor>, found: &mut Artifacts) -> Vec<Descript
 struct Search<'a> {
     origin: Origin<'a>,
     digest: &'a Digest,
-    remaining: AtomicU64,
+    budget: &'a Budget,
 }
 
 impl Search<'_> {
@@ -186,7 +243,8 @@ impl Search<'_> {
             }
             Err(error) => return Err(error),
         };
-        self.spend(manifest.bytes.len() as u64)?;
+        self.budget
+            .spend(manifest.bytes.len() as u64, self.digest)?;
         if !manifest.is_about(self.digest) {
             skip(&mut found, written, "it is about something else".to_owned());
             return Ok(found);
@@ -255,7 +313,7 @@ impl Search<'_> {
             skip(found, written, reason);
             return Ok(None);
         }
-        self.spend(layer.size)?;
+        self.budget.spend(layer.size, self.digest)?;
         match self.origin.blob(&digest, layer.size).await {
             Ok(bytes) => Ok(Some((digest, bytes))),
             Err(FetchError::NotFound(_)) => {
@@ -264,20 +322,6 @@ impl Search<'_> {
             }
             Err(error) => Err(error),
         }
-    }
-
-    fn spend(&self, bytes: u64) -> Result<(), FetchError> {
-        self.remaining
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
-                left.checked_sub(bytes)
-            })
-            .map(|_| ())
-            .map_err(|_left| {
-                FetchError::TooLarge(format!(
-                    "the evidence about {} has more than {MAX_TOTAL} bytes",
-                    self.digest
-                ))
-            })
     }
 }
 

@@ -32,10 +32,11 @@ pub const BUNDLE_PREFIX: &str = "application/vnd.dev.sigstore.bundle";
 
 /// Manifests and indexes: the distribution specification asks registries to accept 4 MiB, and some accept no more.
 pub const MAX_MANIFEST: u64 = 4 << 20;
-/// One bundle, envelope or payload. Provenance is 10 to 20 kB; a large bill of materials in an attestation is some MB.
-pub const MAX_BLOB: u64 = 8 << 20;
+/// One bundle, envelope or payload. Provenance is 10 to 20 kB; a large bill of materials in an attestation is some
+/// MB. What is larger is left out, and said to be: JSON can take thirty times its size once it is read.
+pub const MAX_BLOB: u64 = 4 << 20;
 /// All blobs about one digest together.
-pub const MAX_TOTAL: u64 = 32 << 20;
+pub const MAX_TOTAL: u64 = 16 << 20;
 /// Pieces of evidence about one digest. A release has two to five; repeated scans may add a few dozen.
 pub const MAX_EVIDENCE: usize = 50;
 /// Entries of all pages of a list of referrers.

@@ -1,0 +1,217 @@
+//! What is remembered of images: verified evidence by digest, and where tags pointed when they could last be asked.
+//!
+//! Never a verdict: identities and conditions are judged for each request. Never an error, and never that there was
+//! nothing: whoever signs after the first attempt is seen at the next.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use moka::future::Cache;
+use regent_engine::evaluation::need::PublicKey;
+use regent_engine::image::{Digest, Evidence};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::image::fetch::FetchError;
+use crate::metrics::{CacheOutcome, Metrics};
+
+/// Tags whose last digest is remembered; some 200 bytes each.
+const MAX_TAGS: u64 = 100_000;
+
+/// How much is remembered, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheSettings {
+    /// How old evidence may become. Deleting evidence from its registry is the only way to revoke it, so that this is
+    /// how long a revocation may go unnoticed. An hour by default, as Kyverno has it.
+    pub max_age: Duration,
+    /// How long ago a registry may have been asked for a tag, when it cannot be asked now. Longer than `max_age` gains
+    /// little: the digest is known then, but its evidence is not.
+    pub max_tag_age: Duration,
+    /// Bytes of evidence, roughly. Provenance takes 30 to 100 kB in memory, so that the default has room for some
+    /// thousand images.
+    pub max_bytes: u64,
+}
+
+impl Default for CacheSettings {
+    fn default() -> Self {
+        Self {
+            max_age: Duration::from_hours(1),
+            max_tag_age: Duration::from_hours(1),
+            max_bytes: 128 << 20,
+        }
+    }
+}
+
+/// Everything that the verification of evidence depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EvidenceKey {
+    digest: Digest,
+    origin: String,
+    trust_root: String,
+    keys: Vec<PublicKey>,
+}
+
+impl EvidenceKey {
+    /// Evidence about `digest` from `origin` (a repository, or the layouts), under a trust root and the bytes of keys.
+    pub fn new(digest: Digest, origin: String, trust_root: String, keys: &[PublicKey]) -> Self {
+        let mut keys = keys.to_vec();
+        keys.sort();
+        keys.dedup();
+        Self {
+            digest,
+            origin,
+            trust_root,
+            keys,
+        }
+    }
+}
+
+/// Why something is answered and not remembered.
+#[derive(Debug, Clone)]
+enum Unremembered {
+    /// There is no verified evidence.
+    Nothing(Arc<Evidence>),
+    Failed(FetchError),
+}
+
+/// Verified evidence by digest, one flight for each key.
+#[derive(Debug)]
+pub struct EvidenceCache {
+    entries: Cache<EvidenceKey, Arc<Evidence>>,
+}
+
+impl EvidenceCache {
+    /// An empty cache.
+    pub fn new(settings: &CacheSettings) -> Self {
+        let entries = Cache::builder()
+            .weigher(|_key, evidence: &Arc<Evidence>| weight(evidence))
+            .max_capacity(settings.max_bytes)
+            .time_to_live(settings.max_age)
+            .build();
+        Self { entries }
+    }
+
+    /// The evidence that is remembered, or what `verify` makes; one runs for each key, and others wait for it.
+    ///
+    /// A wait that ends because the first one ran out of its own time goes on with an attempt of its own.
+    pub async fn get_or_verify<F>(
+        &self,
+        key: EvidenceKey,
+        deadline: Instant,
+        metrics: &Metrics,
+        verify: impl Fn() -> F,
+    ) -> Result<Arc<Evidence>, FetchError>
+    where
+        F: Future<Output = Result<Evidence, FetchError>>,
+    {
+        if let Some(evidence) = self.entries.get(&key).await {
+            metrics.image_cache(CacheOutcome::Hit);
+            return Ok(evidence);
+        }
+        let mut outcome = None;
+        loop {
+            let led = AtomicBool::new(false);
+            let flight = async {
+                led.store(true, Ordering::Relaxed);
+                remembered_if_any(verify().await)
+            };
+            let done = self.entries.try_get_with_by_ref(&key, flight).await;
+            let led = led.into_inner();
+            let first = if led {
+                CacheOutcome::Miss
+            } else {
+                CacheOutcome::Wait
+            };
+            if outcome.replace(first).is_none() {
+                metrics.image_cache(first);
+            }
+            match done.map_err(|error| (*error).clone()) {
+                Ok(evidence) | Err(Unremembered::Nothing(evidence)) => return Ok(evidence),
+                Err(Unremembered::Failed(FetchError::Timeout(_)))
+                    if !led && Instant::now() < deadline => {}
+                Err(Unremembered::Failed(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Forgets one entry: whoever was refused for what it lacks may have it by the next attempt.
+    pub async fn forget(&self, key: &EvidenceKey) {
+        self.entries.invalidate(key).await;
+    }
+}
+
+fn remembered_if_any(
+    verified: Result<Evidence, FetchError>,
+) -> Result<Arc<Evidence>, Unremembered> {
+    let evidence = Arc::new(verified.map_err(Unremembered::Failed)?);
+    if evidence.signatures.is_empty() && evidence.statements.is_empty() {
+        Err(Unremembered::Nothing(evidence))
+    } else {
+        Ok(evidence)
+    }
+}
+
+/// Roughly the bytes of some evidence in memory.
+fn weight(evidence: &Evidence) -> u32 {
+    const VALUE: usize = size_of::<Value>();
+    fn of(value: &Value) -> usize {
+        VALUE
+            + match value {
+                Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+                Value::String(text) => text.len(),
+                Value::Array(items) => items.iter().map(of).sum(),
+                Value::Object(fields) => fields
+                    .iter()
+                    .map(|(name, value)| name.len() + VALUE + of(value))
+                    .sum(),
+            }
+    }
+    /// A signer with its certificate's extensions, log entries and times.
+    const SIGNATURE: usize = 4 << 10;
+    let signatures: usize = evidence
+        .signatures
+        .iter()
+        .map(|signature| SIGNATURE + of(&signature.annotations))
+        .sum();
+    let statements: usize = evidence
+        .statements
+        .iter()
+        .map(|statement| SIGNATURE + of(&statement.predicate) + of(&statement.envelope))
+        .sum();
+    let refused = evidence.refused.len() * SIGNATURE;
+    u32::try_from(signatures + statements + refused).unwrap_or(u32::MAX)
+}
+
+/// Where tags pointed when their registry last said so. Asked only while the registry cannot be reached.
+#[derive(Debug)]
+pub struct Resolutions {
+    entries: Cache<String, (Digest, Instant)>,
+}
+
+impl Resolutions {
+    /// An empty memory.
+    pub fn new(settings: &CacheSettings) -> Self {
+        let entries = Cache::builder()
+            .max_capacity(MAX_TAGS)
+            .time_to_live(settings.max_tag_age)
+            .build();
+        Self { entries }
+    }
+
+    /// Remembers what a registry has just said.
+    pub async fn remember(&self, name: String, digest: &Digest) {
+        self.entries
+            .insert(name, (digest.clone(), Instant::now()))
+            .await;
+    }
+
+    /// What it said last, and how many seconds ago.
+    pub async fn recall(&self, name: &str) -> Option<(Digest, u64)> {
+        let (digest, said) = self.entries.get(name).await?;
+        Some((digest, said.elapsed().as_secs()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

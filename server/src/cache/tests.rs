@@ -1,0 +1,153 @@
+use std::sync::atomic::AtomicUsize;
+
+use regent_engine::image::evidence::{Format, LogEntry, Signer, Verification, VerifiedSignature};
+
+use super::*;
+use tokio::sync::Semaphore;
+
+fn digest() -> Digest {
+    Digest::from_sha256([7; 32])
+}
+
+fn key(repository: &str) -> EvidenceKey {
+    EvidenceKey::new(digest(), repository.to_owned(), "root".to_owned(), &[])
+}
+
+fn evidence(signed: bool) -> Evidence {
+    let verified = Verification {
+        signer: Signer::Key {
+            spki_sha256: "aa".to_owned(),
+        },
+        format: Format::Bundle,
+        carrier: String::new(),
+        log_entries: Vec::<LogEntry>::new(),
+        timestamps: Vec::new(),
+    };
+    let signature = VerifiedSignature {
+        verified,
+        annotations: Value::Null,
+        payload: Value::Null,
+    };
+    Evidence {
+        digest: digest(),
+        trust_root: "root".to_owned(),
+        signatures: Vec::from_iter(signed.then_some(signature)),
+        statements: Vec::new(),
+        refused: Vec::new(),
+        fetched_at: 0,
+    }
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(30)
+}
+
+#[tokio::test]
+async fn verifies_once_and_lets_others_wait() {
+    let cache = EvidenceCache::new(&CacheSettings::default());
+    let metrics = Metrics::new().unwrap();
+    let (calls, gate) = (AtomicUsize::new(0), Semaphore::new(0));
+    let verify = || async {
+        calls.fetch_add(1, Ordering::Relaxed);
+        drop(gate.acquire().await);
+        Ok(evidence(true))
+    };
+    let get = || cache.get_or_verify(key("a"), soon(), &metrics, verify);
+    let open = async { gate.add_permits(9) };
+    let (first, second, third, ()) = tokio::join!(get(), get(), get(), open);
+    assert!(Arc::ptr_eq(&first.unwrap(), &second.unwrap()));
+    third.unwrap();
+    get().await.unwrap();
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    let text = String::from_utf8(metrics.render().unwrap()).unwrap();
+    let counts: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("cache") && !line.starts_with('#'))
+        .collect();
+    let ends = |end: &str| counts.iter().filter(|line| line.ends_with(end)).count();
+    assert_eq!((ends(" 1"), ends(" 2")), (2, 1), "{counts:?}");
+}
+
+#[tokio::test]
+async fn remembers_neither_errors_nor_nothing() {
+    let cache = EvidenceCache::new(&CacheSettings::default());
+    let metrics = Metrics::new().unwrap();
+    let outage = || async { Err(FetchError::Unavailable("gone".to_owned())) };
+    let nothing = || async { Ok(evidence(false)) };
+    let something = || async { Ok(evidence(true)) };
+    let down = cache
+        .get_or_verify(key("a"), soon(), &metrics, outage)
+        .await;
+    assert!(matches!(down, Err(FetchError::Unavailable(_))));
+    let none = cache
+        .get_or_verify(key("a"), soon(), &metrics, nothing)
+        .await;
+    assert!(none.unwrap().signatures.is_empty());
+    let some = cache
+        .get_or_verify(key("a"), soon(), &metrics, something)
+        .await;
+    assert_eq!(some.unwrap().signatures.len(), 1);
+    let still = cache
+        .get_or_verify(key("a"), soon(), &metrics, outage)
+        .await;
+    assert_eq!(still.unwrap().signatures.len(), 1);
+    cache.forget(&key("a")).await;
+    let gone = cache
+        .get_or_verify(key("a"), soon(), &metrics, outage)
+        .await;
+    assert!(gone.is_err());
+}
+
+#[tokio::test]
+async fn keeps_apart_whatever_verification_depended_on() {
+    let cache = EvidenceCache::new(&CacheSettings::default());
+    let metrics = Metrics::new().unwrap();
+    let something = || async { Ok(evidence(true)) };
+    let outage = || async { Err(FetchError::Unavailable("gone".to_owned())) };
+    cache
+        .get_or_verify(key("a"), soon(), &metrics, something)
+        .await
+        .unwrap();
+    let named = |pem: &str| PublicKey {
+        pem: pem.to_owned(),
+        spki_sha256: "same".to_owned(),
+        hash: regent_engine::evaluation::need::HashAlgorithm::Sha256,
+    };
+    let others = [
+        key("b"),
+        EvidenceKey::new(Digest::from_sha256([8; 32]), "a".into(), "root".into(), &[]),
+        EvidenceKey::new(digest(), "a".into(), "another".into(), &[]),
+        EvidenceKey::new(digest(), "a".into(), "root".into(), &[named("key")]),
+    ];
+    for other in others {
+        let got = cache.get_or_verify(other, soon(), &metrics, outage).await;
+        assert!(got.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_wait_outlives_the_first_ones_deadline() {
+    let cache = EvidenceCache::new(&CacheSettings::default());
+    let metrics = Metrics::new().unwrap();
+    let (calls, gate) = (AtomicUsize::new(0), Semaphore::new(0));
+    let verify = || async {
+        if calls.fetch_add(1, Ordering::Relaxed) == 0 {
+            drop(gate.acquire().await);
+            return Err(FetchError::Timeout("the first one's".to_owned()));
+        }
+        Ok(evidence(true))
+    };
+    let get = || cache.get_or_verify(key("a"), soon(), &metrics, verify);
+    let open = async { gate.add_permits(1) };
+    let (first, second, ()) = tokio::join!(get(), get(), open);
+    assert!(matches!(first, Err(FetchError::Timeout(_))));
+    second.unwrap();
+}
+
+#[test]
+fn weighs_what_is_large() {
+    let mut large = evidence(true);
+    let small = weight(&large);
+    large.signatures[0].annotations = serde_json::json!({"a": "x".repeat(1 << 20), "b": [1, 2, 3]});
+    assert!(weight(&large) > small + (1 << 20));
+}
