@@ -109,6 +109,11 @@ impl Budget {
         }
     }
 
+    /// A budget of its own, where only one digest is looked at.
+    pub fn alone() -> Self {
+        Self::new(&Arc::new(Semaphore::new(MAX_IN_FLIGHT)))
+    }
+
     fn spend(&self, bytes: u64, digest: &Digest) -> Result<(), FetchError> {
         let spent = self
             .left

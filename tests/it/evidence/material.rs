@@ -6,7 +6,7 @@ use std::{fs, slice};
 use regent_engine::evaluation::need::{HashAlgorithm, PublicKey};
 use regent_engine::image::{Digest, Evidence};
 use regent_server::image::artifact::Artifacts;
-use regent_server::image::discovery::{Origin, discover};
+use regent_server::image::discovery::{Budget, Origin, discover};
 use regent_server::image::layout::Layouts;
 use regent_server::image::trust::{Key, TrustRoot};
 use regent_server::image::verify::verify;
@@ -67,7 +67,11 @@ pub(super) fn artifacts(layout: &Path, digest: &Digest) -> Artifacts {
         .build()
         .unwrap();
     runtime
-        .block_on(discover(Origin::Layouts(&layouts), digest))
+        .block_on(discover(
+            Origin::Layouts(&layouts),
+            digest,
+            &Budget::alone(),
+        ))
         .unwrap()
 }
 

@@ -22,10 +22,6 @@ fn shared(below: &str) -> Option<PathBuf> {
     None
 }
 
-fn budget() -> Budget {
-    Budget::new(&Arc::new(Semaphore::new(MAX_IN_FLIGHT)))
-}
-
 fn image_of(entries: &str) -> Digest {
     let written = entries
         .lines()
@@ -56,7 +52,7 @@ async fn finds_what_its_entries_say(set: &str) {
             let is_asked = |line: &&str| line.starts_with(start) && line.ends_with(end);
             entries.lines().filter(is_asked).count()
         };
-        let found = discover(Origin::Layouts(&all), &image, &budget())
+        let found = discover(Origin::Layouts(&all), &image, &Budget::alone())
             .await
             .unwrap();
         assert_eq!(found.bundles.len(), count("referrer", ""), "{case:?}");
@@ -86,7 +82,7 @@ async fn finds_the_generators_provenance() {
         let digest = std::fs::read_to_string(path.join(version).join("digest")).unwrap();
         let digest = Digest::parse(digest.trim()).unwrap();
         assert!(all.has(&digest).await);
-        let found = discover(Origin::Layouts(&all), &digest, &budget())
+        let found = discover(Origin::Layouts(&all), &digest, &Budget::alone())
             .await
             .unwrap();
         assert_eq!(found.attestations.len(), 1, "{version}");
