@@ -310,7 +310,7 @@ fn tell(request: &AdmissionRequest, asked: Asked, decision: &Decision, took: Dur
         ),
         Decision::Deny { message } => tracing::info!(
             uid = request.uid, kind, namespace, name = request.name, operation,
-            phase = ?asked.phase, microseconds, message, "denied"
+            phase = ?asked.phase, microseconds, reason = message, "denied"
         ),
     }
 }

@@ -251,7 +251,7 @@ fn refused(refusal: &Refusal, route: Route) -> Response<Full<Bytes>> {
     tracing::warn!(
         path = route.path(),
         status = refusal.status.as_u16(),
-        message = refusal.message,
+        reason = refusal.message,
         "a request could not be answered"
     );
     let mut response = text(refusal.status, &format!("{}\n", refusal.message));

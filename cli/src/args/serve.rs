@@ -24,9 +24,46 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
     /// Make a certificate at start, and write the CA that it chains to into DIR
-    #[arg(long, value_name = "DIR", conflicts_with = "tls_cert")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with = "tls_cert",
+        required_unless_present = "tls_cert"
+    )]
     pub tls_self_signed: Option<PathBuf>,
+    /// Host name or address that the certificate is made for; repeatable
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with = "tls_cert",
+        default_values = ["localhost", "127.0.0.1", "::1", "regent", "regent.regent.svc"]
+    )]
+    pub tls_name: Vec<String>,
+    /// Manifests of namespaces (YAML or JSON), whose labels `namespaceSelector` is matched with
+    #[arg(long, value_name = "FILE")]
+    pub namespaces: Option<PathBuf>,
+    /// How often files are looked at for changes; SIGHUP has them read at once
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
+    pub reload_interval: u64,
+    /// How long connections are still accepted after SIGTERM, while readiness already says no
+    #[arg(long, value_name = "SECONDS", default_value_t = 5)]
+    pub shutdown_delay: u64,
+    /// How long requests in flight may take to finish after that
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub drain_timeout: u64,
+    /// How logs are written to stderr; what is logged is set by `REGENT_LOG`, as in `REGENT_LOG=regent_server=debug`
+    #[arg(long, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub log_format: LogFormat,
     /// Images
     #[command(flatten)]
     pub images: ImageArgs,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// A line of text each.
+    Text,
+    /// A JSON object each.
+    Json,
 }

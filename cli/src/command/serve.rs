@@ -1,12 +1,152 @@
 //! `regent serve`.
+//!
+//! Reads the arguments, starts the server of `regent_server`, and turns signals into what it is to do.
 
-use anyhow::Result;
+use std::io::IsTerminal as _;
+use std::path::Path;
+use std::time::Duration;
 
-use crate::args::serve::ServeArgs;
+use anyhow::{Context as _, Result};
+use regent_server::serve::{Running, serve};
+use regent_server::settings::{Limits, Settings, TlsSettings};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::args::serve::{LogFormat, ServeArgs};
 use crate::exit_status::ExitStatus;
 use crate::io::Io;
 
-/// Runs `regent serve`.
-pub fn run(_args: &ServeArgs, _io: &mut Io<'_>) -> Result<ExitStatus> {
-    anyhow::bail!("not built yet")
+/// What is logged where nobody says.
+const LOG: &str = "info";
+
+/// The environment variable that says what is logged.
+const LOG_VARIABLE: &str = "REGENT_LOG";
+
+/// Runs `regent serve` until SIGTERM or SIGINT.
+pub fn run(args: &ServeArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
+    start_logs(args.log_format)?;
+    let settings = settings(args)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime could not be started")?;
+    runtime.block_on(async {
+        // Before anything listens: a signal that comes early is not lost.
+        let mut signals = Signals::new()?;
+        let running = serve(settings)
+            .await
+            .context("the server could not be started")?;
+        announce(args, &running, io)?;
+        while let Asked::Reload = signals.next().await {
+            running.reload();
+        }
+        writeln!(io.stderr, "shutting down; once more stops at once")?;
+        tokio::select! {
+            () = running.shutdown() => Ok(ExitStatus::Pass),
+            () = signals.shutdown() => Ok(ExitStatus::Failed),
+        }
+    })
+}
+
+fn announce(args: &ServeArgs, running: &Running, io: &mut Io<'_>) -> Result<()> {
+    writeln!(io.stderr, "webhook on https://{}", running.address())?;
+    if let Some(address) = running.metrics_address() {
+        writeln!(io.stderr, "metrics on http://{address}/metrics")?;
+    }
+    if let Some(directory) = &args.tls_self_signed {
+        let authority = directory.join("ca.crt");
+        writeln!(
+            io.stderr,
+            "certificate authority in {}",
+            authority.display()
+        )?;
+    }
+    Ok(())
+}
+
+fn settings(args: &ServeArgs) -> Result<Settings> {
+    Ok(Settings {
+        listen: args.listen,
+        metrics_listen: Some(args.metrics_listen),
+        tls: tls(args)?,
+        policies: args.policies.clone(),
+        namespaces: args.namespaces.clone(),
+        reload_interval: Duration::from_secs(args.reload_interval),
+        shutdown_delay: Duration::from_secs(args.shutdown_delay),
+        drain_timeout: Duration::from_secs(args.drain_timeout),
+        limits: Limits::default(),
+    })
+}
+
+fn tls(args: &ServeArgs) -> Result<TlsSettings> {
+    match (&args.tls_cert, &args.tls_key, &args.tls_self_signed) {
+        (Some(certificate), Some(key), _) => Ok(TlsSettings::Files {
+            certificate: certificate.clone(),
+            key: key.clone(),
+        }),
+        (_, _, Some(directory)) => Ok(TlsSettings::SelfSigned {
+            directory: Path::to_path_buf(directory),
+            names: args.tls_name.clone(),
+        }),
+        _ => anyhow::bail!("either --tls-cert and --tls-key, or --tls-self-signed is needed"),
+    }
+}
+
+fn start_logs(format: LogFormat) -> Result<()> {
+    let filter = match std::env::var(LOG_VARIABLE) {
+        Ok(directives) => EnvFilter::try_new(directives)
+            .with_context(|| format!("{LOG_VARIABLE} cannot be read"))?,
+        Err(_unset) => EnvFilter::new(LOG),
+    };
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    let started = match format {
+        LogFormat::Text => logs.try_init(),
+        LogFormat::Json => logs.json().try_init(),
+    };
+    // Whoever runs the command in his own process may have logs already.
+    if let Err(error) = started {
+        tracing::debug!(%error, "logs go where they went before");
+    }
+    Ok(())
+}
+
+/// What a signal asks for.
+enum Asked {
+    Reload,
+    Shutdown,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        let listen = |kind| signal(kind).context("signals could not be listened to");
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.hang_up.recv() => Asked::Reload,
+            _ = self.terminate.recv() => Asked::Shutdown,
+            _ = self.interrupt.recv() => Asked::Shutdown,
+        }
+    }
+
+    async fn shutdown(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
