@@ -7,6 +7,7 @@ use crate::exit_status::ExitStatus;
 use crate::io::Io;
 
 pub mod check;
+pub mod demo;
 pub mod serve;
 pub mod test;
 pub mod verify;
@@ -17,9 +18,10 @@ pub fn run(command: Command, io: &mut Io<'_>) -> Result<ExitStatus> {
         Command::Serve(args) => serve::run(&args, io),
         Command::Verify(args) => verify::run(&args, io),
         Command::Test(args) => test::run(&args, io),
+        Command::Demo(args) => demo::run(&args, io),
         Command::Check(args) => check::run(&args, io),
         Command::Version(args) => version(&args, io),
-        Command::Compile(_) | Command::Demo(_) => {
+        Command::Compile(_) => {
             anyhow::bail!("not built yet")
         }
     }

@@ -13,6 +13,7 @@ use crate::io::Io;
 
 pub mod args;
 pub mod command;
+pub mod demo;
 pub mod documents;
 pub mod exit_status;
 pub mod host;
