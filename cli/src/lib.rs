@@ -17,6 +17,7 @@ pub mod demo;
 pub mod documents;
 pub mod exit_status;
 pub mod host;
+pub mod images;
 pub mod io;
 pub mod render;
 pub mod request;

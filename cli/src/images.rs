@@ -1,0 +1,51 @@
+//! From flags to where images come from and what is trusted: the same for `serve`, `verify` and `test`.
+//!
+//! Knows flags and files; what is found there is the server's business.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use regent_server::cache::CacheSettings;
+use regent_server::image::registry::RegistrySettings;
+use regent_server::image::trust::{TrustRoot, TrustRoots, public_sigstore};
+use regent_server::image::{ImageSettings, Images, Network};
+use regent_server::metrics::Metrics;
+
+use crate::args::image::ImageArgs;
+
+/// The trust roots of some files, the first as default; the public Sigstore's, embedded, where no file is named.
+pub fn trust_roots(files: &[PathBuf]) -> Result<TrustRoots> {
+    let mut roots = files.iter().map(|path| {
+        let read = || -> Result<TrustRoot> { Ok(TrustRoot::parse(&fs::read_to_string(path)?)?) };
+        read().with_context(|| format!("the trust root `{}`", path.display()))
+    });
+    let default = match roots.next() {
+        Some(root) => root?,
+        None => public_sigstore().context("the embedded trust root")?,
+    };
+    roots.try_fold(TrustRoots::new(default), |all, root| Ok(all.with(root?)))
+}
+
+/// Where images come from, by flags.
+pub fn settings(args: &ImageArgs) -> ImageSettings {
+    let mirror =
+        |mirror: &crate::args::image::Mirror| (mirror.host.clone(), mirror.address.clone());
+    ImageSettings {
+        layouts: args.oci_layout.clone(),
+        network: Network::Registries(RegistrySettings {
+            mirrors: args.registry_mirror.iter().map(mirror).collect(),
+            certificates: args.registry_ca.clone(),
+            insecure: args.insecure_registry.clone(),
+            docker_config: args.docker_config.clone(),
+        }),
+        cache: CacheSettings::default(),
+    }
+}
+
+/// Images by flags, asked from layouts and registries.
+pub fn open(args: &ImageArgs, metrics: Arc<Metrics>) -> Result<Images> {
+    let roots = trust_roots(&args.trusted_root)?;
+    Ok(Images::new(&settings(args), roots, metrics)?)
+}
