@@ -6,5 +6,5 @@ mod bundles;
 mod cosign;
 mod faults;
 mod images;
-mod material;
+pub(crate) mod material;
 mod provenance;

@@ -61,7 +61,7 @@ impl Sample {
 }
 
 /// All that a layout has about an image.
-pub(super) fn artifacts(layout: &Path, digest: &Digest) -> Artifacts {
+pub(crate) fn artifacts(layout: &Path, digest: &Digest) -> Artifacts {
     let layouts = Layouts::open(slice::from_ref(&layout.to_owned())).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -76,7 +76,7 @@ pub(super) fn artifacts(layout: &Path, digest: &Digest) -> Artifacts {
 }
 
 /// A key as a policy names it.
-pub(super) fn public_key(pem: &str) -> PublicKey {
+pub(crate) fn public_key(pem: &str) -> PublicKey {
     let key = Key::from_pem(pem).unwrap();
     PublicKey {
         pem: pem.to_owned(),
