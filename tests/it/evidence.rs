@@ -7,4 +7,6 @@ mod cosign;
 mod faults;
 mod images;
 pub(crate) mod material;
+mod material;
+mod mutation;
 mod provenance;

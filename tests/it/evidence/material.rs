@@ -10,6 +10,7 @@ use regent_server::image::discovery::{Budget, Origin, discover};
 use regent_server::image::layout::Layouts;
 use regent_server::image::trust::{Key, TrustRoot};
 use regent_server::image::verify::verify;
+use serde_json::Value;
 
 /// An image with all that lies beside it, and what it is to be verified with.
 pub(super) struct Sample {
@@ -92,4 +93,52 @@ pub(super) fn reasons(evidence: &Evidence) -> Vec<&str> {
         .iter()
         .map(|refused| refused.reason.as_str())
         .collect()
+}
+
+/// One sample of a set by its name, or nothing where `../shared` is not there.
+pub(super) fn sample(set: &str, name: &str) -> Option<Sample> {
+    let path = regent_tests::shared_path(&format!("conformance/{set}/{name}"))?;
+    Some(Sample::read(&path))
+}
+
+impl Sample {
+    /// The same image with one piece of evidence alone: the one at `index` of bundles, signatures and attestations in this order.
+    pub(super) fn piece(&self, index: usize) -> Option<Artifacts> {
+        let all = &self.artifacts;
+        let mut one = Artifacts::default();
+        if let Some(bundle) = all.bundles.get(index) {
+            one.bundles.push(bundle.clone());
+            return Some(one);
+        }
+        let index = index - all.bundles.len();
+        if let Some(signature) = all.signatures.get(index) {
+            one.signatures.push(signature.clone());
+            return Some(one);
+        }
+        let attestation = all.attestations.get(index - all.signatures.len())?;
+        one.attestations.push(attestation.clone());
+        Some(one)
+    }
+
+    /// Every piece alone.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = Artifacts> {
+        (0..).map_while(|index| self.piece(index))
+    }
+}
+
+/// The trust root with something changed.
+pub(super) fn edited_root(root: &str, edit: impl FnOnce(&mut Value)) -> TrustRoot {
+    let mut json: Value = serde_json::from_str(root).unwrap();
+    edit(&mut json);
+    TrustRoot::parse(&json.to_string()).unwrap()
+}
+
+/// The one bundle with something changed.
+pub(super) fn edited_bundle(artifacts: &Artifacts, edit: impl FnOnce(&mut Value)) -> Artifacts {
+    let mut artifacts = artifacts.clone();
+    let bundle = artifacts.bundles.first_mut().unwrap();
+    let mut json: Value = serde_json::from_slice(&bundle.bytes).unwrap();
+    edit(&mut json);
+    bundle.bytes = json.to_string().into_bytes().into();
+    artifacts
 }
