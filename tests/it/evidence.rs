@@ -7,6 +7,5 @@ mod cosign;
 mod faults;
 mod images;
 pub(crate) mod material;
-mod material;
 mod mutation;
 mod provenance;
