@@ -247,6 +247,12 @@ impl Policy {
         written.is_none_or(|admission| admission.value)
     }
 
+    /// Whether the policy is also evaluated where there is no request and no user.
+    pub fn background(&self) -> bool {
+        let written = self.settings.background.as_ref();
+        written.is_none_or(|background| background.value)
+    }
+
     /// Whether a failure counts as one: `policies.kyverno.io/scored: "false"` makes it a warning.
     pub fn scored(&self) -> bool {
         let written = self.annotations.get("policies.kyverno.io/scored");

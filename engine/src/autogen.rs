@@ -61,10 +61,15 @@ pub fn autogen(mut policy: Policy) -> Policy {
     policy
 }
 
+/// The kinds that rules can be made for.
+pub fn controllers() -> Vec<&'static str> {
+    let all = CONTROLLERS.into_iter().chain([CRON_JOB]);
+    all.map(|(_, _, kind)| kind).collect()
+}
+
 /// The kinds that the policy asks for; all where it does not say.
 fn requested(policy: &Policy) -> Vec<&'static str> {
-    let all = CONTROLLERS.into_iter().chain([CRON_JOB]);
-    let all = all.map(|(_, _, kind)| kind);
+    let all = controllers().into_iter();
     match policy.annotations.get(ANNOTATION) {
         None => all.collect(),
         Some(written) => {

@@ -1,16 +1,199 @@
 //! AST → checked AST: what a policy that can be read must also keep to.
 //!
-//! One check for each file, which says what it checks and why; `docs/diagnostics.md` is written from them.
+//! One check for each file, which says what it checks and why; `docs/diagnostics.md` is written from them, and a test
+//! holds their examples true. Most look at the author's rules only: what autogen made of them is as right or wrong.
 
-use crate::ast::{Checked, Policy};
-use crate::diagnostic::Diagnostic;
+mod any_identity;
+mod attestation_without_keyless;
+mod autogen_controllers;
+mod conflicting_settings;
+mod duplicate_rule_name;
+mod invalid_regex;
+mod mutate_digest_audit;
+mod name_too_long;
+mod never_evaluated;
+mod operator_case;
+mod reserved_name;
+mod unanchored_regex;
+mod unknown_log;
+mod unknown_operation;
+mod user_data_in_background;
+mod variable_not_allowed;
+mod wildcard_attestor;
+mod wildcard_kind;
+
+use crate::ast::condition::Condition;
+use crate::ast::template::Text;
+use crate::ast::validate::{Deny, ValidateBody};
+use crate::ast::verify_images::{AttestorIdentity, Keyless, VerifyImages};
+use crate::ast::{Checked, Origin, Policy, Rule, RuleBody};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::load::Environment;
+use crate::source::Span;
 
 /// Checks a policy; autogen has been through it. There is a checked policy if there is no error.
 pub fn check(policy: Policy, environment: &Environment) -> (Option<Checked>, Vec<Diagnostic>) {
-    let _ = environment;
-    let diagnostics = Vec::new();
-    let checked =
-        (!diagnostics.iter().any(Diagnostic::is_error)).then(|| Checked::assertion(policy));
-    (checked, diagnostics)
+    let mut report = Report {
+        policy: &policy,
+        environment,
+        diagnostics: Vec::new(),
+    };
+    for check in CHECKS {
+        check(&mut report);
+    }
+    let diagnostics = report.diagnostics;
+    let sound = !diagnostics.iter().any(Diagnostic::is_error);
+    (sound.then(|| Checked::assertion(policy)), diagnostics)
 }
+
+const CHECKS: [fn(&mut Report<'_>); 18] = [
+    name_too_long::check,
+    duplicate_rule_name::check,
+    conflicting_settings::check,
+    never_evaluated::check,
+    autogen_controllers::check,
+    wildcard_kind::check,
+    variable_not_allowed::check,
+    user_data_in_background::check,
+    operator_case::check,
+    unknown_operation::check,
+    reserved_name::check,
+    invalid_regex::check,
+    unanchored_regex::check,
+    unknown_log::check,
+    mutate_digest_audit::check,
+    any_identity::check,
+    attestation_without_keyless::check,
+    wildcard_attestor::check,
+];
+
+/// The policy that is checked, and what was found.
+struct Report<'a> {
+    policy: &'a Policy,
+    environment: &'a Environment,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl<'a> Report<'a> {
+    fn error(&self, code: Code, span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(code, &self.policy.source, span, message)
+    }
+
+    fn warning(&self, code: Code, span: Span, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::warning(code, &self.policy.source, span, message)
+    }
+
+    fn add(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// The author's rules.
+    fn rules(&self) -> impl Iterator<Item = &'a Rule> + use<'a> {
+        let rules = self.policy.rules.iter();
+        rules.filter(|rule| rule.origin == Origin::Written)
+    }
+
+    /// The author's entries of `verifyImages`, with their rules.
+    fn image_entries(&self) -> impl Iterator<Item = (&'a Rule, &'a VerifyImages)> + use<'a> {
+        self.rules().flat_map(|rule| {
+            let entries: &[VerifyImages] = match &rule.body {
+                RuleBody::VerifyImages(entries) => entries,
+                RuleBody::Validate(_) => &[],
+            };
+            entries.iter().map(move |entry| (rule, entry))
+        })
+    }
+
+    /// The author's keyless attestors.
+    fn keyless(&self) -> impl Iterator<Item = &'a Keyless> + use<'a> {
+        self.image_entries()
+            .flat_map(|(_, entry)| entry.all_attestors())
+            .filter_map(|attestor| match &attestor.identity {
+                AttestorIdentity::Keyless(keyless) => Some(keyless),
+                AttestorIdentity::Key(_) => None,
+            })
+    }
+}
+
+/// Where in a rule a text or a condition stands: what its variables may name depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Anywhere where the request is what there is.
+    Request,
+    /// Conditions of an attestation, which see the predicate's fields too.
+    Attestation,
+    /// `validate` of an entry of `verifyImages`, which sees the attestations by name.
+    Images,
+}
+
+/// Calls `visit` for each condition of a rule.
+fn for_each_condition<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Place, &'a Condition)) {
+    let mut all = |place, conditions: Option<&'a crate::ast::condition::Conditions>| {
+        for condition in conditions
+            .into_iter()
+            .flat_map(|conditions| conditions.conditions())
+        {
+            visit(place, condition);
+        }
+    };
+    all(Place::Request, rule.preconditions.as_ref());
+    match &rule.body {
+        RuleBody::Validate(validate) => {
+            if let ValidateBody::Deny(deny) = &validate.body {
+                all(Place::Request, deny.conditions.as_ref());
+            }
+        }
+        RuleBody::VerifyImages(entries) => {
+            for entry in entries {
+                for attestation in &entry.attestations {
+                    all(Place::Attestation, attestation.conditions.as_ref());
+                }
+                let deny: Option<&Deny> = entry.validate.as_ref().map(|validate| &validate.deny);
+                all(
+                    Place::Images,
+                    deny.and_then(|deny| deny.conditions.as_ref()),
+                );
+            }
+        }
+    }
+}
+
+/// Calls `visit` for each text of a rule that may hold variables.
+fn for_each_text<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Place, &'a Text)) {
+    for (_, text) in &rule.report_properties {
+        visit(Place::Request, text);
+    }
+    for_each_condition(rule, &mut |place, condition| {
+        condition.key.for_each_text(&mut |text| visit(place, text));
+        condition
+            .value
+            .for_each_text(&mut |text| visit(place, text));
+        if let Some(text) = &condition.message {
+            visit(place, text);
+        }
+    });
+    match &rule.body {
+        RuleBody::Validate(validate) => {
+            if let Some(text) = &validate.message {
+                visit(Place::Request, text);
+            }
+            let patterns = match &validate.body {
+                ValidateBody::Pattern(pattern) => std::slice::from_ref(pattern),
+                ValidateBody::AnyPattern(patterns) => patterns.as_slice(),
+                ValidateBody::Deny(_) => &[],
+            };
+            for pattern in patterns {
+                pattern.for_each_text(&mut |text| visit(Place::Request, text));
+            }
+        }
+        RuleBody::VerifyImages(entries) => {
+            let validates = entries.iter().filter_map(|entry| entry.validate.as_ref());
+            for text in validates.filter_map(|validate| validate.message.as_ref()) {
+                visit(Place::Images, text);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -102,13 +102,17 @@ pub enum Code {
     AnyIdentity,
     /// An operator in a case in which it never holds.
     OperatorCase,
+    /// An operation that no request has.
+    UnknownOperation,
+    /// The annotation for autogen names what it cannot make rules for.
+    AutogenControllers,
     /// The policy compiled to something that does not run: a defect of Regent.
     InternalError,
 }
 
 impl Code {
     /// All of them, in the order of `docs/diagnostics.md`.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::UnreadableFile,
         Self::InvalidYaml,
         Self::UnknownField,
@@ -137,6 +141,8 @@ impl Code {
         Self::WildcardAttestor,
         Self::AnyIdentity,
         Self::OperatorCase,
+        Self::UnknownOperation,
+        Self::AutogenControllers,
         Self::InternalError,
     ];
 
@@ -171,6 +177,8 @@ impl Code {
             Self::WildcardAttestor => "wildcard-attestor",
             Self::AnyIdentity => "any-identity",
             Self::OperatorCase => "operator-case",
+            Self::UnknownOperation => "unknown-operation",
+            Self::AutogenControllers => "autogen-controllers",
             Self::InternalError => "internal-error",
         }
     }

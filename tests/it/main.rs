@@ -2,9 +2,7 @@
 
 #[cfg(test)]
 mod demo_content;
-#[cfg(test)]
 mod evidence;
-#[cfg(test)]
 mod expr_oracle;
-#[cfg(test)]
+mod front;
 mod tidy;

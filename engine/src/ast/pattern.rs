@@ -23,7 +23,7 @@ pub struct Pattern {
 pub enum PatternNode {
     /// A map in the order of writing.
     Map(Vec<PatternEntry>),
-    /// A list; never empty.
+    /// A list; an empty one matches nothing.
     List(Vec<Pattern>),
     /// A scalar.
     Scalar(PatternScalar),

@@ -63,6 +63,18 @@ impl<'a> Reader<'a> {
         Made(self.diagnostics.last_mut())
     }
 
+    /// Says what is likely not meant.
+    pub(super) fn warning(
+        &mut self,
+        code: Code,
+        span: Span,
+        message: impl Into<String>,
+    ) -> Made<'_> {
+        self.diagnostics
+            .push(Diagnostic::warning(code, self.source, span, message));
+        Made(self.diagnostics.last_mut())
+    }
+
     fn wrong_type(&mut self, node: &Node, what: &str, wanted: &str) {
         let message = format!("{what} must be {wanted}, this is {}", node.value.describe());
         let made = self.error(Code::InvalidValue, node.span, message);

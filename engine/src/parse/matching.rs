@@ -7,7 +7,7 @@ use crate::ast::matching::{
 };
 use crate::diagnostic::Code;
 use crate::source::Spanned;
-use crate::yaml::Node;
+use crate::yaml::{Node, Value};
 
 use super::fields::{Fields, Reader, one_line};
 
@@ -90,18 +90,28 @@ fn list(reader: &mut Reader<'_>, node: &Node, what: &'static str) -> Vec<Filter>
 
 fn filter(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Filter> {
     let resources = fields.take("resources");
+    let subjects = subjects(reader, fields);
+    let roles = fields.texts(reader, "roles");
+    let cluster_roles = fields.texts(reader, "clusterRoles");
+    let names_users = !(subjects.is_empty() && roles.is_empty() && cluster_roles.is_empty());
+    // Beside users, resources that say nothing say nothing.
+    let resources = resources.filter(|node| !(names_users && is_empty_map(node)));
     let filter = Filter {
         span: fields.span,
         resources: resources.and_then(|node| read_resources(reader, node)),
-        subjects: subjects(reader, fields),
-        roles: fields.texts(reader, "roles"),
-        cluster_roles: fields.texts(reader, "clusterRoles"),
+        subjects,
+        roles,
+        cluster_roles,
     };
-    if resources.is_none() && !filter.names_users() {
+    if resources.is_none() && !names_users {
         reader.error(Code::InvalidValue, fields.span, "a filter cannot be empty");
         return None;
     }
     Some(filter)
+}
+
+fn is_empty_map(node: &Node) -> bool {
+    matches!(&node.value, Value::Map(entries) if entries.is_empty())
 }
 
 fn read_resources(reader: &mut Reader<'_>, node: &Node) -> Option<Resources> {

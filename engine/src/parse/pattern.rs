@@ -9,32 +9,32 @@ use super::template;
 
 /// A pattern; what is wrong inside of it is said, and the rest is still read.
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Pattern {
-    let pattern = match &node.value {
-        Value::Null => PatternNode::Scalar(PatternScalar::Null),
-        Value::Bool(flag) => PatternNode::Scalar(PatternScalar::Bool(*flag)),
-        Value::Number(number) => PatternNode::Scalar(PatternScalar::Number(number.clone())),
-        Value::String(raw) => {
-            references(reader, raw, node);
-            let text = template::text(reader, raw, node.span);
-            PatternNode::Scalar(PatternScalar::Text(text))
-        }
-        Value::List(items) => {
-            if items.is_empty() {
-                reader
-                    .error(Code::InvalidValue, node.span, "an empty list in a pattern")
-                    .set_help(
-                        "a list in a pattern says by its first element what all elements are like",
-                    );
+    let pattern =
+        match &node.value {
+            Value::Null => PatternNode::Scalar(PatternScalar::Null),
+            Value::Bool(flag) => PatternNode::Scalar(PatternScalar::Bool(*flag)),
+            Value::Number(number) => PatternNode::Scalar(PatternScalar::Number(number.clone())),
+            Value::String(raw) => {
+                references(reader, raw, node);
+                let text = template::text(reader, raw, node.span);
+                PatternNode::Scalar(PatternScalar::Text(text))
             }
-            PatternNode::List(items.iter().map(|item| read(reader, item)).collect())
-        }
-        Value::Map(entries) => PatternNode::Map(
-            entries
-                .iter()
-                .map(|entry| read_entry(reader, entry))
-                .collect(),
-        ),
-    };
+            Value::List(items) => {
+                if items.is_empty() {
+                    let message = "an empty list in a pattern matches no list";
+                    reader.warning(Code::InvalidValue, node.span, message).set_help(
+                    "a list in a pattern says by its first element what all elements are like",
+                );
+                }
+                PatternNode::List(items.iter().map(|item| read(reader, item)).collect())
+            }
+            Value::Map(entries) => PatternNode::Map(
+                entries
+                    .iter()
+                    .map(|entry| read_entry(reader, entry))
+                    .collect(),
+            ),
+        };
     Pattern {
         span: node.span,
         node: pattern,
@@ -44,18 +44,17 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Pattern {
 fn read_entry(reader: &mut Reader<'_>, entry: &Entry) -> PatternEntry {
     let (anchor, key) = anchor(&entry.key);
     let value = read(reader, &entry.value);
-    let complaint = match (anchor, &entry.value.value) {
-        (Some(Anchor::AddIfAbsent), _) => Some("`+()` means something in mutation only"),
-        (Some(Anchor::Existence), Value::List(items))
-            if items.iter().all(|item| matches!(item.value, Value::Map(_))) =>
-        {
-            None
+    match (anchor, &entry.value.value) {
+        (Some(Anchor::AddIfAbsent), _) => {
+            let message = "`+()` means something in mutation only";
+            reader.error(Code::InvalidValue, entry.key_span, message);
         }
-        (Some(Anchor::Existence), _) => Some("`^()` takes a list of maps"),
-        _ => None,
-    };
-    if let Some(complaint) = complaint {
-        reader.error(Code::InvalidValue, entry.key_span, complaint);
+        (Some(Anchor::Existence), Value::List(items)) if items.iter().all(is_map) => {}
+        (Some(Anchor::Existence), _) => {
+            let message = "`^()` takes a list of maps; this matches nothing";
+            reader.warning(Code::InvalidValue, entry.key_span, message);
+        }
+        _ => {}
     }
     references(
         reader,
@@ -72,6 +71,10 @@ fn read_entry(reader: &mut Reader<'_>, entry: &Entry) -> PatternEntry {
         key: template::text(reader, key, entry.key_span),
         value,
     }
+}
+
+fn is_map(node: &Node) -> bool {
+    matches!(node.value, Value::Map(_))
 }
 
 /// Takes the anchor off a key.

@@ -41,24 +41,24 @@ fn variables_and_literals() {
     check(
         "{{ a.b || 'c' }}",
         &expect![[r#"
-        0..16 <a.b || 'c'>
-    "#]],
+            0..16 <a.b || 'c'> shallow: false
+        "#]],
     );
     check(
         "a {{b}} c {{- d }}",
         &expect![[r#"
-        "a "
-        2..7 <b>
-        " c "
-        10..18 <d> shallow
-    "#]],
+            "a "
+            2..7 <b> shallow: false
+            " c "
+            10..18 <d> shallow: true
+        "#]],
     );
     check(
         "{{ {x: a, y: b} }}{{{x: a}}}",
         &expect![[r#"
-        0..18 <{x: a, y: b}>
-        18..28 <{x: a}>
-    "#]],
+            0..18 <{x: a, y: b}> shallow: false
+            18..28 <{x: a}> shallow: false
+        "#]],
     );
 }
 
@@ -67,9 +67,9 @@ fn escapes() {
     check(
         r"a \{{ b }} {{ c }}",
         &expect![[r#"
-        "a {{ b }} "
-        11..18 <c>
-    "#]],
+            "a {{ b }} "
+            11..18 <c> shallow: false
+        "#]],
     );
     check(
         r"a \{{ b",
@@ -85,11 +85,11 @@ fn problems() {
     check(
         "{{ a.{{ b }} }}",
         &expect![[r#"
-        "{{ a."
-        5..12 <b>
-        " }}"
-        Nested(Span { start: 0, end: 2 })
-    "#]],
+            "{{ a."
+            5..12 <b> shallow: false
+            " }}"
+            Nested(Span { start: 0, end: 2 })
+        "#]],
     );
     check(
         "a {{ b",
@@ -101,8 +101,8 @@ fn problems() {
     check(
         "{{ }}",
         &expect![[r#"
-        0..5 <>
-        Empty(Span { start: 0, end: 5 })
-    "#]],
+            0..5 <> shallow: false
+            Empty(Span { start: 0, end: 5 })
+        "#]],
     );
 }

@@ -1,0 +1,82 @@
+//! What it checks: the `name` of an attestation is no name that the language has for itself, and a plain word.
+//!
+//! Why: under its name an attestation is a variable; one called `request` would hide the request.
+//!
+//! Example:
+//!
+//! ```yaml
+//! - name: scanned
+//!   match: {any: [{resources: {kinds: [Pod]}}]}
+//!   verifyImages:
+//!     - imageReferences: ["registry.example/*"]
+//!       attestations:
+//!         - name: request
+//!           type: https://cyclonedx.org/bom
+//!           attestors:
+//!             - entries:
+//!                 - keyless: {issuer: "https://issuer.example", subject: "scanner@example.com"}
+//! ```
+//!
+//! Use instead:
+//!
+//! ```yaml
+//! - name: scanned
+//!   match: {any: [{resources: {kinds: [Pod]}}]}
+//!   verifyImages:
+//!     - imageReferences: ["registry.example/*"]
+//!       attestations:
+//!         - name: bom
+//!           type: https://cyclonedx.org/bom
+//!           attestors:
+//!             - entries:
+//!                 - keyless: {issuer: "https://issuer.example", subject: "scanner@example.com"}
+//! ```
+
+use crate::diagnostic::Code;
+
+use super::Report;
+
+/// Names that the language sets itself.
+pub(super) const RESERVED: [&str; 9] = [
+    "request",
+    "serviceAccountName",
+    "serviceAccountNamespace",
+    "element",
+    "elementIndex",
+    "images",
+    "image",
+    "target",
+    "@",
+];
+
+pub(super) fn check(report: &mut Report<'_>) {
+    for (_, entry) in report.image_entries() {
+        let names = entry
+            .attestations
+            .iter()
+            .filter_map(|attestation| attestation.name.as_ref());
+        for name in names {
+            let word = name
+                .value
+                .chars()
+                .all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '-'));
+            let problem = if RESERVED.contains(&name.value.as_str()) || is_element(&name.value) {
+                "the language needs this name for itself"
+            } else if name.value.is_empty() || !word {
+                "a name is one word of letters, digits, `-` and `_`"
+            } else {
+                continue;
+            };
+            let diagnostic = report.error(Code::ReservedName, name.span, problem);
+            report.add(diagnostic);
+        }
+    }
+}
+
+/// `element0`, `elementIndex0` and so on, which nested `foreach` sets.
+fn is_element(name: &str) -> bool {
+    let rest = name
+        .strip_prefix("elementIndex")
+        .or(name.strip_prefix("element"));
+    rest.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
+}

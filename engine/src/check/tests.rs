@@ -1,0 +1,286 @@
+use std::fmt::Write as _;
+
+use expect_test::{Expect, expect};
+
+use crate::load::{self, Environment};
+use crate::source::Source;
+
+fn check_in(environment: &Environment, text: &str, expected: &Expect) {
+    let source = Source::new("policy.yaml", text);
+    let (_, diagnostics) = load::front(&[source], environment);
+    let mut out = String::new();
+    for diagnostic in &diagnostics {
+        let (line, column) = diagnostic.position();
+        let severity = if diagnostic.is_error() {
+            ""
+        } else {
+            "warning "
+        };
+        let (code, message) = (diagnostic.code.name(), &diagnostic.message);
+        writeln!(out, "{severity}{code} {line}:{column} {message}").unwrap();
+        for label in diagnostic.labels.iter().skip(1) {
+            let (line, column) = diagnostic.source.position(label.span.start);
+            writeln!(out, "  {line}:{column} {}", label.text).unwrap();
+        }
+        if let Some(help) = &diagnostic.help {
+            writeln!(out, "  help: {help}").unwrap();
+        }
+    }
+    expected.assert_eq(&out);
+}
+
+fn check(text: &str, expected: &Expect) {
+    check_in(&Environment::default(), text, expected);
+}
+
+/// A policy with some rules.
+fn rules(rules: &str) -> String {
+    let head = "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: example}\nspec:\n  rules:\n";
+    let mut text = head.to_owned();
+    for line in rules.lines() {
+        writeln!(text, "    {line}").unwrap();
+    }
+    text
+}
+
+const REFERENCE: &str = r#"apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata:
+  name: verify-slsa-provenance
+spec:
+  validationFailureAction: Enforce
+  webhookTimeoutSeconds: 30
+  rules:
+    - name: verify-provenance
+      match:
+        any:
+          - resources:
+              kinds: [Pod]
+              namespaces: [production, staging]
+      verifyImages:
+        - imageReferences:
+            - "ghcr.io/your-org/*"
+          attestors:
+            - count: 1
+              entries:
+                - keyless:
+                    issuer: "https://token.actions.githubusercontent.com"
+                    subject: "https://github.com/your-org/*"
+                    rekor:
+                      url: "https://rekor.sigstore.dev"
+          attestations:
+            - type: https://slsa.dev/provenance/v1
+              conditions:
+                - all:
+                    - key: "{{ builder.id }}"
+                      operator: Equals
+                      value: "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/generator_container_slsa3.yml@refs/tags/v2.0.0"
+"#;
+
+#[test]
+fn the_reference_policy_loads_without_diagnostics() {
+    let environment = Environment {
+        log_urls: Some(vec!["https://rekor.sigstore.dev/".to_owned()]),
+    };
+    check_in(&environment, REFERENCE, &expect![[""]]);
+}
+
+#[test]
+fn a_log_that_no_trust_root_has() {
+    let environment = Environment {
+        log_urls: Some(vec!["https://log.example".to_owned()]),
+    };
+    check_in(
+        &environment,
+        REFERENCE,
+        &expect![[r#"
+        unknown-log 25:28 no trust root has a log at `https://rekor.sigstore.dev`
+          help: load its trust root; those that are loaded have https://log.example
+    "#]],
+    );
+}
+
+#[test]
+fn kinds_that_are_not_run_are_named() {
+    check(
+        "apiVersion: policies.kyverno.io/v1\nkind: ValidatingPolicy\nmetadata: {name: a}\nspec: {}\n",
+        &expect![[r#"
+            not-supported 2:7 `ValidatingPolicy` of `policies.kyverno.io/v1` is not supported
+              help: `ClusterPolicy` and `Policy` of `kyverno.io/v1` are
+        "#]],
+    );
+    check(
+        "apiVersion: v1\nkind: ConfigMap\n",
+        &expect![[r#"
+        invalid-value 2:7 `ConfigMap` of `v1` is no policy
+          help: a policy is a `ClusterPolicy` or a `Policy` of `kyverno.io/v1`
+    "#]],
+    );
+    check(
+        "kind: ClusterPolicy\n",
+        &expect![[r#"
+        missing-field 1:1 the document has no `apiVersion`
+    "#]],
+    );
+    check(
+        "- a\n- b\n",
+        &expect![[r#"
+        invalid-value 1:1 a policy is a map, this is a list
+    "#]],
+    );
+}
+
+#[test]
+fn fields_that_are_not_run_are_named_and_unknown_ones_corrected() {
+    check(
+        &rules(
+            "- name: a
+  match: {any: [{resources: {kinds: [Pod], namespaceselector: {}}}]}
+  context: [{name: x, variable: {value: 1}}]
+  preconditons: {}
+  validate:
+    mesage: no
+    cel: {expressions: []}
+- name: b
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  mutate: {patchStrategicMerge: {}}
+- name: c
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  verifyImages:
+    - imageReferences: ['*']
+      type: Notary
+      cosignOCI11: true
+      attestors:
+        - entries:
+            - certificates: {cert: x}
+            - keys: {kms: 'awskms://x'}
+            - keyless: {roots: x, subject: y, issuer: z}",
+        ),
+        &expect![[r#"
+            unknown-field 7:48 `resources` has no field `namespaceselector`
+              help: did you mean `namespaceSelector`?
+            not-supported 8:7 `context` of `rule` is not supported
+            unknown-field 9:7 `rule` has no field `preconditons`
+              help: did you mean `preconditions`?
+            unknown-field 11:9 `validate` has no field `mesage`
+              help: did you mean `message`?
+            not-supported 12:9 `cel` of `validate` is not supported
+            not-supported 15:7 `mutate` of `rule` is not supported
+            not-supported 20:17 `type: Notary` of `verifyImages` is not supported
+            not-supported 21:11 `cosignOCI11` of `verifyImages` is not supported
+            not-supported 24:19 `certificates` of `entries` is not supported
+            not-supported 25:26 `kms` of `keys` is not supported
+            not-supported 26:29 `roots` of `keyless` is not supported
+            invalid-value 26:48 `subject` must be a text, this is a boolean
+              help: put it in quotes
+        "#]],
+    );
+}
+
+#[test]
+fn wrong_types_and_missing_fields() {
+    check(
+        "apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: 5, annotations: {a: true}}
+spec:
+  validationFailureAction: enforced
+  webhookTimeoutSeconds: 31
+  background: 'no'
+  rules:
+    - match: {}
+      validate: {}
+    - name: b
+      match: {any: [], all: []}
+      validate: {pattern: {a: []}, deny: {}}
+    - name: c
+      match: {any: [{}]}
+    - name: d
+      match: {resources: {kinds: [Pod, a/b/c/d/e]}}
+      validate:
+        deny:
+          conditions:
+            all:
+              - {key: a, operator: Equlas, value: b}
+              - {key: a, value: b}
+",
+        &expect![[r#"
+            invalid-value 3:18 `name` must be a text, this is a number
+              help: put it in quotes
+            invalid-value 3:38 `annotations.a` must be a text, this is a boolean
+              help: put it in quotes
+            invalid-value 5:28 `validationFailureAction` cannot be `enforced`
+              help: did you mean `Enforce`?
+            invalid-value 6:26 `webhookTimeoutSeconds` must be between 1 and 30
+            invalid-value 7:15 `background` must be a boolean, this is a text
+            missing-field 9:7 `rule` has no `name`
+            missing-field 9:14 `match` is empty
+            missing-field 10:17 `validate` demands nothing: it has none of `pattern`, `anyPattern` and `deny`
+            invalid-value 12:29 `match` has more than one of `any`, `all` and a filter of its own
+            invalid-value 13:17 `validate` demands one thing: it has `deny` and `pattern`
+            missing-field 14:7 a rule demands something: it has neither `validate` nor `verifyImages`
+            missing-field 15:14 `match` is empty
+            invalid-value 15:21 a filter cannot be empty
+            invalid-value 17:40 `a/b/c/d/e` is no kind
+              help: a kind is `Kind`, `version/Kind` or `group/version/Kind`, each with `/subresource` where one is meant
+            unknown-operator 22:36 there is no operator `Equlas`
+              help: did you mean `Equal`?
+            missing-field 23:18 `condition` has no `operator`
+        "#]],
+    );
+}
+
+#[test]
+fn keys_are_read_at_load() {
+    check(
+        &rules(
+            "- name: a
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  verifyImages:
+    - imageReferences: ['*']
+      attestors:
+        - count: 3
+          entries:
+            - keys:
+                publicKeys: |-
+                  -----BEGIN PUBLIC KEY-----
+                  MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEthHhk+1xfHVulxWr8bRayfbPZosw
+                  vMZPEj2zqb+5vNJoF1Vu4eCZ5uBw1/crBpkdXp/BWii0Amb8QlFbKf3XZQ==
+                  -----END PUBLIC KEY-----
+    - imageReferences: ['*']
+      attestors:
+        - entries:
+            - keys: {publicKeys: 'k8s://a/b'}
+            - keys: {publicKeys: 'nothing'}
+            - keys: {publicKeys: \"-----BEGIN PUBLIC KEY-----\\nAAAA\\n-----END PUBLIC KEY-----\"}
+            - keys: {}",
+        ),
+        &expect![[r#"
+            invalid-value 11:22 `count` must be between 0 and 1
+            not-supported 22:38 a key in a secret (`k8s://`) is not supported
+            invalid-key 23:38 the key cannot be read: there is text outside of `BEGIN` and `END`
+              help: a key is PEM that begins with `-----BEGIN PUBLIC KEY-----`
+            invalid-key 24:38 the key cannot be read: it is not a SubjectPublicKeyInfo
+              help: a key is PEM that begins with `-----BEGIN PUBLIC KEY-----`
+            missing-field 25:25 `keys` has no `publicKeys`
+        "#]],
+    );
+}
+
+#[test]
+fn an_error_in_one_policy_leaves_the_others() {
+    let good = REFERENCE;
+    let bad = REFERENCE.replace("- name: verify-provenance", "- nmae: verify-provenance");
+    let source = Source::new("policies.yaml", format!("{bad}---\n{good}---\na: [\n"));
+    let (policies, diagnostics) = load::front(&[source], &Environment::default());
+    let names: Vec<String> = policies
+        .iter()
+        .map(|checked| checked.policy().key())
+        .collect();
+    assert_eq!(names, ["verify-slsa-provenance"]);
+    let codes: Vec<&str> = diagnostics
+        .iter()
+        .map(|diagnostic| diagnostic.code.name())
+        .collect();
+    assert_eq!(codes, ["missing-field", "unknown-field", "invalid-yaml"]);
+}
