@@ -47,9 +47,9 @@ impl Patterns {
 /// All of them.
 pub const BUILTINS: [Builtin; 3] = [
     Builtin {
-        name: "regent.matches",
+        name: "regent.scalar",
         arity: 2,
-        call: matches,
+        call: scalar_status,
     },
     Builtin {
         name: "regent.wildcard",
@@ -63,11 +63,16 @@ pub const BUILTINS: [Builtin; 3] = [
     },
 ];
 
-/// `regent.matches(value, pattern)`: whether a scalar satisfies a pattern's scalar, operators and units included.
-fn matches(arguments: &[Value], patterns: &Patterns) -> Value {
+/// `regent.scalar(value, pattern)`: `"pass"` where the value is as a scalar of a pattern says, operators and units included,
+/// else `"fail"`; of a list all elements must be.
+fn scalar_status(arguments: &[Value], patterns: &Patterns) -> Value {
     match arguments {
-        [value, pattern] => Value::Bool(patterns.matches(pattern, value)),
-        _ => Value::Bool(false),
+        [Value::Array(items), pattern] if items.iter().all(|item| patterns.matches(pattern, item)) => {
+            Value::from("pass")
+        }
+        [Value::Array(_), _] => Value::from("fail"),
+        [value, pattern] if patterns.matches(pattern, value) => Value::from("pass"),
+        _ => Value::from("fail"),
     }
 }
 

@@ -108,7 +108,7 @@ impl Document {
     }
 }
 
-/// A compiled module with one entry point.
+/// A compiled module and the rules of it that can be asked.
 #[derive(Debug, Clone)]
 pub struct Program {
     bytecode: Arc<Bytecode>,
@@ -119,18 +119,20 @@ pub struct Program {
 #[derive(Debug)]
 struct ProgramSource {
     text: String,
-    entry_point: String,
+    entry_points: Vec<String>,
 }
 
 impl Program {
-    /// Compiles a text; `entry_point` is a rule's path, as in `data.regent.rule.status`.
-    pub fn compile(text: String, entry_point: String) -> Result<Self, RegoError> {
+    /// Compiles a text; entry points are paths of its rules, as in `data.regent.rule.status`, asked by their index.
+    pub fn compile(text: String, entry_points: Vec<String>) -> Result<Self, RegoError> {
         let internal = |error: String| RegoError::Internal(error);
         let mut engine = engine_with_builtins(&Arc::default())?;
         engine
             .add_policy("policy.rego".to_owned(), text.clone())
             .map_err(|error| internal(error.to_string()))?;
-        let name: Rc<str> = entry_point.as_str().into();
+        let first = entry_points.first().map_or("", String::as_str);
+        let name: Rc<str> = first.into();
+        let names: Vec<&str> = entry_points.iter().map(String::as_str).collect();
         let compiled = engine
             .compile_with_entrypoint(&name)
             .map_err(|error| internal(error.to_string()))?;
@@ -140,13 +142,13 @@ impl Program {
             .collect();
         let bytecode = Compiler::compile_from_policy_with_host_await(
             &compiled,
-            &[entry_point.as_str()],
+            &names,
             &awaited,
         )
         .map_err(|error| internal(error.to_string()))?;
         Ok(Self {
             bytecode,
-            source: Arc::new(ProgramSource { text, entry_point }),
+            source: Arc::new(ProgramSource { text, entry_points }),
             patterns: Arc::default(),
         })
     }
@@ -201,17 +203,18 @@ impl Machine {
         }
     }
 
-    /// The answer of a program about a document; none where it is undefined.
+    /// The answer of an entry point of a program about a document; none where it is undefined.
     pub fn run(
         &mut self,
         program: &Program,
+        entry_point: usize,
         input: &Document,
     ) -> Result<Option<Document>, RegoError> {
-        let answer = self.run_bytecode(program, input)?;
+        let answer = self.run_bytecode(program, entry_point, input)?;
         match self.opinion {
             Opinion::Bytecode => {}
             Opinion::BytecodeAndInterpreter => {
-                let other = interpret(program, input)?;
+                let other = interpret(program, entry_point, input)?;
                 if other != answer {
                     let text = format!("bytecode says {answer:?}, the interpreter {other:?}");
                     return Err(RegoError::Internal(text));
@@ -224,6 +227,7 @@ impl Machine {
     fn run_bytecode(
         &mut self,
         program: &Program,
+        entry_point: usize,
         input: &Document,
     ) -> Result<Option<Document>, RegoError> {
         self.vm.load_program(Arc::clone(&program.bytecode));
@@ -242,7 +246,7 @@ impl Machine {
             });
         let mut answer = self
             .vm
-            .execute_entry_point_by_index(0)
+            .execute_entry_point_by_index(entry_point)
             .map_err(|error| vm_error(&error))?;
         while let (Some(name), Some(argument)) = (
             self.vm.get_host_await_identifier(),
@@ -265,15 +269,17 @@ const CHECK_INTERVAL: NonZeroU32 = match NonZeroU32::new(128) {
 };
 
 /// The interpreter's answer, over the same text.
-fn interpret(program: &Program, input: &Document) -> Result<Option<Document>, RegoError> {
+fn interpret(program: &Program, entry_point: usize, input: &Document) -> Result<Option<Document>, RegoError> {
     let mut engine = engine_with_builtins(&program.patterns)?;
     let internal = |error: String| RegoError::Internal(error);
     engine
         .add_policy("policy.rego".to_owned(), program.source.text.clone())
         .map_err(|error| internal(error.to_string()))?;
     engine.set_input(input.0.clone());
+    let name = program.source.entry_points.get(entry_point);
+    let name = name.ok_or_else(|| internal("no such entry point".to_owned()))?;
     let answer = engine
-        .eval_rule(program.source.entry_point.clone())
+        .eval_rule(name.clone())
         .map_err(|error| internal(error.to_string()))?;
     Ok((answer != Value::Undefined).then_some(Document(answer)))
 }

@@ -1,0 +1,147 @@
+//! Conditions as Rego: the answer is `true`, `false` or `error`, and an error counts only where Kyverno would reach it.
+//!
+//! Values with variables are slots, `{"ok": true, "value": …}` or `{"ok": false}`, that the host fills.
+
+use crate::ast::condition::{Condition, ConditionBlock, Conditions};
+use crate::ast::template::Template;
+use crate::rego::module::{Expression, Rule, Statement};
+
+use super::scope::{Scope, constant};
+
+/// Writes the rules of `conditions` and `name`, whose value is `true`, `false` or `error` as a text.
+pub(super) fn compile(scope: &mut Scope, name: &str, conditions: &Conditions) {
+    let value = match conditions {
+        Conditions::List(list) => {
+            let results = list.iter().map(|one| condition(scope, name, one)).collect();
+            decided(results, "true")
+        }
+        Conditions::Block(one) => block(scope, name, one),
+        Conditions::Blocks(blocks) => {
+            let results = blocks.iter().map(|one| block(scope, name, one)).collect();
+            decided(results, "true")
+        }
+    };
+    scope.rules.push(Rule::value(name, value, Vec::new()));
+}
+
+/// `any` is looked at first, and `all` in any case.
+fn block(scope: &mut Scope, name: &str, block: &ConditionBlock) -> Expression {
+    let mut parts = Vec::new();
+    for (list, neutral) in [(&block.any, "false"), (&block.all, "true")] {
+        if let Some(list) = list {
+            let results = list.iter().map(|one| condition(scope, name, one)).collect();
+            parts.push(decided(results, neutral));
+        }
+    }
+    Expression::call("both", vec![Expression::Array(parts)])
+}
+
+/// The first answer that is not neutral decides.
+fn decided(results: Vec<Expression>, neutral: &str) -> Expression {
+    Expression::call("first_other", vec![Expression::Array(results), Expression::text(neutral)])
+}
+
+/// One comparison, as a rule of its own.
+fn condition(scope: &mut Scope, prefix: &str, condition: &Condition) -> Expression {
+    let name = scope.fresh(prefix);
+    let mut slots = Vec::new();
+    let key = operand(scope, &condition.key, &mut slots);
+    let value = operand(scope, &condition.value, &mut slots);
+    let operator = &condition.operator.value;
+    // In the wrong case an ordering operator never holds; the host function knows that by the name.
+    let written = if operator.exact {
+        operator.operator.name().to_owned()
+    } else {
+        operator.operator.name().to_lowercase()
+    };
+    let call = Expression::call("regent.condition", vec![key, Expression::text(written), value]);
+    let ok = |slot: usize, ok: bool| {
+        let flag = slot_at(slot).field("ok");
+        Statement::Holds(flag.equals(Expression::Bool(ok)))
+    };
+    let known = slots.iter().map(|slot| ok(*slot, true)).collect();
+    scope
+        .rules
+        .push(Rule::value(&name, call, known).at(condition.span));
+    for slot in slots {
+        let rule = Rule::value(&name, Expression::text("error"), vec![ok(slot, false)]);
+        scope.rules.push(rule.at(condition.span));
+    }
+    Expression::name(name)
+}
+
+fn operand(scope: &mut Scope, template: &Template, slots: &mut Vec<usize>) -> Expression {
+    if let Some(value) = template.constant()
+        && depth(&value) < MAX_LITERAL_DEPTH
+    {
+        return constant(&value);
+    }
+    let slot = scope.slot(template);
+    slots.push(slot);
+    slot_at(slot).field("value")
+}
+
+/// Parsing of nested literals takes twice as long for each level: deeper constants come in as values.
+const MAX_LITERAL_DEPTH: usize = 4;
+
+fn depth(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or(0),
+        serde_json::Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// `input.values[slot]`.
+pub(super) fn slot_at(slot: usize) -> Expression {
+    let values = Expression::path(&["input", "values"]);
+    Expression::Index(Box::new(values), Box::new(Expression::count(slot)))
+}
+
+/// The functions that the rules above use.
+pub(super) fn prelude() -> Vec<Rule> {
+    let name = Expression::name;
+    let text = Expression::text;
+    let other = |neutral: Expression| {
+        Expression::Collect(
+            Box::new(name("result")),
+            vec![
+                Statement::Some("result".into(), name("results")),
+                Statement::Holds(name("result").compare(crate::rego::module::Operator::NotEqual, neutral)),
+            ],
+        )
+    };
+    let first = |neutral| {
+        vec![
+            Statement::Assign("others".into(), other(neutral)),
+            Statement::Holds(Expression::call("count", vec![name("others")]).compare(
+                crate::rego::module::Operator::More,
+                Expression::count(0),
+            )),
+        ]
+    };
+    let none = |neutral| {
+        vec![
+            Statement::Assign("others".into(), other(neutral)),
+            Statement::Holds(
+                Expression::call("count", vec![name("others")]).equals(Expression::count(0)),
+            ),
+        ]
+    };
+    let head = || Expression::Index(Box::new(name("others")), Box::new(Expression::count(0)));
+    let within = |value: &str| text(value).compare(crate::rego::module::Operator::In, name("results"));
+    vec![
+        Rule::function("first_other", &["results", "neutral"], head(), first(name("neutral")))
+            .comment("The first result that is not the neutral one."),
+        Rule::function("first_other", &["results", "neutral"], name("neutral"), none(name("neutral"))),
+        Rule::function("both", &["results"], text("error"), vec![Statement::Holds(within("error"))])
+            .comment("Whether all hold; an error is an error even beside one that does not."),
+        Rule::function(
+            "both",
+            &["results"],
+            text("false"),
+            vec![Statement::Holds(within("false")), Statement::Not(within("error"))],
+        ),
+        Rule::function("both", &["results"], text("true"), none(text("true"))),
+    ]
+}

@@ -1,0 +1,461 @@
+//! An entry of `verifyImages` as Rego over verified evidence.
+//!
+//! `used` says which statements answer for each attestation; the host judges the attestation's conditions for each of
+//! them; `verdict` says `pass` or `fail` over both. What is not proven does not pass: nothing here is negated but the
+//! absence of statements of the asked type.
+
+use crate::ast::verify_images::{
+    Attestation, Attestor, AttestorIdentity, AttestorSet, EvidenceType, Keyless, VerifyImages,
+};
+use crate::program::{EvidenceSource, View};
+use crate::rego::module::{Expression, Operator, Rule, Statement};
+use crate::source::Span;
+
+use super::builders;
+use super::scope::{Scope, matches};
+
+/// Predicate types of SLSA provenance, and the name under which either can answer for the other.
+pub(crate) const SLSA_V1: &str = "https://slsa.dev/provenance/v1";
+/// The older one.
+pub(crate) const SLSA_V02: &str = "https://slsa.dev/provenance/v0.2";
+
+const SOURCE_REPOSITORY: &str = "1.3.6.1.4.1.57264.1.12";
+const BUILD_CONFIG: &str = "1.3.6.1.4.1.57264.1.18";
+const WORKFLOW_REPOSITORY: &str = "1.3.6.1.4.1.57264.1.5";
+
+/// What an entry asks the host for.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// Whose evidence: `input.evidence` in this order.
+    pub(super) sources: Vec<EvidenceSource>,
+    /// Which statements are judged by which attestation's conditions: `used` and `input.conditions` in this order.
+    pub(super) views: Vec<View>,
+}
+
+/// How one entry is compiled.
+pub(super) struct Entry<'a> {
+    pub(super) entry: &'a VerifyImages,
+    /// Whether a statement of the other SLSA version may answer.
+    pub(super) version_fallback: bool,
+}
+
+/// Writes `used` and `verdict` for an entry.
+pub(super) fn compile(scope: &mut Scope, entry: &Entry<'_>) -> Asked {
+    let mut asked = Asked::default();
+    let mut demands = Vec::new();
+    for (index, set) in entry.entry.attestors.iter().enumerate() {
+        let name = format!("signed_{index}");
+        for (number, attestor) in set.entries.iter().enumerate() {
+            let source = source(&mut asked, entry.entry, attestor);
+            let mut body = vec![some_in("signature", source, "signatures")];
+            body.extend(stored_as(entry.entry, "signature"));
+            body.extend(signed_by(scope, attestor, "signature"));
+            body.extend(annotated(attestor));
+            let rule = Rule::contains(&name, Expression::count(number), body);
+            scope.rules.push(rule.at(attestor.span));
+        }
+        demands.push(enough(&name, set));
+    }
+    for (index, attestation) in entry.entry.attestations.iter().enumerate() {
+        if attestation.attestors.is_empty() {
+            let view = of_builder(scope, &mut asked, entry, (index, attestation));
+            demands.push(Statement::Holds(satisfied(scope, view, attestation.span)));
+        }
+        for (number, set) in attestation.attestors.iter().enumerate() {
+            let name = format!("attested_{index}_{number}");
+            for (attestor_index, attestor) in set.entries.iter().enumerate() {
+                let view = of_attestor(scope, &mut asked, entry, (index, attestation, attestor));
+                let holds = satisfied(scope, view, attestor.span);
+                let body = vec![Statement::Holds(holds)];
+                let rule = Rule::contains(&name, Expression::count(attestor_index), body);
+                scope.rules.push(rule.at(attestor.span));
+            }
+            demands.push(enough(&name, set));
+        }
+    }
+    finish(scope, &asked, demands);
+    asked
+}
+
+fn finish(scope: &mut Scope, asked: &Asked, demands: Vec<Statement>) {
+    let used = (0..asked.views.len()).map(|view| Expression::name(used_name(view)));
+    scope
+        .rules
+        .push(Rule::value("used", Expression::Array(used.collect()), Vec::new()));
+    let verified = if demands.is_empty() {
+        vec![Statement::Holds(Expression::Bool(true))]
+    } else {
+        demands
+    };
+    scope.rules.push(Rule::holds("verified", verified));
+    let answer = |text: &str, body| Rule::value("verdict", Expression::text(text), body);
+    let holds = vec![Statement::Holds(Expression::name("verified"))];
+    scope.rules.push(answer("pass", holds));
+    scope.rules.push(answer("fail", vec![Statement::Not(Expression::name("verified"))]));
+}
+
+/// `some name in input.evidence[source].list`.
+fn some_in(name: &str, source: usize, list: &str) -> Statement {
+    Statement::Some(name.into(), evidence(source).field(list))
+}
+
+fn evidence(source: usize) -> Expression {
+    let all = Expression::path(&["input", "evidence"]);
+    Expression::Index(Box::new(all), Box::new(Expression::count(source)))
+}
+
+fn used_name(view: usize) -> String {
+    format!("used_{view}")
+}
+
+/// `count(name) >= needed`.
+fn enough(name: &str, set: &AttestorSet) -> Statement {
+    let needed = set.count.as_ref().map_or(set.entries.len(), |count| count.value);
+    let count = Expression::call("count", vec![Expression::name(name)]);
+    Statement::Holds(count.compare(Operator::AtLeast, Expression::count(needed.max(1))))
+}
+
+/// Where an attestor's evidence comes from; equal sources are asked for once, with the keys of all.
+fn source(asked: &mut Asked, entry: &VerifyImages, attestor: &Attestor) -> usize {
+    let repository = attestor.repository.as_ref().or(entry.repository.as_ref());
+    let wanted = EvidenceSource {
+        repository: repository.map(|repository| repository.value.clone()),
+        rekor_url: attestor.rekor.url.as_ref().map(|url| url.value.clone()),
+        keys: Vec::new(),
+    };
+    let found = asked.sources.iter().position(|source| {
+        source.repository == wanted.repository && source.rekor_url == wanted.rekor_url
+    });
+    let index = found.unwrap_or(asked.sources.len());
+    if found.is_none() {
+        asked.sources.push(wanted);
+    }
+    if let (AttestorIdentity::Key(key), Some(source)) =
+        (&attestor.identity, asked.sources.get_mut(index))
+    {
+        source.add_key(key);
+    }
+    index
+}
+
+fn stored_as(entry: &VerifyImages, name: &str) -> Option<Statement> {
+    let wanted = entry.evidence_type.as_ref()?;
+    let format = match wanted.value {
+        EvidenceType::Cosign => "legacy",
+        EvidenceType::SigstoreBundle => "bundle",
+    };
+    let stored = Expression::path(&[name, "format"]);
+    Some(Statement::Holds(stored.equals(Expression::text(format))))
+}
+
+/// Statements that hold where `name` was signed by an attestor, with the proof that it asks for.
+fn signed_by(scope: &mut Scope, attestor: &Attestor, name: &str) -> Vec<Statement> {
+    let mut body = match &attestor.identity {
+        AttestorIdentity::Key(key) => {
+            let used = Expression::path(&[name, "key"]);
+            vec![Statement::Holds(used.equals(Expression::text(&key.spki_sha256)))]
+        }
+        AttestorIdentity::Keyless(keyless) => {
+            let mut body = issued_by(keyless, name);
+            body.extend(named(scope, keyless, name));
+            for extension in &keyless.extensions {
+                let field = certificate(name).field("extensions").field(extension.oid.as_str());
+                body.push(Statement::Holds(Expression::call("is_string", vec![field.clone()])));
+                body.extend(matches(&field, &extension.value.value));
+            }
+            body
+        }
+    };
+    body.extend(proven(scope, attestor, name));
+    body
+}
+
+fn certificate(name: &str) -> Expression {
+    Expression::path(&[name, "certificate"])
+}
+
+fn issued_by(keyless: &Keyless, name: &str) -> Vec<Statement> {
+    let issuer = certificate(name).field("issuer");
+    // A key's signature has no issuer: it never counts for a keyless attestor, whatever the wildcard.
+    let mut body = vec![Statement::Holds(Expression::call("is_string", vec![issuer.clone()]))];
+    if let Some(pattern) = &keyless.issuer {
+        body.extend(matches(&issuer, &pattern.value));
+    }
+    if let Some(pattern) = &keyless.issuer_regexp {
+        body.push(Statement::Holds(regexp(&pattern.value, issuer)));
+    }
+    body
+}
+
+fn regexp(pattern: &str, value: Expression) -> Expression {
+    Expression::call("regex.match", vec![Expression::text(pattern), value])
+}
+
+/// One of the certificate's names is the one that is asked for.
+fn named(scope: &mut Scope, keyless: &Keyless, name: &str) -> Vec<Statement> {
+    let function = scope.fresh("named");
+    let mut body = vec![Statement::Some("subject".into(), certificate("signed").field("subjects"))];
+    body.extend(subject_is(keyless, &Expression::name("subject")));
+    let rule = Rule::function(&function, &["signed"], Expression::Bool(true), body);
+    scope.rules.push(rule.at(keyless.span));
+    vec![Statement::Holds(Expression::call(function, vec![Expression::name(name)]))]
+}
+
+fn subject_is(keyless: &Keyless, value: &Expression) -> Vec<Statement> {
+    let mut body = Vec::new();
+    if let Some(pattern) = &keyless.subject {
+        body.extend(matches(value, &pattern.value));
+    }
+    if let Some(pattern) = &keyless.subject_regexp {
+        body.push(Statement::Holds(regexp(&pattern.value, value.clone())));
+    }
+    body
+}
+
+/// The log and the certificate log, unless the author does without.
+fn proven(scope: &mut Scope, attestor: &Attestor, name: &str) -> Vec<Statement> {
+    let mut body = Vec::new();
+    if !attestor.rekor.ignore_tlog {
+        let function = scope.fresh("logged");
+        let mut logged = vec![Statement::Some("entry".into(), Expression::path(&["signed", "logs"]))];
+        if let Some(key) = &attestor.rekor.public_key {
+            let used = Expression::path(&["entry", "key"]);
+            logged.push(Statement::Holds(used.equals(Expression::text(&key.spki_sha256))));
+        } else {
+            let url = Expression::path(&["entry", "url"]);
+            logged.push(Statement::Holds(Expression::call("is_string", vec![url])));
+        }
+        let rule = Rule::function(&function, &["signed"], Expression::Bool(true), logged);
+        scope.rules.push(rule.at(attestor.span));
+        body.push(Statement::Holds(Expression::call(function, vec![Expression::name(name)])));
+    }
+    let keyless = matches!(attestor.identity, AttestorIdentity::Keyless(_));
+    if keyless && !attestor.ctlog.ignore_sct {
+        let seen = certificate(name).field("sct");
+        body.push(Statement::Holds(seen.equals(Expression::Bool(true))));
+    }
+    body
+}
+
+fn annotated(attestor: &Attestor) -> Vec<Statement> {
+    let mut body = Vec::new();
+    for (key, value) in &attestor.annotations {
+        let field = Expression::path(&["signature", "annotations"]).field(key.value.as_str());
+        body.push(Statement::Holds(Expression::call("is_string", vec![field.clone()])));
+        body.extend(matches(&field, &value.value));
+    }
+    body
+}
+
+/// Statements of an attestation that an attestor of its own signed.
+fn of_attestor(
+    scope: &mut Scope,
+    asked: &mut Asked,
+    entry: &Entry<'_>,
+    (index, attestation, attestor): (usize, &Attestation, &Attestor),
+) -> usize {
+    let source = source(asked, entry.entry, attestor);
+    let candidates = candidates(scope, entry, attestation, source);
+    let view = asked.views.len();
+    asked.views.push(View { attestation: index, sources: vec![source] });
+    let mut body = candidate(&candidates, source);
+    body.extend(stored_as(entry.entry, "statement"));
+    body.extend(signed_by(scope, attestor, "statement"));
+    let element = element(source);
+    scope.rules.push(Rule::contains(used_name(view), element, body).at(attestor.span));
+    view
+}
+
+/// Statements of an attestation without attestors: believed from the builder that they name only, called by whom a
+/// keyless entry of the rule names.
+fn of_builder(
+    scope: &mut Scope,
+    asked: &mut Asked,
+    entry: &Entry<'_>,
+    (index, attestation): (usize, &Attestation),
+) -> usize {
+    let view = asked.views.len();
+    asked.views.push(View { attestation: index, sources: Vec::new() });
+    let slsa = matches!(attestation.predicate_type.value.as_str(), SLSA_V1 | SLSA_V02);
+    let name = used_name(view);
+    let mut sources = Vec::new();
+    let attestors = entry.entry.attestors.iter().flat_map(|set| &set.entries);
+    for attestor in attestors.filter(|_| slsa) {
+        let AttestorIdentity::Keyless(keyless) = &attestor.identity else {
+            continue;
+        };
+        // Without a subject nobody is named as the caller.
+        if keyless.subject.is_none() && keyless.subject_regexp.is_none() {
+            continue;
+        }
+        let source = source(asked, entry.entry, attestor);
+        sources.push(source);
+        let candidates = candidates(scope, entry, attestation, source);
+        let mut body = candidate(&candidates, source);
+        body.extend(stored_as(entry.entry, "statement"));
+        body.extend(issued_by(keyless, "statement"));
+        body.extend(built_by_signer(scope, keyless));
+        body.extend(called_by(scope, keyless));
+        body.extend(proven(scope, attestor, "statement"));
+        let rule = Rule::contains(&name, element(source), body);
+        scope.rules.push(rule.at(attestation.span));
+    }
+    if sources.is_empty() {
+        // Nobody is believed: the set is there, and nothing is in it.
+        let never = vec![Statement::Holds(Expression::Bool(false))];
+        let rule = Rule::contains(&name, Expression::count(0), never);
+        scope.rules.push(rule.at(attestation.span));
+    }
+    if let Some(view) = asked.views.get_mut(view) {
+        view.sources = sources;
+    }
+    view
+}
+
+/// `[source, index]`, which names a statement.
+fn element(source: usize) -> Expression {
+    Expression::Array(vec![Expression::count(source), Expression::name("index")])
+}
+
+fn candidate(candidates: &str, source: usize) -> Vec<Statement> {
+    let statements = evidence(source).field("statements");
+    vec![
+        Statement::Some("index".into(), Expression::name(candidates)),
+        Statement::Assign(
+            "statement".into(),
+            Expression::Index(Box::new(statements), Box::new(Expression::name("index"))),
+        ),
+    ]
+}
+
+/// Statements of the asked type; only where there is none, those of the other SLSA version.
+fn candidates(scope: &mut Scope, entry: &Entry<'_>, attestation: &Attestation, source: usize) -> String {
+    let asked = attestation.predicate_type.value.as_str();
+    let name = scope.fresh("candidates");
+    let of_type = |predicate_type: &str| {
+        let statements = evidence(source).field("statements");
+        let found = Expression::path(&["statement", "predicate_type"]);
+        vec![
+            Statement::SomeIndexed("index".into(), "statement".into(), statements),
+            Statement::Holds(found.equals(Expression::text(predicate_type))),
+        ]
+    };
+    let rule = Rule::contains(&name, Expression::name("index"), of_type(asked));
+    scope.rules.push(rule.at(attestation.predicate_type.span));
+    let other = match asked {
+        SLSA_V1 => SLSA_V02,
+        SLSA_V02 => SLSA_V1,
+        _ => return name,
+    };
+    if entry.version_fallback && uses_builder_only(attestation) {
+        let any = scope.fresh("found");
+        scope.rules.push(Rule::holds(&any, of_type(asked)));
+        let mut body = vec![Statement::Not(Expression::name(any))];
+        body.extend(of_type(other));
+        let rule = Rule::contains(&name, Expression::name("index"), body);
+        scope.rules.push(
+            rule.at(attestation.predicate_type.span)
+                .comment("The other version answers where the asked one is not there at all."),
+        );
+    }
+    name
+}
+
+/// Whether the conditions use nothing of the predicate but `builder`, which both versions have.
+pub(crate) fn uses_builder_only(attestation: &Attestation) -> bool {
+    let Some(conditions) = &attestation.conditions else {
+        return true;
+    };
+    let mut only = true;
+    for condition in conditions.conditions() {
+        for template in [&condition.key, &condition.value] {
+            template.for_each_text(&mut |text| {
+                only &= text.variables().all(|variable| is_builder_path(&variable.expression));
+            });
+        }
+    }
+    only
+}
+
+/// A plain path below `builder`: what cannot be told so simply does not count.
+fn is_builder_path(expression: &str) -> bool {
+    let mut parts = expression.split('.');
+    parts.next() == Some("builder")
+        && parts.all(|part| {
+            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        })
+}
+
+/// The signer is the builder that the predicate names, or the table says that it signs for it.
+fn built_by_signer(scope: &mut Scope, keyless: &Keyless) -> Vec<Statement> {
+    let builder = Expression::path(&["statement", "builder_id"]);
+    let subjects = certificate("statement").field("subjects");
+    let same = vec![Statement::Holds(builder.clone().compare(Operator::In, subjects))];
+    let mut alternatives = vec![same];
+    for known in builders::TABLE {
+        let mut body = vec![
+            Statement::Holds(builder.clone().equals(Expression::text(known.id))),
+            Statement::Holds(certificate("statement").field("issuer").equals(Expression::text(known.issuer))),
+        ];
+        for (oid, value) in known.extensions {
+            let claim = certificate("statement").field("extensions").field(*oid);
+            body.push(Statement::Holds(claim.equals(Expression::text(*value))));
+        }
+        body.extend(named(scope, keyless, "statement"));
+        alternatives.push(body);
+    }
+    scope.any_of("built_by_signer", &["statement"], alternatives)
+}
+
+/// Who called the builder is whom the entry names: by source repository or workflow, or the oldest claim of it.
+fn called_by(scope: &mut Scope, keyless: &Keyless) -> Vec<Statement> {
+    let claim = |oid: &str| certificate("statement").field("extensions").field(oid);
+    let is_there = |oid: &str| Expression::call("is_string", vec![claim(oid)]);
+    let mut alternatives = Vec::new();
+    for oid in [SOURCE_REPOSITORY, BUILD_CONFIG] {
+        let mut body = vec![Statement::Holds(is_there(oid))];
+        body.extend(subject_is(keyless, &claim(oid)));
+        alternatives.push(body);
+    }
+    let url = Expression::call(
+        "concat",
+        vec![
+            Expression::text(""),
+            Expression::Array(vec![Expression::text("https://github.com/"), claim(WORKFLOW_REPOSITORY)]),
+        ],
+    );
+    let mut oldest = vec![
+        Statement::Not(is_there(SOURCE_REPOSITORY)),
+        Statement::Not(is_there(BUILD_CONFIG)),
+        Statement::Holds(is_there(WORKFLOW_REPOSITORY)),
+        Statement::Assign("repository".into(), url),
+    ];
+    oldest.extend(subject_is(keyless, &Expression::name("repository")));
+    alternatives.push(oldest);
+    scope.any_of("called_by", &["statement"], alternatives)
+}
+
+/// A call that holds where a view has statements and the conditions hold for all of them.
+fn satisfied(scope: &mut Scope, view: usize, span: Span) -> Expression {
+    let name = format!("satisfied_{view}");
+    let used = Expression::name(used_name(view));
+    let conditions = Expression::path(&["input", "conditions"]);
+    let of_view = Expression::Index(Box::new(conditions), Box::new(Expression::count(view)));
+    let at = |base: Expression, index: usize| {
+        let element = Expression::Index(Box::new(Expression::name("used")), Box::new(Expression::count(index)));
+        Expression::Index(Box::new(base), Box::new(element))
+    };
+    let result = at(at(of_view, 0), 1);
+    let body = vec![
+        Statement::Holds(
+            Expression::call("count", vec![used.clone()]).compare(Operator::More, Expression::count(0)),
+        ),
+        Statement::Every(
+            "used".into(),
+            used,
+            vec![Statement::Holds(result.equals(Expression::text("true")))],
+        ),
+    ];
+    scope.rules.push(Rule::holds(&name, body).at(span));
+    Expression::name(name)
+}
