@@ -4,8 +4,30 @@
 
 pub mod need;
 
-use crate::response::PolicyResponse;
+mod documents;
+mod facts;
+mod images;
+mod pod_images;
+mod rule;
+mod values;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::admission::AdmissionRequest;
+use crate::ast::ApplyRules;
+use crate::limits;
+use crate::policy_set::PolicySet;
+use crate::program::Body;
+use crate::rego::evaluate::{Machine, Opinion};
+use crate::response::{FailurePolicy, PolicyResponse, RuleResponse, RuleStatus};
+use crate::selection::RuleKey;
+use facts::Facts;
 use need::{Fact, Need, NeedId};
+use rule::Progress;
+
+pub(crate) use images::builder_id;
+pub(crate) use values::Values;
 
 /// Which webhook is being answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,20 +61,146 @@ pub enum Step {
 /// One request on its way through a policy set.
 #[derive(Debug)]
 pub struct Evaluation {
-    _private: (),
+    set: Arc<PolicySet>,
+    request: Arc<AdmissionRequest>,
+    phase: Phase,
+    opinion: Opinion,
+    facts: Facts,
+    /// Rules that may be about the request, and how far they are.
+    rules: Vec<(RuleKey, Progress)>,
 }
 
 impl Evaluation {
-    /// An evaluation of no policies.
-    pub(crate) fn start() -> Self {
-        Self { _private: () }
+    /// An evaluation of the rules that may be about a request.
+    pub(crate) fn start(
+        set: Arc<PolicySet>,
+        request: Arc<AdmissionRequest>,
+        phase: Phase,
+        scope: Scope,
+    ) -> Self {
+        let asked = |key: &RuleKey| is_asked(&set, *key, phase, scope);
+        let keys = set.candidates(&request).into_iter().filter(asked);
+        let rules = keys.map(|key| (key, Progress::Waiting)).collect();
+        Self {
+            set,
+            request,
+            phase,
+            opinion: Opinion::Bytecode,
+            facts: Facts::default(),
+            rules,
+        }
+    }
+
+    /// The same with the interpreter as second opinion: a program on which the two differ is an error of its rule.
+    #[must_use]
+    pub fn with_second_opinion(mut self) -> Self {
+        self.opinion = Opinion::BytecodeAndInterpreter;
+        self
     }
 
     /// Goes on as far as possible.
     pub fn step(&mut self) -> Step {
-        Step::Done(Vec::new())
+        if self.rules.is_empty() {
+            return Step::Done(Vec::new());
+        }
+        let mut machine = Machine::new(self.opinion, limits::PROGRAM);
+        let documents = documents::Documents::new(&self.request);
+        let Self {
+            set,
+            request,
+            phase,
+            facts,
+            rules,
+            ..
+        } = self;
+        let mut context = rule::Context {
+            request,
+            phase: *phase,
+            documents: &documents,
+            machine: &mut machine,
+            facts,
+        };
+        for (key, progress) in rules
+            .iter_mut()
+            .filter(|(_, progress)| is_waiting(progress))
+        {
+            let Some(policy) = set.policies().get(key.0) else {
+                continue;
+            };
+            if let Some(rule) = policy.rules.get(key.1) {
+                *progress = context.evaluate(policy, rule);
+            }
+        }
+        if rules.iter().any(|(_, progress)| is_waiting(progress)) {
+            return Step::Need(facts.outstanding());
+        }
+        Step::Done(self.responses())
     }
 
     /// Hands in an answer; a fact of the wrong kind for its need counts as an error of the rules that asked.
-    pub fn answer(&mut self, _id: NeedId, _fact: Fact) {}
+    pub fn answer(&mut self, id: NeedId, fact: Fact) {
+        self.facts.answer(id, fact);
+    }
+
+    /// The answers by policy; of a policy with `applyRules: One`, none after the first that applied.
+    fn responses(&self) -> Vec<PolicyResponse> {
+        let mut by_policy: BTreeMap<usize, Vec<RuleResponse>> = BTreeMap::new();
+        for (key, progress) in &self.rules {
+            let Some(policy) = self.set.policies().get(key.0) else {
+                continue;
+            };
+            let rules = by_policy.entry(key.0).or_default();
+            let applied = rules.iter().any(|rule| rule.status != RuleStatus::Skip);
+            let ended = applied && policy.ast.apply_rules() == ApplyRules::One;
+            match progress {
+                Progress::Answered(response) if !ended => rules.push(response.clone()),
+                Progress::Answered(_) | Progress::NotAbout | Progress::Waiting => {}
+            }
+        }
+        by_policy
+            .into_iter()
+            .filter(|(_, rules)| !rules.is_empty())
+            .filter_map(|(index, rules)| {
+                let policy = &self.set.policies().get(index)?.ast;
+                Some(PolicyResponse {
+                    policy: policy.name.value.clone(),
+                    namespace: policy
+                        .namespace
+                        .as_ref()
+                        .map(|namespace| namespace.value.clone()),
+                    failure_policy: policy.failure_policy(),
+                    emit_warning: policy.emit_warning(),
+                    rules,
+                })
+            })
+            .collect()
+    }
 }
+
+fn is_waiting(progress: &Progress) -> bool {
+    matches!(progress, Progress::Waiting)
+}
+
+/// Whether a webhook asks a rule: by its policy's failure policy, and by what the phase is for.
+fn is_asked(set: &PolicySet, (policy, rule): RuleKey, phase: Phase, scope: Scope) -> bool {
+    let Some(policy) = set.policies().get(policy) else {
+        return false;
+    };
+    let in_scope = match scope {
+        Scope::All => true,
+        Scope::FailurePolicyFail => policy.ast.failure_policy() == FailurePolicy::Fail,
+        Scope::FailurePolicyIgnore => policy.ast.failure_policy() == FailurePolicy::Ignore,
+    };
+    let in_phase = policy
+        .rules
+        .get(rule)
+        .is_some_and(|rule| match (phase, &rule.body) {
+            (Phase::Mutate, Body::Validate(_)) => false,
+            (Phase::Mutate | Phase::Validate, Body::VerifyImages(_))
+            | (Phase::Validate, Body::Validate(_)) => true,
+        });
+    in_scope && in_phase && policy.ast.admission()
+}
+
+#[cfg(test)]
+mod tests;

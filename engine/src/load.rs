@@ -8,7 +8,7 @@ use crate::ast::{Checked, Policy};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::policy_set::PolicySet;
 use crate::source::Source;
-use crate::{autogen, check, parse, yaml};
+use crate::{autogen, check, compile, parse, yaml};
 
 /// What the host knows and policies are checked against.
 #[derive(Debug, Clone, Default)]
@@ -87,9 +87,17 @@ fn duplicate(policy: &Policy, earlier: &str) -> Diagnostic {
 }
 
 /// Loads policies; one with errors is left out and its diagnostics say why, the others are loaded.
-pub fn load(_sources: &[Arc<Source>], _environment: &Environment) -> Loaded {
+pub fn load(sources: &[Arc<Source>], environment: &Environment) -> Loaded {
+    let (checked, mut diagnostics) = front(sources, environment);
+    let mut policies = Vec::new();
+    for policy in &checked {
+        match compile::compile(policy) {
+            Ok(policy) => policies.push(policy),
+            Err(diagnostic) => diagnostics.push(diagnostic),
+        }
+    }
     Loaded {
-        policies: Arc::new(PolicySet::default()),
-        diagnostics: Vec::new(),
+        policies: Arc::new(PolicySet::new(policies)),
+        diagnostics,
     }
 }

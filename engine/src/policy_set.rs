@@ -4,26 +4,49 @@ use std::sync::Arc;
 
 use crate::admission::AdmissionRequest;
 use crate::evaluation::{Evaluation, Phase, Scope};
+use crate::program::Policy;
+use crate::selection::{RuleKey, Selection};
 
 /// Compiled policies, indexed by kind and operation.
 #[derive(Debug, Default)]
 pub struct PolicySet {
-    _private: (),
+    policies: Vec<Policy>,
+    selection: Selection,
 }
 
 impl PolicySet {
+    /// Indexes compiled policies.
+    pub fn new(policies: Vec<Policy>) -> Self {
+        let selection = Selection::new(&policies);
+        Self {
+            policies,
+            selection,
+        }
+    }
+
     /// Starts an evaluation of `request`.
     pub fn evaluate(
         self: &Arc<Self>,
-        _request: Arc<AdmissionRequest>,
-        _phase: Phase,
-        _scope: Scope,
+        request: Arc<AdmissionRequest>,
+        phase: Phase,
+        scope: Scope,
     ) -> Evaluation {
-        Evaluation::start()
+        Evaluation::start(Arc::clone(self), request, phase, scope)
     }
 
     /// The longest `webhookTimeoutSeconds` of any policy.
     pub fn timeout_seconds(&self) -> Option<u32> {
-        None
+        let seconds = |policy: &Policy| policy.ast.webhook_timeout_seconds();
+        self.policies.iter().filter_map(seconds).max()
+    }
+
+    /// The policies, in the order of loading.
+    pub fn policies(&self) -> &[Policy] {
+        &self.policies
+    }
+
+    /// Rules that may be about a request, in the order of the policies.
+    pub(crate) fn candidates(&self, request: &AdmissionRequest) -> Vec<RuleKey> {
+        self.selection.candidates(&self.policies, request)
     }
 }

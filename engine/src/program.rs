@@ -68,8 +68,8 @@ pub struct ImageEntry {
     pub sources: Vec<EvidenceSource>,
     /// Which statements are judged by which attestation's conditions.
     pub views: Vec<View>,
-    /// Values of each attestation's conditions; none where it has none.
-    pub condition_slots: Vec<Option<Vec<Template>>>,
+    /// Values of each attestation's conditions.
+    pub condition_slots: Vec<Vec<Template>>,
 }
 
 /// Statements that are judged by the conditions of one attestation.

@@ -4,7 +4,7 @@
 
 use crate::ast::condition::{Condition, ConditionBlock, Conditions};
 use crate::ast::template::Template;
-use crate::rego::module::{Expression, Rule, Statement};
+use crate::rego::module::{Expression, Operator, Rule, Statement};
 
 use super::scope::{Scope, constant};
 
@@ -38,7 +38,10 @@ fn block(scope: &mut Scope, name: &str, block: &ConditionBlock) -> Expression {
 
 /// The first answer that is not neutral decides.
 fn decided(results: Vec<Expression>, neutral: &str) -> Expression {
-    Expression::call("first_other", vec![Expression::Array(results), Expression::text(neutral)])
+    Expression::call(
+        "first_other",
+        vec![Expression::Array(results), Expression::text(neutral)],
+    )
 }
 
 /// One comparison, as a rule of its own.
@@ -54,7 +57,10 @@ fn condition(scope: &mut Scope, prefix: &str, condition: &Condition) -> Expressi
     } else {
         operator.operator.name().to_lowercase()
     };
-    let call = Expression::call("regent.condition", vec![key, Expression::text(written), value]);
+    let call = Expression::call(
+        "regent.condition",
+        vec![key, Expression::text(written), value],
+    );
     let ok = |slot: usize, ok: bool| {
         let flag = slot_at(slot).field("ok");
         Statement::Holds(flag.equals(Expression::Bool(ok)))
@@ -100,48 +106,59 @@ pub(super) fn slot_at(slot: usize) -> Expression {
 
 /// The functions that the rules above use.
 pub(super) fn prelude() -> Vec<Rule> {
-    let name = Expression::name;
-    let text = Expression::text;
-    let other = |neutral: Expression| {
-        Expression::Collect(
-            Box::new(name("result")),
-            vec![
-                Statement::Some("result".into(), name("results")),
-                Statement::Holds(name("result").compare(crate::rego::module::Operator::NotEqual, neutral)),
-            ],
-        )
-    };
-    let first = |neutral| {
-        vec![
-            Statement::Assign("others".into(), other(neutral)),
-            Statement::Holds(Expression::call("count", vec![name("others")]).compare(
-                crate::rego::module::Operator::More,
-                Expression::count(0),
-            )),
-        ]
-    };
-    let none = |neutral| {
-        vec![
-            Statement::Assign("others".into(), other(neutral)),
-            Statement::Holds(
-                Expression::call("count", vec![name("others")]).equals(Expression::count(0)),
-            ),
-        ]
-    };
-    let head = || Expression::Index(Box::new(name("others")), Box::new(Expression::count(0)));
-    let within = |value: &str| text(value).compare(crate::rego::module::Operator::In, name("results"));
+    let head = Expression::Index(
+        Box::new(Expression::name("others")),
+        Box::new(Expression::count(0)),
+    );
+    let neutral = || Expression::name("neutral");
+    let function =
+        |name: &str, arguments: &[&str], value, body| Rule::function(name, arguments, value, body);
+    let two: &[&str] = &["results", "neutral"];
+    let all_true = others(Expression::text("true"), Operator::Equal);
+    let error = || within("error");
     vec![
-        Rule::function("first_other", &["results", "neutral"], head(), first(name("neutral")))
+        function("first_other", two, head, others(neutral(), Operator::More))
             .comment("The first result that is not the neutral one."),
-        Rule::function("first_other", &["results", "neutral"], name("neutral"), none(name("neutral"))),
-        Rule::function("both", &["results"], text("error"), vec![Statement::Holds(within("error"))])
-            .comment("Whether all hold; an error is an error even beside one that does not."),
-        Rule::function(
+        function(
+            "first_other",
+            two,
+            neutral(),
+            others(neutral(), Operator::Equal),
+        ),
+        function(
             "both",
             &["results"],
-            text("false"),
-            vec![Statement::Holds(within("false")), Statement::Not(within("error"))],
+            Expression::text("error"),
+            vec![Statement::Holds(error())],
+        )
+        .comment("Whether all hold; an error is one also beside what does not hold."),
+        function(
+            "both",
+            &["results"],
+            Expression::text("false"),
+            vec![Statement::Holds(within("false")), Statement::Not(error())],
         ),
-        Rule::function("both", &["results"], text("true"), none(text("true"))),
+        function("both", &["results"], Expression::text("true"), all_true),
     ]
+}
+
+/// The results that are not neutral, and how their number is to zero.
+fn others(neutral: Expression, operator: Operator) -> Vec<Statement> {
+    let result = || Expression::name("result");
+    let body = vec![
+        Statement::Some("result".into(), Expression::name("results")),
+        Statement::Holds(result().compare(Operator::NotEqual, neutral)),
+    ];
+    let count = Expression::call("count", vec![Expression::name("others")]);
+    vec![
+        Statement::Assign(
+            "others".into(),
+            Expression::Collect(Box::new(result()), body),
+        ),
+        Statement::Holds(count.compare(operator, Expression::count(0))),
+    ]
+}
+
+fn within(result: &str) -> Expression {
+    Expression::text(result).compare(Operator::In, Expression::name("results"))
 }

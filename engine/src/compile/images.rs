@@ -79,9 +79,11 @@ pub(super) fn compile(scope: &mut Scope, entry: &Entry<'_>) -> Asked {
 
 fn finish(scope: &mut Scope, asked: &Asked, demands: Vec<Statement>) {
     let used = (0..asked.views.len()).map(|view| Expression::name(used_name(view)));
-    scope
-        .rules
-        .push(Rule::value("used", Expression::Array(used.collect()), Vec::new()));
+    scope.rules.push(Rule::value(
+        "used",
+        Expression::Array(used.collect()),
+        Vec::new(),
+    ));
     let verified = if demands.is_empty() {
         vec![Statement::Holds(Expression::Bool(true))]
     } else {
@@ -91,7 +93,10 @@ fn finish(scope: &mut Scope, asked: &Asked, demands: Vec<Statement>) {
     let answer = |text: &str, body| Rule::value("verdict", Expression::text(text), body);
     let holds = vec![Statement::Holds(Expression::name("verified"))];
     scope.rules.push(answer("pass", holds));
-    scope.rules.push(answer("fail", vec![Statement::Not(Expression::name("verified"))]));
+    scope.rules.push(answer(
+        "fail",
+        vec![Statement::Not(Expression::name("verified"))],
+    ));
 }
 
 /// `some name in input.evidence[source].list`.
@@ -110,7 +115,10 @@ fn used_name(view: usize) -> String {
 
 /// `count(name) >= needed`.
 fn enough(name: &str, set: &AttestorSet) -> Statement {
-    let needed = set.count.as_ref().map_or(set.entries.len(), |count| count.value);
+    let needed = set
+        .count
+        .as_ref()
+        .map_or(set.entries.len(), |count| count.value);
     let count = Expression::call("count", vec![Expression::name(name)]);
     Statement::Holds(count.compare(Operator::AtLeast, Expression::count(needed.max(1))))
 }
@@ -153,14 +161,21 @@ fn signed_by(scope: &mut Scope, attestor: &Attestor, name: &str) -> Vec<Statemen
     let mut body = match &attestor.identity {
         AttestorIdentity::Key(key) => {
             let used = Expression::path(&[name, "key"]);
-            vec![Statement::Holds(used.equals(Expression::text(&key.spki_sha256)))]
+            vec![Statement::Holds(
+                used.equals(Expression::text(&key.spki_sha256)),
+            )]
         }
         AttestorIdentity::Keyless(keyless) => {
             let mut body = issued_by(keyless, name);
             body.extend(named(scope, keyless, name));
             for extension in &keyless.extensions {
-                let field = certificate(name).field("extensions").field(extension.oid.as_str());
-                body.push(Statement::Holds(Expression::call("is_string", vec![field.clone()])));
+                let field = certificate(name)
+                    .field("extensions")
+                    .field(extension.oid.as_str());
+                body.push(Statement::Holds(Expression::call(
+                    "is_string",
+                    vec![field.clone()],
+                )));
                 body.extend(matches(&field, &extension.value.value));
             }
             body
@@ -177,7 +192,10 @@ fn certificate(name: &str) -> Expression {
 fn issued_by(keyless: &Keyless, name: &str) -> Vec<Statement> {
     let issuer = certificate(name).field("issuer");
     // A key's signature has no issuer: it never counts for a keyless attestor, whatever the wildcard.
-    let mut body = vec![Statement::Holds(Expression::call("is_string", vec![issuer.clone()]))];
+    let mut body = vec![Statement::Holds(Expression::call(
+        "is_string",
+        vec![issuer.clone()],
+    ))];
     if let Some(pattern) = &keyless.issuer {
         body.extend(matches(&issuer, &pattern.value));
     }
@@ -194,11 +212,17 @@ fn regexp(pattern: &str, value: Expression) -> Expression {
 /// One of the certificate's names is the one that is asked for.
 fn named(scope: &mut Scope, keyless: &Keyless, name: &str) -> Vec<Statement> {
     let function = scope.fresh("named");
-    let mut body = vec![Statement::Some("subject".into(), certificate("signed").field("subjects"))];
+    let mut body = vec![Statement::Some(
+        "subject".into(),
+        certificate("signed").field("subjects"),
+    )];
     body.extend(subject_is(keyless, &Expression::name("subject")));
     let rule = Rule::function(&function, &["signed"], Expression::Bool(true), body);
     scope.rules.push(rule.at(keyless.span));
-    vec![Statement::Holds(Expression::call(function, vec![Expression::name(name)]))]
+    vec![Statement::Holds(Expression::call(
+        function,
+        vec![Expression::name(name)],
+    ))]
 }
 
 fn subject_is(keyless: &Keyless, value: &Expression) -> Vec<Statement> {
@@ -217,17 +241,25 @@ fn proven(scope: &mut Scope, attestor: &Attestor, name: &str) -> Vec<Statement> 
     let mut body = Vec::new();
     if !attestor.rekor.ignore_tlog {
         let function = scope.fresh("logged");
-        let mut logged = vec![Statement::Some("entry".into(), Expression::path(&["signed", "logs"]))];
+        let mut logged = vec![Statement::Some(
+            "entry".into(),
+            Expression::path(&["signed", "logs"]),
+        )];
         if let Some(key) = &attestor.rekor.public_key {
             let used = Expression::path(&["entry", "key"]);
-            logged.push(Statement::Holds(used.equals(Expression::text(&key.spki_sha256))));
+            logged.push(Statement::Holds(
+                used.equals(Expression::text(&key.spki_sha256)),
+            ));
         } else {
             let url = Expression::path(&["entry", "url"]);
             logged.push(Statement::Holds(Expression::call("is_string", vec![url])));
         }
         let rule = Rule::function(&function, &["signed"], Expression::Bool(true), logged);
         scope.rules.push(rule.at(attestor.span));
-        body.push(Statement::Holds(Expression::call(function, vec![Expression::name(name)])));
+        body.push(Statement::Holds(Expression::call(
+            function,
+            vec![Expression::name(name)],
+        )));
     }
     let keyless = matches!(attestor.identity, AttestorIdentity::Keyless(_));
     if keyless && !attestor.ctlog.ignore_sct {
@@ -241,7 +273,10 @@ fn annotated(attestor: &Attestor) -> Vec<Statement> {
     let mut body = Vec::new();
     for (key, value) in &attestor.annotations {
         let field = Expression::path(&["signature", "annotations"]).field(key.value.as_str());
-        body.push(Statement::Holds(Expression::call("is_string", vec![field.clone()])));
+        body.push(Statement::Holds(Expression::call(
+            "is_string",
+            vec![field.clone()],
+        )));
         body.extend(matches(&field, &value.value));
     }
     body
@@ -257,12 +292,17 @@ fn of_attestor(
     let source = source(asked, entry.entry, attestor);
     let candidates = candidates(scope, entry, attestation, source);
     let view = asked.views.len();
-    asked.views.push(View { attestation: index, sources: vec![source] });
+    asked.views.push(View {
+        attestation: index,
+        sources: vec![source],
+    });
     let mut body = candidate(&candidates, source);
     body.extend(stored_as(entry.entry, "statement"));
     body.extend(signed_by(scope, attestor, "statement"));
     let element = element(source);
-    scope.rules.push(Rule::contains(used_name(view), element, body).at(attestor.span));
+    scope
+        .rules
+        .push(Rule::contains(used_name(view), element, body).at(attestor.span));
     view
 }
 
@@ -275,8 +315,14 @@ fn of_builder(
     (index, attestation): (usize, &Attestation),
 ) -> usize {
     let view = asked.views.len();
-    asked.views.push(View { attestation: index, sources: Vec::new() });
-    let slsa = matches!(attestation.predicate_type.value.as_str(), SLSA_V1 | SLSA_V02);
+    asked.views.push(View {
+        attestation: index,
+        sources: Vec::new(),
+    });
+    let slsa = matches!(
+        attestation.predicate_type.value.as_str(),
+        SLSA_V1 | SLSA_V02
+    );
     let name = used_name(view);
     let mut sources = Vec::new();
     let attestors = entry.entry.attestors.iter().flat_map(|set| &set.entries);
@@ -329,7 +375,12 @@ fn candidate(candidates: &str, source: usize) -> Vec<Statement> {
 }
 
 /// Statements of the asked type; only where there is none, those of the other SLSA version.
-fn candidates(scope: &mut Scope, entry: &Entry<'_>, attestation: &Attestation, source: usize) -> String {
+fn candidates(
+    scope: &mut Scope,
+    entry: &Entry<'_>,
+    attestation: &Attestation,
+    source: usize,
+) -> String {
     let asked = attestation.predicate_type.value.as_str();
     let name = scope.fresh("candidates");
     let of_type = |predicate_type: &str| {
@@ -370,7 +421,9 @@ pub(crate) fn uses_builder_only(attestation: &Attestation) -> bool {
     for condition in conditions.conditions() {
         for template in [&condition.key, &condition.value] {
             template.for_each_text(&mut |text| {
-                only &= text.variables().all(|variable| is_builder_path(&variable.expression));
+                only &= text
+                    .variables()
+                    .all(|variable| is_builder_path(&variable.expression));
             });
         }
     }
@@ -382,7 +435,10 @@ fn is_builder_path(expression: &str) -> bool {
     let mut parts = expression.split('.');
     parts.next() == Some("builder")
         && parts.all(|part| {
-            !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         })
 }
 
@@ -390,12 +446,18 @@ fn is_builder_path(expression: &str) -> bool {
 fn built_by_signer(scope: &mut Scope, keyless: &Keyless) -> Vec<Statement> {
     let builder = Expression::path(&["statement", "builder_id"]);
     let subjects = certificate("statement").field("subjects");
-    let same = vec![Statement::Holds(builder.clone().compare(Operator::In, subjects))];
+    let same = vec![Statement::Holds(
+        builder.clone().compare(Operator::In, subjects),
+    )];
     let mut alternatives = vec![same];
     for known in builders::TABLE {
         let mut body = vec![
             Statement::Holds(builder.clone().equals(Expression::text(known.id))),
-            Statement::Holds(certificate("statement").field("issuer").equals(Expression::text(known.issuer))),
+            Statement::Holds(
+                certificate("statement")
+                    .field("issuer")
+                    .equals(Expression::text(known.issuer)),
+            ),
         ];
         for (oid, value) in known.extensions {
             let claim = certificate("statement").field("extensions").field(*oid);
@@ -421,7 +483,10 @@ fn called_by(scope: &mut Scope, keyless: &Keyless) -> Vec<Statement> {
         "concat",
         vec![
             Expression::text(""),
-            Expression::Array(vec![Expression::text("https://github.com/"), claim(WORKFLOW_REPOSITORY)]),
+            Expression::Array(vec![
+                Expression::text("https://github.com/"),
+                claim(WORKFLOW_REPOSITORY),
+            ]),
         ],
     );
     let mut oldest = vec![
@@ -442,13 +507,17 @@ fn satisfied(scope: &mut Scope, view: usize, span: Span) -> Expression {
     let conditions = Expression::path(&["input", "conditions"]);
     let of_view = Expression::Index(Box::new(conditions), Box::new(Expression::count(view)));
     let at = |base: Expression, index: usize| {
-        let element = Expression::Index(Box::new(Expression::name("used")), Box::new(Expression::count(index)));
+        let element = Expression::Index(
+            Box::new(Expression::name("used")),
+            Box::new(Expression::count(index)),
+        );
         Expression::Index(Box::new(base), Box::new(element))
     };
     let result = at(at(of_view, 0), 1);
     let body = vec![
         Statement::Holds(
-            Expression::call("count", vec![used.clone()]).compare(Operator::More, Expression::count(0)),
+            Expression::call("count", vec![used.clone()])
+                .compare(Operator::More, Expression::count(0)),
         ),
         Statement::Every(
             "used".into(),

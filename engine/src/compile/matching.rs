@@ -4,8 +4,8 @@
 //! here is undefined but for what is absent.
 
 use crate::ast::matching::{
-    Combination, Filter, Filters, Kind, Requirement, Resources, Selector, SelectorOperator, Subject,
-    SubjectKind,
+    Combination, Filter, Filters, Kind, Requirement, Resources, Selector, SelectorOperator,
+    Subject, SubjectKind,
 };
 use crate::rego::module::{Expression, Operator, Rule, Statement};
 
@@ -91,7 +91,9 @@ fn body_of(scope: &mut Scope, side: Side, filter: &Filter) -> Vec<Statement> {
     if filter.names_users() {
         let user = of_user(scope, filter);
         // Where there is no request there is no user: a match then does not ask for one, an exclusion never excludes.
-        let nobody = vec![Statement::Holds(subject("has_user").equals(Expression::Bool(false)))];
+        let nobody = vec![Statement::Holds(
+            subject("has_user").equals(Expression::Bool(false)),
+        )];
         match side {
             Side::Match => body.extend(scope.any_of("user", &[], vec![nobody, user])),
             Side::Exclude => body.extend(user),
@@ -103,7 +105,10 @@ fn body_of(scope: &mut Scope, side: Side, filter: &Filter) -> Vec<Statement> {
 fn of_resources(scope: &mut Scope, resources: &Resources) -> Vec<Statement> {
     let mut body = Vec::new();
     if !resources.operations.is_empty() {
-        let operations = resources.operations.iter().map(|operation| operation.value.name());
+        let operations = resources
+            .operations
+            .iter()
+            .map(|operation| operation.value.name());
         body.extend(scope.matches_one(&subject("operation"), &[], operations));
     }
     if !resources.kinds.is_empty() {
@@ -118,7 +123,12 @@ fn of_resources(scope: &mut Scope, resources: &Resources) -> Vec<Statement> {
         body.extend(scope.matches_one(&subject("namespace"), &[], namespaces));
     }
     for (key, value) in &resources.annotations {
-        body.extend(pair(scope, &subject("annotations"), &key.value, &value.value));
+        body.extend(pair(
+            scope,
+            &subject("annotations"),
+            &key.value,
+            &value.value,
+        ));
     }
     if let Some(selector) = &resources.selector {
         body.extend(of_selector(scope, &subject("labels"), selector));
@@ -134,7 +144,10 @@ fn of_resources(scope: &mut Scope, resources: &Resources) -> Vec<Statement> {
 
 fn of_kinds(scope: &mut Scope, kinds: &[Kind]) -> Vec<Statement> {
     let simple = kinds.iter().all(|kind| {
-        kind.group == "*" && kind.version == "*" && kind.subresource.is_empty() && !kind.kind.contains(['*', '?'])
+        kind.group == "*"
+            && kind.version == "*"
+            && kind.subresource.is_empty()
+            && !kind.kind.contains(['*', '?'])
     });
     if simple {
         let names = kinds.iter().map(|kind| kind.kind.as_str());
@@ -170,7 +183,11 @@ fn of_subresource(pattern: &str) -> Vec<Statement> {
 fn pair(scope: &mut Scope, map: &Expression, key: &str, value: &str) -> Vec<Statement> {
     if key.contains(['*', '?']) {
         let name = scope.fresh("pair");
-        let mut body = vec![Statement::SomeIndexed("key".into(), "value".into(), map.clone())];
+        let mut body = vec![Statement::SomeIndexed(
+            "key".into(),
+            "value".into(),
+            map.clone(),
+        )];
         body.extend(matches(&Expression::name("key"), key));
         body.extend(matches(&Expression::name("value"), value));
         scope.rules.push(Rule::holds(&name, body));
@@ -209,12 +226,21 @@ fn of_requirement(labels: &Expression, requirement: &Requirement) -> Statement {
 
 /// All kinds of user conditions that are given must hold; of each, one entry is enough.
 fn of_user(scope: &mut Scope, filter: &Filter) -> Vec<Statement> {
-    let mut body = vec![Statement::Holds(subject("has_user").equals(Expression::Bool(true)))];
+    let mut body = vec![Statement::Holds(
+        subject("has_user").equals(Expression::Bool(true)),
+    )];
     if !filter.subjects.is_empty() {
-        let alternatives = filter.subjects.iter().map(|one| of_subject(scope, one)).collect();
+        let alternatives = filter
+            .subjects
+            .iter()
+            .map(|one| of_subject(scope, one))
+            .collect();
         body.extend(scope.any_of("subject", &[], alternatives));
     }
-    for (field, roles) in [("roles", &filter.roles), ("cluster_roles", &filter.cluster_roles)] {
+    for (field, roles) in [
+        ("roles", &filter.roles),
+        ("cluster_roles", &filter.cluster_roles),
+    ] {
         if !roles.is_empty() {
             let name = scope.fresh(field);
             let patterns = roles.iter().map(|role| role.value.as_str());
@@ -231,7 +257,10 @@ fn of_subject(scope: &mut Scope, one: &Subject) -> Vec<Statement> {
     match one.kind {
         SubjectKind::User => some_match(&subject("user"), &one.name.value),
         SubjectKind::ServiceAccount => {
-            let namespace = one.namespace.as_ref().map_or("", |namespace| namespace.value.as_str());
+            let namespace = one
+                .namespace
+                .as_ref()
+                .map_or("", |namespace| namespace.value.as_str());
             let name = format!("system:serviceaccount:{namespace}:{}", one.name.value);
             some_match(&subject("user"), &name)
         }

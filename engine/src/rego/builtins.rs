@@ -67,7 +67,9 @@ pub const BUILTINS: [Builtin; 3] = [
 /// else `"fail"`; of a list all elements must be.
 fn scalar_status(arguments: &[Value], patterns: &Patterns) -> Value {
     match arguments {
-        [Value::Array(items), pattern] if items.iter().all(|item| patterns.matches(pattern, item)) => {
+        [Value::Array(items), pattern]
+            if items.iter().all(|item| patterns.matches(pattern, item)) =>
+        {
             Value::from("pass")
         }
         [Value::Array(_), _] => Value::from("fail"),

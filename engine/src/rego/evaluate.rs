@@ -140,12 +140,8 @@ impl Program {
             .iter()
             .map(|builtin| (builtin.name, usize::from(builtin.arity)))
             .collect();
-        let bytecode = Compiler::compile_from_policy_with_host_await(
-            &compiled,
-            &names,
-            &awaited,
-        )
-        .map_err(|error| internal(error.to_string()))?;
+        let bytecode = Compiler::compile_from_policy_with_host_await(&compiled, &names, &awaited)
+            .map_err(|error| internal(error.to_string()))?;
         Ok(Self {
             bytecode,
             source: Arc::new(ProgramSource { text, entry_points }),
@@ -269,7 +265,11 @@ const CHECK_INTERVAL: NonZeroU32 = match NonZeroU32::new(128) {
 };
 
 /// The interpreter's answer, over the same text.
-fn interpret(program: &Program, entry_point: usize, input: &Document) -> Result<Option<Document>, RegoError> {
+fn interpret(
+    program: &Program,
+    entry_point: usize,
+    input: &Document,
+) -> Result<Option<Document>, RegoError> {
     let mut engine = engine_with_builtins(&program.patterns)?;
     let internal = |error: String| RegoError::Internal(error);
     engine

@@ -1,0 +1,255 @@
+//! Checked policies become programs.
+//!
+//! From here on nothing knows YAML. A rule's module has the rules `selected` and `preconditions`, and `verdict` for
+//! `validate`; each entry of `verifyImages` has a module of its own, over evidence. Compiling a checked policy fails only
+//! by a defect, which is an `internal-error`, or where a checked construct has no program yet, by name.
+
+mod builders;
+mod condition;
+mod images;
+mod matching;
+mod pattern;
+mod scope;
+mod validate;
+
+pub(crate) use images::{SLSA_V1, SLSA_V02, uses_builder_only};
+
+use std::sync::Arc;
+
+use crate::ast::{self, Checked, PolicyKind, RuleBody};
+use crate::diagnostic::{Code, Diagnostic, Label, Severity};
+use crate::program::{Body, Candidates, EvidenceSource, ImageEntry, Policy, Rule};
+use crate::rego::evaluate::{Program, RegoError};
+use crate::rego::module::{self, Expression, Module};
+use crate::rego::writer;
+use crate::source::Span;
+
+use scope::Scope;
+
+/// Compiles a policy.
+pub fn compile(checked: &Checked) -> Result<Policy, Diagnostic> {
+    let policy = Arc::new(checked.policy().clone());
+    let mut rules = Vec::new();
+    for (index, rule) in policy.rules.iter().enumerate() {
+        let compiled = compile_rule(&policy, index, rule);
+        rules.push(compiled.map_err(|error| internal(&policy, rule.span, &error))?);
+    }
+    Ok(Policy { ast: policy, rules })
+}
+
+/// A defect, shown at the rule that it came from.
+fn internal(policy: &ast::Policy, span: Span, error: &RegoError) -> Diagnostic {
+    Diagnostic {
+        code: Code::InternalError,
+        severity: Severity::Error,
+        message: format!("the rule compiled to something that does not run: {error}"),
+        source: Arc::clone(&policy.source),
+        labels: vec![Label {
+            span,
+            text: String::new(),
+        }],
+        help: Some("this is a defect of Regent: please report it with the policy".to_owned()),
+    }
+}
+
+fn compile_rule(policy: &ast::Policy, index: usize, rule: &ast::Rule) -> Result<Rule, RegoError> {
+    let mut scope = Scope::default();
+    let namespace = confined_to(policy);
+    matching::compile(&mut scope, &rule.matches, rule.excludes.as_ref(), namespace);
+    let mut functions = false;
+    if let Some(preconditions) = &rule.preconditions {
+        condition::compile(&mut scope, "preconditions", preconditions);
+        functions = true;
+    } else {
+        let always = module::Rule::value("preconditions", Expression::text("true"), Vec::new());
+        scope.rules.push(always);
+    }
+    let precondition_slots = std::mem::take(&mut scope.slots);
+    let mut entry_points = vec!["selected", "preconditions"];
+    let body = match &rule.body {
+        RuleBody::Validate(validate) => {
+            functions |= validate::compile(&mut scope, validate);
+            entry_points.push("verdict");
+            Body::Validate(std::mem::take(&mut scope.slots))
+        }
+        RuleBody::VerifyImages(entries) => Body::VerifyImages(
+            entries
+                .iter()
+                .enumerate()
+                .map(|(number, entry)| compile_images(policy, rule, number, entry))
+                .collect::<Result<_, _>>()?,
+        ),
+    };
+    if functions {
+        scope.rules.extend(condition::prelude());
+    }
+    let package = package(policy, rule, None);
+    Ok(Rule {
+        index,
+        candidates: candidates(rule, namespace),
+        needs_namespace_labels: needs_namespace_labels(policy, rule),
+        program: program(policy, rule.span, package, &mut scope, &entry_points)?,
+        precondition_slots,
+        body,
+    })
+}
+
+fn compile_images(
+    policy: &ast::Policy,
+    rule: &ast::Rule,
+    number: usize,
+    entry: &ast::verify_images::VerifyImages,
+) -> Result<ImageEntry, RegoError> {
+    let mut scope = Scope::default();
+    let mut asked = images::compile(
+        &mut scope,
+        &images::Entry {
+            entry,
+            version_fallback: policy.slsa_version_fallback(),
+        },
+    );
+    let mut entry_points = vec!["used".to_owned(), "verdict".to_owned()];
+    let mut condition_slots = Vec::new();
+    for (index, attestation) in entry.attestations.iter().enumerate() {
+        let name = format!("conditions_{index}");
+        if let Some(conditions) = &attestation.conditions {
+            condition::compile(&mut scope, &name, conditions);
+        } else {
+            let always = module::Rule::value(&name, Expression::text("true"), Vec::new());
+            scope.rules.push(always.at(attestation.span));
+        }
+        entry_points.push(name);
+        condition_slots.push(std::mem::take(&mut scope.slots));
+    }
+    scope.rules.extend(condition::prelude());
+    if asked.sources.is_empty() {
+        asked.sources.push(EvidenceSource {
+            repository: entry.repository.as_ref().map(|text| text.value.clone()),
+            rekor_url: None,
+            keys: Vec::new(),
+        });
+    }
+    let package = package(policy, rule, Some(number));
+    let names: Vec<&str> = entry_points.iter().map(String::as_str).collect();
+    Ok(ImageEntry {
+        program: program(policy, entry.span, package, &mut scope, &names)?,
+        sources: asked.sources,
+        views: asked.views,
+        condition_slots,
+    })
+}
+
+/// The namespace that a policy is confined to.
+fn confined_to(policy: &ast::Policy) -> Option<&str> {
+    match policy.kind {
+        PolicyKind::ClusterPolicy => None,
+        PolicyKind::Policy => policy
+            .namespace
+            .as_ref()
+            .map(|namespace| namespace.value.as_str()),
+    }
+}
+
+/// `regent.<policy>.<rule>`, in letters that need no brackets.
+fn package(policy: &ast::Policy, rule: &ast::Rule, entry: Option<usize>) -> Vec<String> {
+    let mut path = vec![
+        "regent".to_owned(),
+        word(&policy.key()),
+        word(&rule.name.value),
+    ];
+    path.extend(entry.map(|number| format!("image_{number}")));
+    path
+}
+
+/// A name with everything but letters and digits as underscores; `x_` first, so that no keyword is one.
+fn word(name: &str) -> String {
+    let letters = name.chars().map(|letter| {
+        if letter.is_ascii_alphanumeric() {
+            letter
+        } else {
+            '_'
+        }
+    });
+    format!("x_{}", letters.collect::<String>())
+}
+
+fn program(
+    policy: &ast::Policy,
+    span: Span,
+    package: Vec<String>,
+    scope: &mut Scope,
+    entry_points: &[&str],
+) -> Result<Program, RegoError> {
+    let (line, _) = policy.source.position(span.start);
+    let mut rules = std::mem::take(&mut scope.rules);
+    for rule in &mut rules {
+        comment(policy, rule);
+    }
+    let path = package.join(".");
+    let module = Module {
+        package,
+        comments: vec![format!("{}, line {line}", policy.source.name)],
+        rules,
+    };
+    let text = writer::write(&module);
+    let entry_points = entry_points
+        .iter()
+        .map(|name| format!("data.{path}.{name}"))
+        .collect();
+    let program = Program::compile(text.text, entry_points)?;
+    Ok(program.with_patterns(&scope.patterns))
+}
+
+/// Puts the author's line above a rule.
+fn comment(policy: &ast::Policy, rule: &mut module::Rule) {
+    let Some(span) = rule.span else { return };
+    let (line, _) = policy.source.position(span.start);
+    let text = policy.source.text.lines().nth(line - 1).unwrap_or("");
+    rule.comments.push(format!("{line}: {}", text.trim()));
+}
+
+/// What of the match is constant: kinds, operations and the policy's namespace.
+fn candidates(rule: &ast::Rule, namespace: Option<&str>) -> Candidates {
+    let mut candidates = Candidates {
+        namespace: namespace.map(str::to_owned),
+        ..Candidates::default()
+    };
+    let mut every_kind = rule.matches.filters.is_empty();
+    let mut every_operation = rule.matches.filters.is_empty();
+    for filter in &rule.matches.filters {
+        let resources = filter.resources.as_ref();
+        let kinds = resources.map_or(&[][..], |resources| resources.kinds.as_slice());
+        let constant = kinds.iter().all(|kind| !kind.kind.contains(['*', '?']));
+        every_kind |= kinds.is_empty() || !constant;
+        candidates
+            .kinds
+            .extend(kinds.iter().map(|kind| kind.kind.clone()));
+        let operations = resources.map_or(&[][..], |resources| resources.operations.as_slice());
+        every_operation |= operations.is_empty();
+        candidates
+            .operations
+            .extend(operations.iter().map(|operation| operation.value));
+    }
+    if every_kind {
+        candidates.kinds.clear();
+    }
+    if every_operation {
+        candidates.operations.clear();
+    }
+    candidates
+}
+
+fn needs_namespace_labels(policy: &ast::Policy, rule: &ast::Rule) -> bool {
+    let filters = rule.matches.filters.iter();
+    let excluded = rule.excludes.iter().flat_map(|filters| &filters.filters);
+    let selects = filters.chain(excluded).any(|filter| {
+        let resources = filter.resources.as_ref();
+        resources.is_some_and(|resources| resources.namespace_selector.is_some())
+    });
+    let actions = policy.failure_action(rule);
+    let mut overrides = actions
+        .rule_overrides
+        .iter()
+        .chain(actions.policy_overrides);
+    selects || overrides.any(|one| one.namespace_selector.is_some())
+}

@@ -1,0 +1,89 @@
+//! What an evaluation asked for and was told; every question is asked once.
+
+use std::collections::BTreeMap;
+
+use super::need::{Fact, FactError, ImageNeed, Need, NeedId};
+use crate::image::{Digest, VerifiedImage};
+
+/// Questions in order of asking, with their answers.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    asked: Vec<(Need, Option<Fact>)>,
+    /// What each reference without digest stood for the first time.
+    resolved: BTreeMap<String, Digest>,
+}
+
+impl Facts {
+    /// Takes an answer; one to a question that was not asked, or was answered already, is dropped.
+    pub(super) fn answer(&mut self, id: NeedId, fact: Fact) {
+        if let Some((_, answer @ None)) = self.asked.get_mut(id.0) {
+            *answer = Some(fact);
+        }
+    }
+
+    /// Questions without an answer.
+    pub(super) fn outstanding(&self) -> Vec<(NeedId, Need)> {
+        self.asked
+            .iter()
+            .enumerate()
+            .filter(|(_, (_, answer))| answer.is_none())
+            .map(|(index, (need, _))| (NeedId(index), need.clone()))
+            .collect()
+    }
+
+    /// The answer to a question; asks it where it was not.
+    fn get(&mut self, need: Need) -> Option<&Fact> {
+        let index = self.asked.iter().position(|(asked, _)| *asked == need);
+        let index = index.unwrap_or_else(|| {
+            self.asked.push((need, None));
+            self.asked.len() - 1
+        });
+        self.asked
+            .get(index)
+            .and_then(|(_, answer)| answer.as_ref())
+    }
+
+    /// The labels of a namespace; none where they are not known yet.
+    pub(super) fn namespace_labels(
+        &mut self,
+        namespace: &str,
+    ) -> Option<Result<BTreeMap<String, String>, FactError>> {
+        let namespace = namespace.to_owned();
+        match self.get(Need::NamespaceLabels { namespace })? {
+            Fact::NamespaceLabels(labels) => Some(labels.clone()),
+            Fact::Image(_) => Some(Err(wrong_kind())),
+        }
+    }
+
+    /// An image's evidence; none where it is not known yet.
+    ///
+    /// A reference without digest must stand for the same digest each time: else the tag moved in between.
+    pub(super) fn image(&mut self, need: ImageNeed) -> Option<Result<VerifiedImage, FactError>> {
+        let reference = need.image.clone();
+        let image = match self.get(Need::Image(need))? {
+            Fact::Image(Ok(image)) => image.clone(),
+            Fact::Image(Err(error)) => return Some(Err(error.clone())),
+            Fact::NamespaceLabels(_) => return Some(Err(wrong_kind())),
+        };
+        let wanted = match &reference.digest {
+            Some(digest) => digest.clone(),
+            None => self
+                .resolved
+                .entry(reference.to_string())
+                .or_insert_with(|| image.digest().clone())
+                .clone(),
+        };
+        if *image.digest() == wanted {
+            return Some(Ok(image));
+        }
+        let text = format!(
+            "{reference} stands for {wanted}, and evidence came for {}",
+            image.digest()
+        );
+        Some(Err(FactError::Malformed(text)))
+    }
+}
+
+fn wrong_kind() -> FactError {
+    FactError::Malformed("the host answered another question".to_owned())
+}

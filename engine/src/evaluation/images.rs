@@ -1,0 +1,505 @@
+//! `verifyImages` on one object: evidence is asked for, projected, judged by programs, and digests are patched in.
+
+use serde_json::{Map, Value, json};
+
+use crate::ast::verify_images::VerifyImages;
+use crate::ast::{self, RuleBody};
+use crate::compile::SLSA_V1;
+use crate::explain;
+use crate::image::evidence::{Format, Resolution, Signer, Verification, VerifiedStatement};
+use crate::image::reference::with_digest;
+use crate::image::{Evidence, ImageReference, VerifiedImage};
+use crate::program::{self, ImageEntry, Policy, Rule};
+use crate::rego::evaluate::Document;
+use crate::response::{FailureAction, ImageOutcome, PatchOperation, RuleStatus};
+use crate::wildcard;
+
+use super::Phase;
+use super::need::{FactError, ImageNeed};
+use super::pod_images::{self, Found};
+use super::rule::{Answer, Context, unexpected};
+use super::values::{Root, image_value};
+
+/// What came of a rule over all images.
+pub(super) struct Outcome {
+    pub(super) answer: Answer,
+    pub(super) patches: Vec<PatchOperation>,
+    pub(super) images: Vec<ImageOutcome>,
+}
+
+/// One image under one entry.
+struct Judged {
+    status: RuleStatus,
+    message: String,
+    verified: Option<VerifiedImage>,
+}
+
+impl Judged {
+    fn new(status: RuleStatus, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+            verified: None,
+        }
+    }
+}
+
+/// Verifies the images of the request's object that a rule is about; none as long as evidence is outstanding.
+pub(super) fn verify(
+    context: &mut Context<'_>,
+    policy: &Policy,
+    rule: &Rule,
+    (entries, action): (&[ImageEntry], FailureAction),
+) -> Option<Outcome> {
+    let Some(RuleBody::VerifyImages(asts)) = policy.rule_ast(rule).map(|ast| &ast.body) else {
+        return Some(error(
+            "the compiled rule does not belong to its policy".to_owned(),
+        ));
+    };
+    let object = context.request.object.as_ref().unwrap_or(&Value::Null);
+    let found = match pod_images::find(&context.request.kind.kind, object) {
+        Ok(found) => found,
+        Err(reason) => return Some(error(format!("failed to extract images: {reason}"))),
+    };
+    let mut results = Vec::new();
+    let mut waiting = false;
+    for image in &found {
+        let reference = match ImageReference::parse(&image.text) {
+            Ok(reference) => reference,
+            Err(reason) => {
+                let message = format!("failed to parse image {}: {reason}", image.text);
+                results.push((image, Judged::new(RuleStatus::Error, message), false));
+                continue;
+            }
+        };
+        for (entry, ast) in entries.iter().zip(asts) {
+            if !is_about(ast, &reference) {
+                continue;
+            }
+            let mut one = Verifier {
+                context: &mut *context,
+                policy: &policy.ast,
+                program: entry,
+                ast,
+                action,
+            };
+            match one.judge(image, &reference) {
+                Some(judged) => {
+                    let patches = ast.mutates_digest(action) && reference.digest.is_none();
+                    results.push((image, judged, patches));
+                }
+                None => waiting = true,
+            }
+        }
+    }
+    // All images ask before any waits, so that the host can fetch them together.
+    (!waiting).then(|| outcome(context.phase, &results))
+}
+
+fn error(message: String) -> Outcome {
+    Outcome {
+        answer: Answer::new(RuleStatus::Error, message),
+        patches: Vec::new(),
+        images: Vec::new(),
+    }
+}
+
+/// An entry is about an image when one of the readings of its reference matches.
+fn is_about(entry: &VerifyImages, reference: &ImageReference) -> bool {
+    let forms = reference.forms();
+    let mut patterns = entry.image_references.iter();
+    patterns.any(|pattern| {
+        forms
+            .iter()
+            .any(|form| wildcard::matches(&pattern.value, form))
+    })
+}
+
+/// The worst of the images decides: a failure is known for sure, so it comes before an error.
+fn outcome(phase: Phase, results: &[(&Found, Judged, bool)]) -> Outcome {
+    let with = |status| {
+        results
+            .iter()
+            .filter(move |(_, judged, _)| judged.status == status)
+    };
+    let messages = |status| {
+        let messages: Vec<&str> = with(status)
+            .map(|(_, judged, _)| judged.message.as_str())
+            .collect();
+        messages.join("; ")
+    };
+    let worst = [
+        RuleStatus::Fail,
+        RuleStatus::Error,
+        RuleStatus::Pass,
+        RuleStatus::Skip,
+    ]
+    .into_iter()
+    .find(|status| with(*status).next().is_some());
+    let answer = match worst {
+        Some(status) => Answer::new(status, messages(status)),
+        None => Answer::new(
+            RuleStatus::Skip,
+            "skip run verification as image in resource not found in imageRefs",
+        ),
+    };
+    let passed = matches!(answer.status, RuleStatus::Pass);
+    let mut patches: Vec<PatchOperation> = Vec::new();
+    for (image, judged, patch) in results {
+        let Some(verified) = &judged.verified else {
+            continue;
+        };
+        let operation = PatchOperation::Replace {
+            path: image.pointer.clone(),
+            value: with_digest(&image.text, verified.digest()).into(),
+        };
+        if passed && *patch && phase == Phase::Mutate && !patches.contains(&operation) {
+            patches.push(operation);
+        }
+    }
+    let images = results
+        .iter()
+        .map(|(image, judged, _)| ImageOutcome {
+            pointer: image.pointer.clone(),
+            reference: image.text.clone(),
+            digest: judged
+                .verified
+                .as_ref()
+                .map(|verified| verified.digest().clone()),
+            status: judged.status,
+        })
+        .collect();
+    Outcome {
+        answer,
+        patches,
+        images,
+    }
+}
+
+/// One entry of a rule.
+struct Verifier<'a, 'b> {
+    context: &'a mut Context<'b>,
+    policy: &'a ast::Policy,
+    program: &'a ImageEntry,
+    ast: &'a VerifyImages,
+    action: FailureAction,
+}
+
+impl Verifier<'_, '_> {
+    fn judge(&mut self, image: &Found, reference: &ImageReference) -> Option<Judged> {
+        let text = image.text.as_str();
+        let forms = reference.forms();
+        let mut skipped = self.ast.skip_image_references.iter();
+        if skipped.any(|pattern| {
+            forms
+                .iter()
+                .any(|form| wildcard::matches(&pattern.value, form))
+        }) {
+            return Some(Judged::new(
+                RuleStatus::Skip,
+                format!("skipped image {text}"),
+            ));
+        }
+        if self.context.phase == Phase::Validate {
+            if self.ast.verify_digest && reference.digest.is_none() {
+                return Some(Judged::new(
+                    RuleStatus::Fail,
+                    format!("missing digest for {text}"),
+                ));
+            }
+            if !self.ast.required {
+                return Some(Judged::new(
+                    RuleStatus::Skip,
+                    format!("verification of {text} is not required"),
+                ));
+            }
+        }
+        let verified = match self.evidence(reference)? {
+            Ok(verified) => verified,
+            Err(reason) => {
+                let message = format!("failed to verify image {text}: {reason}");
+                return Some(Judged::new(RuleStatus::Error, message));
+            }
+        };
+        Some(self.verdict(image, verified))
+    }
+
+    /// The evidence of all sources; none as long as some is outstanding.
+    fn evidence(
+        &mut self,
+        reference: &ImageReference,
+    ) -> Option<Result<Vec<VerifiedImage>, String>> {
+        let mut verified = Vec::new();
+        let mut failed = None;
+        let mut waiting = false;
+        for source in &self.program.sources {
+            let need = ImageNeed {
+                image: reference.clone(),
+                repository: source.repository.clone(),
+                rekor_url: source.rekor_url.clone(),
+                keys: source.keys.clone(),
+            };
+            match self.context.facts.image(need) {
+                None => waiting = true,
+                Some(Ok(image)) => match self.is_usable(reference, &image) {
+                    Ok(()) => verified.push(image),
+                    Err(reason) => failed = Some(reason),
+                },
+                Some(Err(reason)) => failed = Some(fact_error(&reason)),
+            }
+        }
+        if waiting {
+            return None;
+        }
+        Some(match failed {
+            Some(reason) => Err(reason),
+            None => Ok(verified),
+        })
+    }
+
+    /// A remembered digest counts only where it is patched in: what runs is then what was verified.
+    fn is_usable(&self, reference: &ImageReference, image: &VerifiedImage) -> Result<(), String> {
+        match image.resolution() {
+            Resolution::Reference if reference.digest.is_some() => Ok(()),
+            Resolution::Reference | Resolution::Registry => Ok(()),
+            Resolution::Remembered { age } => {
+                let patched =
+                    self.context.phase == Phase::Mutate && self.ast.mutates_digest(self.action);
+                if patched {
+                    Ok(())
+                } else {
+                    Err(format!(
+                        "the registry cannot be reached, and what it said {age} s ago counts only where the digest is patched in"
+                    ))
+                }
+            }
+        }
+    }
+
+    fn verdict(&mut self, image: &Found, verified: Vec<VerifiedImage>) -> Judged {
+        let text = image.text.as_str();
+        let evidence: Vec<&Evidence> = verified.iter().map(|image| &**image.evidence()).collect();
+        let projected = Document::list(
+            evidence
+                .iter()
+                .map(|one| Document::from_json(&project(one))),
+        );
+        let failed = |status, message: &str| {
+            Judged::new(status, format!("failed to verify image {text}: {message}"))
+        };
+        let conditions = match self.conditions(image, &evidence, &projected) {
+            Ok(conditions) => conditions,
+            Err(message) => return failed(RuleStatus::Error, &message),
+        };
+        let input = Document::object([
+            ("evidence", projected),
+            ("conditions", Document::from_json(&conditions.results)),
+        ]);
+        let answer = self
+            .context
+            .ask(&self.program.program, program::IMAGE_VERDICT, &input);
+        match answer.as_deref() {
+            Ok("pass") => Judged {
+                status: RuleStatus::Pass,
+                message: format!("image {text} verified"),
+                verified: verified.into_iter().next(),
+            },
+            Ok("fail") => {
+                let status = if conditions.error.is_some() {
+                    RuleStatus::Error
+                } else {
+                    RuleStatus::Fail
+                };
+                let walk = explain::images::Walk {
+                    policy: self.policy,
+                    entry: self.ast,
+                    program: self.program,
+                    evidence: &evidence,
+                    used: &conditions.used,
+                    error: conditions.error.as_deref(),
+                };
+                failed(status, &walk.reason())
+            }
+            Ok(other) => failed(RuleStatus::Error, &unexpected(other)),
+            Err(message) => failed(RuleStatus::Error, message),
+        }
+    }
+
+    /// Judges the conditions of each attestation for each statement that is used.
+    fn conditions(
+        &mut self,
+        image: &Found,
+        evidence: &[&Evidence],
+        projected: &Document,
+    ) -> Result<Conditions, String> {
+        let input = Document::object([("evidence", projected.clone())]);
+        let answer = self
+            .context
+            .machine
+            .run(&self.program.program, program::USED, &input);
+        let used = match answer {
+            Ok(Some(used)) => read_used(&used).ok_or("the compiled rule gave no statements")?,
+            Ok(None) => return Err("the compiled rule gave no statements".to_owned()),
+            Err(error) => return Err(error.to_string()),
+        };
+        let mut root = Root::of_request(self.context.request);
+        if let Some(image) = image_value(image) {
+            root = root.with("image", image);
+        }
+        let mut results = Vec::new();
+        let mut error = None;
+        for (view, used) in self.program.views.iter().zip(&used) {
+            let mut of_sources: Vec<Vec<Value>> = evidence
+                .iter()
+                .map(|one| vec![Value::Null; one.statements.len()])
+                .collect();
+            for (source, index) in used {
+                let statement = evidence
+                    .get(*source)
+                    .and_then(|one| one.statements.get(*index));
+                let statement = statement.ok_or(UNKNOWN)?;
+                let row = of_sources.get_mut(*source).ok_or(UNKNOWN)?;
+                let cell = row.get_mut(*index).ok_or(UNKNOWN)?;
+                let answer = self.condition(view.attestation, statement, &root)?;
+                error = error.or(answer.1);
+                *cell = Value::from(answer.0);
+            }
+            results.push(of_sources);
+        }
+        Ok(Conditions {
+            used,
+            results: json!(results),
+            error,
+        })
+    }
+
+    /// One statement: `true`, `false` or `error`, and why.
+    fn condition(
+        &mut self,
+        attestation: usize,
+        statement: &VerifiedStatement,
+        root: &Root,
+    ) -> Result<(String, Option<String>), String> {
+        let slots = self.program.condition_slots.get(attestation);
+        let slots = slots.ok_or("the compiled rule lacks an attestation")?;
+        let values = root.with_predicate(&fields_of(statement)).values(slots);
+        let input = Document::object([("values", values.document())]);
+        let entry = program::CONDITIONS + attestation;
+        let answer = self.context.ask(&self.program.program, entry, &input)?;
+        let reason = (answer == "error").then(|| values.first_error().to_owned());
+        Ok((answer, reason))
+    }
+}
+
+const UNKNOWN: &str = "the compiled rule names a statement that is not there";
+
+/// What conditions said.
+struct Conditions {
+    /// For each view the statements that are used, as source and index.
+    used: Vec<Vec<(usize, usize)>>,
+    /// For each view, source and statement the answer; null where it is not used.
+    results: Value,
+    /// The first error.
+    error: Option<String>,
+}
+
+fn read_used(used: &Document) -> Option<Vec<Vec<(usize, usize)>>> {
+    let number = |value: &Value| usize::try_from(value.as_u64()?).ok();
+    let pair = |pair: &Value| Some((number(pair.get(0)?)?, number(pair.get(1)?)?));
+    let json = used.to_json()?;
+    json.as_array()?
+        .iter()
+        .map(|view| view.as_array()?.iter().map(pair).collect())
+        .collect()
+}
+
+fn fact_error(error: &FactError) -> String {
+    match error {
+        FactError::Unavailable(text)
+        | FactError::Timeout(text)
+        | FactError::NotFound(text)
+        | FactError::Malformed(text)
+        | FactError::Unauthorized(text) => text.clone(),
+    }
+}
+
+/// The fields of a predicate as conditions see them: `builder` is where SLSA v1 has it in `runDetails`.
+///
+/// A field `builder` that a v1 predicate has beside that is not seen: what was believed is what is judged.
+fn fields_of(statement: &VerifiedStatement) -> Map<String, Value> {
+    let mut fields = statement.predicate.as_object().cloned().unwrap_or_default();
+    if statement.predicate_type == SLSA_V1 {
+        fields.remove("builder");
+        if let Some(builder) = statement.predicate.pointer("/runDetails/builder") {
+            fields.insert("builder".to_owned(), builder.clone());
+        }
+    }
+    fields
+}
+
+/// The builder that a statement names.
+pub(crate) fn builder_id(statement: &VerifiedStatement) -> Option<&str> {
+    let pointer = if statement.predicate_type == SLSA_V1 {
+        "/runDetails/builder/id"
+    } else {
+        "/builder/id"
+    };
+    let id = statement.predicate.pointer(pointer).and_then(Value::as_str);
+    id.filter(|id| !id.is_empty())
+}
+
+/// Evidence as programs see it; `docs/rego.md` describes it.
+fn project(evidence: &Evidence) -> Value {
+    let signatures: Vec<Value> = evidence
+        .signatures
+        .iter()
+        .map(|signature| {
+            let mut value = verification(&signature.verified);
+            value.insert("annotations".to_owned(), signature.annotations.clone());
+            Value::Object(value)
+        })
+        .collect();
+    let statements: Vec<Value> = evidence
+        .statements
+        .iter()
+        .map(|statement| {
+            let mut value = verification(&statement.verified);
+            value.insert(
+                "predicate_type".to_owned(),
+                statement.predicate_type.clone().into(),
+            );
+            value.insert("builder_id".to_owned(), builder_id(statement).into());
+            Value::Object(value)
+        })
+        .collect();
+    json!({"signatures": signatures, "statements": statements})
+}
+
+fn verification(verified: &Verification) -> Map<String, Value> {
+    let mut value = Map::new();
+    let format = match verified.format {
+        Format::Bundle => "bundle",
+        Format::LegacyTag => "legacy",
+    };
+    value.insert("format".to_owned(), format.into());
+    match &verified.signer {
+        Signer::Certificate(certificate) => {
+            let certificate = json!({
+                "issuer": certificate.issuer,
+                "subjects": certificate.subjects,
+                "extensions": certificate.extensions,
+                "sct": certificate.sct_verified,
+            });
+            value.insert("certificate".to_owned(), certificate);
+        }
+        Signer::Key { spki_sha256 } => {
+            value.insert("key".to_owned(), spki_sha256.clone().into());
+        }
+    }
+    let log =
+        |log: &crate::image::evidence::LogEntry| json!({"url": log.log_url, "key": log.log_key});
+    let logs: Vec<Value> = verified.log_entries.iter().map(log).collect();
+    value.insert("logs".to_owned(), logs.into());
+    value.insert("timestamps".to_owned(), verified.timestamps.clone().into());
+    value
+}

@@ -1,0 +1,309 @@
+//! One rule on one request, stage by stage: selection, preconditions, body.
+//!
+//! A stage without an answer is an error of the rule: nothing that went wrong passes.
+
+use std::collections::BTreeMap;
+
+use crate::admission::AdmissionRequest;
+use crate::ast::template::Template;
+use crate::ast::{FailureActionOverride, matching::Selector, matching::SelectorOperator};
+use crate::explain;
+use crate::program::{self, Body, Policy, Rule};
+use crate::rego::evaluate::{Document, Machine, Program};
+use crate::response::{FailureAction, RuleResponse, RuleStatus, RuleType};
+use crate::wildcard;
+
+use super::documents::Documents;
+use super::facts::Facts;
+use super::values::{self, Values};
+use super::{Phase, images};
+
+/// What all rules of a request share.
+pub(super) struct Context<'a> {
+    pub(super) request: &'a AdmissionRequest,
+    pub(super) phase: Phase,
+    pub(super) documents: &'a Documents,
+    pub(super) machine: &'a mut Machine,
+    pub(super) facts: &'a mut Facts,
+}
+
+/// What came of a rule so far.
+#[derive(Debug, Clone)]
+pub(super) enum Progress {
+    /// Facts are outstanding.
+    Waiting,
+    /// The rule is not about the request.
+    NotAbout,
+    /// It answered.
+    Answered(RuleResponse),
+}
+
+/// What came of a stage.
+pub(super) struct Answer {
+    pub(super) status: RuleStatus,
+    pub(super) message: String,
+}
+
+impl Answer {
+    pub(super) fn new(status: RuleStatus, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+        }
+    }
+}
+
+impl Context<'_> {
+    /// Takes a rule as far as possible.
+    pub(super) fn evaluate(&mut self, policy: &Policy, rule: &Rule) -> Progress {
+        let labels = match self.namespace_labels(rule) {
+            None => return Progress::Waiting,
+            Some(Ok(labels)) => labels,
+            Some(Err(message)) => {
+                let answer = Answer::new(RuleStatus::Error, message);
+                return Progress::Answered(respond(
+                    policy,
+                    rule,
+                    strictest_action(policy, rule),
+                    answer,
+                ));
+            }
+        };
+        let action = self.failure_action(policy, rule, labels.as_ref());
+        let respond = |answer| Progress::Answered(respond(policy, rule, action, answer));
+        let input = self.documents.input(labels.as_ref(), Document::list([]));
+        match self
+            .ask(&rule.program, program::SELECTED, &input)
+            .as_deref()
+        {
+            Ok("match") => {}
+            Ok("nomatch") => return Progress::NotAbout,
+            Ok(other) => return respond(Answer::new(RuleStatus::Error, unexpected(other))),
+            Err(message) => return respond(Answer::new(RuleStatus::Error, message)),
+        }
+        if let Some(answer) = self.preconditions(policy, rule, labels.as_ref()) {
+            return respond(answer);
+        }
+        match &rule.body {
+            Body::Validate(slots) => match self.validate(policy, rule, (slots, labels.as_ref())) {
+                Some(answer) => respond(answer),
+                None => Progress::NotAbout,
+            },
+            // Nothing runs from an object that goes away.
+            Body::VerifyImages(_) if self.request.object.is_none() => Progress::NotAbout,
+            Body::VerifyImages(entries) => {
+                match images::verify(self, policy, rule, (entries, action)) {
+                    None => Progress::Waiting,
+                    Some(outcome) => match respond(outcome.answer) {
+                        Progress::Answered(response) => Progress::Answered(RuleResponse {
+                            patches: outcome.patches,
+                            images: outcome.images,
+                            ..response
+                        }),
+                        other @ (Progress::Waiting | Progress::NotAbout) => other,
+                    },
+                }
+            }
+        }
+    }
+
+    /// The answer of a program, as a text; what went wrong as a message.
+    pub(super) fn ask(
+        &mut self,
+        program: &Program,
+        entry: usize,
+        input: &Document,
+    ) -> Result<String, String> {
+        match self.machine.run(program, entry, input) {
+            Ok(Some(answer)) => match answer.as_text() {
+                Some(text) => Ok(text.to_owned()),
+                None => Err("the compiled rule gave no status".to_owned()),
+            },
+            Ok(None) => Err("the compiled rule gave no answer".to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Values of templates over the request.
+    pub(super) fn values(&self, templates: &[Template]) -> Values {
+        values::of_request(self.request, templates)
+    }
+
+    /// Why the rule goes no further, if it does not.
+    fn preconditions(
+        &mut self,
+        policy: &Policy,
+        rule: &Rule,
+        labels: Option<&BTreeMap<String, String>>,
+    ) -> Option<Answer> {
+        policy.rule_ast(rule)?.preconditions.as_ref()?;
+        let values = self.values(&rule.precondition_slots);
+        let input = self.documents.input(labels, values.document());
+        match self
+            .ask(&rule.program, program::PRECONDITIONS, &input)
+            .as_deref()
+        {
+            Ok("true") => None,
+            Ok("false") => Some(Answer::new(RuleStatus::Skip, "preconditions not met")),
+            Ok("error") => {
+                let reason = values.first_error();
+                let message = format!("failed to evaluate preconditions: {reason}");
+                Some(Answer::new(RuleStatus::Error, message))
+            }
+            Ok(other) => Some(Answer::new(RuleStatus::Error, unexpected(other))),
+            Err(message) => Some(Answer::new(RuleStatus::Error, message)),
+        }
+    }
+
+    /// The answer of `validate`; none where there is nothing to compare.
+    fn validate(
+        &mut self,
+        policy: &Policy,
+        rule: &Rule,
+        (slots, labels): (&[Template], Option<&BTreeMap<String, String>>),
+    ) -> Option<Answer> {
+        let values = self.values(slots);
+        let input = self.documents.input(labels, values.document());
+        let status = match self.ask(&rule.program, program::VERDICT, &input).as_deref() {
+            Ok("pass") => RuleStatus::Pass,
+            Ok("fail") => RuleStatus::Fail,
+            Ok("skip") => RuleStatus::Skip,
+            Ok("error") => RuleStatus::Error,
+            Ok("none") => return None,
+            Ok(other) => return Some(Answer::new(RuleStatus::Error, unexpected(other))),
+            Err(message) => return Some(Answer::new(RuleStatus::Error, message)),
+        };
+        let message = explain::validate::message(policy, rule, status, &values);
+        Some(Answer::new(status, message))
+    }
+
+    /// Labels of the request's namespace where the rule asks for them; none as long as the host has not said.
+    fn namespace_labels(
+        &mut self,
+        rule: &Rule,
+    ) -> Option<Result<Option<BTreeMap<String, String>>, String>> {
+        let namespace = self
+            .request
+            .namespace
+            .as_deref()
+            .filter(|_| rule.needs_namespace_labels);
+        let Some(namespace) = namespace else {
+            return Some(Ok(None));
+        };
+        let labels = self.facts.namespace_labels(namespace)?;
+        Some(match labels {
+            Ok(labels) => Ok(Some(labels)),
+            Err(error) => Err(format!(
+                "failed to get the labels of namespace {namespace}: {error}"
+            )),
+        })
+    }
+
+    /// What a failure means here: the first override of the rule, the rule, of the policy, the policy that says.
+    fn failure_action(
+        &self,
+        policy: &Policy,
+        rule: &Rule,
+        labels: Option<&BTreeMap<String, String>>,
+    ) -> FailureAction {
+        let Some(ast) = policy.rule_ast(rule) else {
+            return FailureAction::Enforce;
+        };
+        let actions = policy.ast.failure_action(ast);
+        let namespace = self.request.namespace.as_deref().unwrap_or("");
+        let of = |overrides: &[FailureActionOverride]| {
+            let found = overrides
+                .iter()
+                .find(|one| is_about(one, namespace, labels));
+            found.map(|one| one.action.value)
+        };
+        of(actions.rule_overrides)
+            .or(actions.rule)
+            .or_else(|| of(actions.policy_overrides))
+            .unwrap_or(actions.policy)
+    }
+}
+
+/// What a failure means where the namespace is not known: the strictest that is written.
+fn strictest_action(policy: &Policy, rule: &Rule) -> FailureAction {
+    let Some(ast) = policy.rule_ast(rule) else {
+        return FailureAction::Enforce;
+    };
+    let actions = policy.ast.failure_action(ast);
+    let mut overrides = actions
+        .rule_overrides
+        .iter()
+        .chain(actions.policy_overrides);
+    let enforced = overrides.any(|one| one.action.value == FailureAction::Enforce);
+    if enforced {
+        FailureAction::Enforce
+    } else {
+        actions.rule.unwrap_or(actions.policy)
+    }
+}
+
+fn is_about(
+    one: &FailureActionOverride,
+    namespace: &str,
+    labels: Option<&BTreeMap<String, String>>,
+) -> bool {
+    let mut names = one.namespaces.iter();
+    let by_name =
+        one.namespaces.is_empty() || names.any(|name| wildcard::matches(&name.value, namespace));
+    by_name
+        && one
+            .namespace_selector
+            .as_ref()
+            .is_none_or(|selector| labels.is_some_and(|labels| selects(selector, labels)))
+}
+
+/// Whether a selector is about labels.
+fn selects(selector: &Selector, labels: &BTreeMap<String, String>) -> bool {
+    let by_labels = selector.match_labels.iter().all(|(key, value)| {
+        labels.iter().any(|(name, text)| {
+            wildcard::matches(&key.value, name) && wildcard::matches(&value.value, text)
+        })
+    });
+    by_labels
+        && selector.match_expressions.iter().all(|requirement| {
+            let label = labels.get(&requirement.key.value);
+            let among = label
+                .is_some_and(|label| requirement.values.iter().any(|value| value.value == *label));
+            match requirement.operator {
+                SelectorOperator::In => among,
+                SelectorOperator::NotIn => !among,
+                SelectorOperator::Exists => label.is_some(),
+                SelectorOperator::DoesNotExist => label.is_none(),
+            }
+        })
+}
+
+/// The response of a rule; a failure that is not scored is a warning.
+fn respond(
+    policy: &Policy,
+    rule: &Rule,
+    failure_action: FailureAction,
+    answer: Answer,
+) -> RuleResponse {
+    let ast = policy.rule_ast(rule);
+    let status = match answer.status {
+        RuleStatus::Fail if !policy.ast.scored() => RuleStatus::Warn,
+        other => other,
+    };
+    RuleResponse {
+        rule: ast.map_or_else(String::new, |ast| ast.name.value.clone()),
+        rule_type: match &rule.body {
+            Body::Validate(_) => RuleType::Validation,
+            Body::VerifyImages(_) => RuleType::ImageVerify,
+        },
+        status,
+        message: answer.message,
+        failure_action,
+        patches: Vec::new(),
+        images: Vec::new(),
+    }
+}
+
+pub(super) fn unexpected(answer: &str) -> String {
+    format!("the compiled rule gave the unknown status `{answer}`")
+}

@@ -1,0 +1,115 @@
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::need::{Fact, FactError, Need};
+use super::{Phase, Scope, Step};
+use crate::admission::{AdmissionRequest, GroupVersionKind, GroupVersionResource, Operation};
+use crate::decision::{Decision, decide};
+use crate::image::evidence::{
+    CertificateIdentity, Format, LogEntry, Resolution, Signer, Verification, VerifiedSignature,
+    VerifiedStatement,
+};
+use crate::image::{Digest, Evidence, VerifiedImage};
+use crate::load::{Environment, load};
+use crate::policy_set::PolicySet;
+use crate::response::{PatchOperation, RuleStatus};
+use crate::source::Source;
+
+mod images;
+mod validate;
+
+const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+fn set(policy: &str) -> Arc<PolicySet> {
+    let loaded = load(
+        &[Source::new("policy.yaml", policy)],
+        &Environment::default(),
+    );
+    let errors: Vec<_> = loaded
+        .diagnostics
+        .iter()
+        .filter(|one| one.is_error())
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+    loaded.policies
+}
+
+fn request(kind: &str, object: Value) -> AdmissionRequest {
+    let metadata = |field: &str| {
+        object
+            .pointer(&format!("/metadata/{field}"))
+            .and_then(Value::as_str)
+    };
+    AdmissionRequest {
+        uid: "1".into(),
+        kind: GroupVersionKind {
+            group: if kind == "Deployment" {
+                "apps".into()
+            } else {
+                String::new()
+            },
+            version: "v1".into(),
+            kind: kind.into(),
+        },
+        resource: GroupVersionResource::default(),
+        sub_resource: None,
+        name: metadata("name").unwrap_or("").into(),
+        namespace: metadata("namespace").map(str::to_owned),
+        operation: Operation::Create,
+        user_info: None,
+        roles: vec![],
+        cluster_roles: vec![],
+        object: Some(object),
+        old_object: None,
+        dry_run: false,
+        options: None,
+    }
+}
+
+fn pod(image: &str) -> AdmissionRequest {
+    request(
+        "Pod",
+        json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "web", "namespace": "production"},
+            "spec": {"containers": [{"name": "c", "image": image}]},
+        }),
+    )
+}
+
+/// Evaluates with both opinions, answering needs.
+fn evaluate(
+    set: &Arc<PolicySet>,
+    request: &AdmissionRequest,
+    phase: Phase,
+    answer: &dyn Fn(&Need) -> Fact,
+) -> (Decision, Vec<(RuleStatus, String)>) {
+    let mut evaluation = set
+        .evaluate(Arc::new(request.clone()), phase, Scope::All)
+        .with_second_opinion();
+    for _ in 0..5 {
+        match evaluation.step() {
+            Step::Need(needs) => {
+                for (id, need) in needs {
+                    let fact = answer(&need);
+                    evaluation.answer(id, fact);
+                }
+            }
+            Step::Done(responses) => {
+                let statuses = responses
+                    .iter()
+                    .flat_map(|policy| &policy.rules)
+                    .map(|rule| (rule.status, rule.message.clone()))
+                    .collect();
+                return (decide(request, &responses), statuses);
+            }
+        }
+    }
+    panic!("no end");
+}
+
+fn no_facts(_: &Need) -> Fact {
+    Fact::NamespaceLabels(Err(FactError::Unavailable("nobody to ask".into())))
+}

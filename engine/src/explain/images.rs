@@ -1,0 +1,412 @@
+//! Why an image did not pass: who signed and who was wanted, which builder was seen and which was wanted.
+
+use crate::ast;
+use crate::ast::verify_images::{Attestation, Attestor, AttestorIdentity, Keyless, VerifyImages};
+use crate::evaluation::builder_id;
+use crate::image::Evidence;
+use crate::image::evidence::{CertificateIdentity, Signer, Verification, VerifiedStatement};
+use crate::program::ImageEntry;
+use crate::wildcard;
+
+/// The most that is listed of anything: a message is read by a person, and attackers can push much.
+const LISTED: usize = 3;
+
+/// One image under one entry.
+pub(crate) struct Walk<'a> {
+    /// The policy.
+    pub(crate) policy: &'a ast::Policy,
+    /// The entry.
+    pub(crate) entry: &'a VerifyImages,
+    /// What it was compiled to.
+    pub(crate) program: &'a ImageEntry,
+    /// The evidence of each source.
+    pub(crate) evidence: &'a [&'a Evidence],
+    /// For each view, the statements that were used.
+    pub(crate) used: &'a [Vec<(usize, usize)>],
+    /// Why conditions could not be judged.
+    pub(crate) error: Option<&'a str>,
+}
+
+impl Walk<'_> {
+    /// What failed, with its place in the policy.
+    pub(crate) fn reason(&self) -> String {
+        for (index, set) in self.entry.attestors.iter().enumerate() {
+            let reasons: Vec<String> = set
+                .entries
+                .iter()
+                .filter_map(|attestor| {
+                    let reason = self.unsigned(attestor)?;
+                    let place = format!(
+                        ".attestors[{index}].entries[{}].{}",
+                        attestor.index,
+                        field(attestor)
+                    );
+                    Some(format!("{place}: {reason}"))
+                })
+                .collect();
+            let needed = set
+                .count
+                .as_ref()
+                .map_or(set.entries.len(), |count| count.value);
+            if set.entries.len() - reasons.len() < needed {
+                return reasons.join("; ");
+            }
+        }
+        self.unattested()
+    }
+
+    /// Why no signature satisfies an attestor; none where one does.
+    fn unsigned(&self, attestor: &Attestor) -> Option<String> {
+        let evidence = self.evidence_of(attestor)?;
+        let signers: Vec<&Verification> = evidence
+            .signatures
+            .iter()
+            .map(|one| &one.verified)
+            .collect();
+        let named = |verified: &Verification| misses(attestor, verified).is_none();
+        if signers.iter().any(|verified| named(verified)) {
+            let mut signatures = evidence.signatures.iter();
+            let found = signatures
+                .any(|one| named(&one.verified) && is_annotated(attestor, &one.annotations));
+            return (!found).then(|| "no signature has the annotations".to_owned());
+        }
+        if signers.is_empty() {
+            return Some(nothing(evidence, "signature", "no signatures found"));
+        }
+        Some(why_not(attestor, &signers))
+    }
+
+    fn evidence_of(&self, attestor: &Attestor) -> Option<&Evidence> {
+        let repository = attestor
+            .repository
+            .as_ref()
+            .or(self.entry.repository.as_ref());
+        let repository = repository.map(|text| text.value.as_str());
+        let url = attestor.rekor.url.as_ref().map(|text| text.value.as_str());
+        let index = self.program.sources.iter().position(|source| {
+            source.repository.as_deref() == repository && source.rekor_url.as_deref() == url
+        })?;
+        self.evidence.get(index).copied()
+    }
+
+    fn unattested(&self) -> String {
+        let total = self.entry.attestations.len();
+        for (view, used) in self.program.views.iter().zip(self.used) {
+            let Some(attestation) = self.entry.attestations.get(view.attestation) else {
+                continue;
+            };
+            let place = format!(".attestations[{}]", view.attestation);
+            let statements: Vec<&VerifiedStatement> = used
+                .iter()
+                .filter_map(|(source, index)| self.evidence.get(*source)?.statements.get(*index))
+                .collect();
+            let reason = if statements.is_empty() {
+                self.unbelieved(attestation)
+            } else if let Some(error) = self.error {
+                format!("conditions cannot be judged: {error}")
+            } else if let Some(reason) = unsatisfied(attestation, &statements) {
+                reason
+            } else {
+                continue;
+            };
+            return format!("{place}: {reason}");
+        }
+        format!("{total} attestations are not satisfied")
+    }
+
+    /// Why no statement answers for an attestation.
+    fn unbelieved(&self, attestation: &Attestation) -> String {
+        let asked = attestation.predicate_type.value.as_str();
+        let of_type: Vec<&VerifiedStatement> = self
+            .evidence
+            .iter()
+            .flat_map(|evidence| &evidence.statements)
+            .filter(|statement| self.may_answer(attestation, statement))
+            .collect();
+        if of_type.is_empty() {
+            let missing = format!("attestations not found for predicate type {asked}");
+            return match self.evidence.first() {
+                Some(evidence) => nothing(evidence, asked, &missing),
+                None => missing,
+            };
+        }
+        let reasons = of_type.iter().take(LISTED).map(|statement| {
+            if attestation.attestors.is_empty() {
+                self.not_from_builder(statement)
+            } else {
+                let attestors = attestation.attestors.iter().flat_map(|set| &set.entries);
+                let reasons =
+                    attestors.filter_map(|attestor| misses(attestor, &statement.verified));
+                reasons.take(LISTED).collect::<Vec<_>>().join(", ")
+            }
+        });
+        reasons.collect::<Vec<_>>().join("; ")
+    }
+
+    fn may_answer(&self, attestation: &Attestation, statement: &VerifiedStatement) -> bool {
+        use crate::compile::{SLSA_V1, SLSA_V02, uses_builder_only};
+        let asked = attestation.predicate_type.value.as_str();
+        let slsa = [SLSA_V1, SLSA_V02];
+        let fallback = self.policy.slsa_version_fallback()
+            && uses_builder_only(attestation)
+            && slsa.contains(&asked)
+            && slsa.contains(&statement.predicate_type.as_str());
+        statement.predicate_type == asked || fallback
+    }
+
+    /// Why a statement is not believed from the builder that it names.
+    fn not_from_builder(&self, statement: &VerifiedStatement) -> String {
+        let Some(builder) = builder_id(statement) else {
+            return "the provenance names no builder".to_owned();
+        };
+        let Signer::Certificate(certificate) = &statement.verified.signer else {
+            return format!(
+                "provenance of builder {builder} is signed by a key, and no attestor of the attestation names it"
+            );
+        };
+        let signer = listed(&certificate.subjects);
+        let entries = self.entry.attestors.iter().flat_map(|set| &set.entries);
+        let keyless: Vec<&Keyless> = entries
+            .filter_map(|attestor| match &attestor.identity {
+                AttestorIdentity::Keyless(keyless) => Some(keyless),
+                AttestorIdentity::Key(_) => None,
+            })
+            .collect();
+        if keyless.is_empty() {
+            return "the attestation has no attestors, and no keyless attestor of the image says who may call a builder".to_owned();
+        }
+        let issued = keyless
+            .iter()
+            .any(|one| is_issuer(one, &certificate.issuer));
+        if !issued {
+            return format!(
+                "provenance is signed by an identity of issuer {}",
+                certificate.issuer
+            );
+        }
+        if !certificate
+            .subjects
+            .iter()
+            .any(|subject| subject == builder)
+        {
+            return format!("provenance names builder {builder}, but is signed by {signer}");
+        }
+        let claim = |oid: &str| certificate.extensions.get(oid).map(String::as_str);
+        let caller = claim("1.3.6.1.4.1.57264.1.12").or_else(|| claim("1.3.6.1.4.1.57264.1.18"));
+        let oldest =
+            claim("1.3.6.1.4.1.57264.1.5").map(|path| format!("https://github.com/{path}"));
+        let caller = caller.map(str::to_owned).or(oldest);
+        let wanted: Vec<String> = keyless.iter().map(|one| identity(one)).collect();
+        match caller {
+            Some(caller) if !keyless.iter().any(|one| is_subject(one, &caller)) => {
+                format!(
+                    "builder {builder} was called by {caller}, wanted {}",
+                    wanted.join(" or ")
+                )
+            }
+            Some(_) => format!(
+                "provenance of builder {builder} lacks proof: {}",
+                unproven(&statement.verified)
+            ),
+            None => format!("the certificate of builder {builder} does not say who called it"),
+        }
+    }
+}
+
+fn is_annotated(attestor: &Attestor, annotations: &serde_json::Value) -> bool {
+    attestor.annotations.iter().all(|(key, value)| {
+        let text = annotations.get(&key.value).and_then(|text| text.as_str());
+        text.is_some_and(|text| wildcard::matches(&value.value, text))
+    })
+}
+
+/// What was found and refused, or that there is nothing.
+fn nothing(evidence: &Evidence, claims: &str, otherwise: &str) -> String {
+    let reasons: Vec<&str> = evidence
+        .refused
+        .iter()
+        .filter(|refused| refused.claims == claims || refused.claims.is_empty())
+        .take(LISTED)
+        .map(|refused| refused.reason.as_str())
+        .collect();
+    if reasons.is_empty() {
+        otherwise.to_owned()
+    } else {
+        format!("{otherwise}; refused: {}", reasons.join(", "))
+    }
+}
+
+fn field(attestor: &Attestor) -> &'static str {
+    match attestor.identity {
+        AttestorIdentity::Keyless(_) => "keyless",
+        AttestorIdentity::Key(_) => "keys",
+    }
+}
+
+/// What is wrong with the signers that there are: the nearest reason first.
+fn why_not(attestor: &Attestor, signers: &[&Verification]) -> String {
+    let reasons: Vec<String> = signers
+        .iter()
+        .filter_map(|signer| misses(attestor, signer))
+        .take(LISTED)
+        .collect();
+    reasons.join("; ")
+}
+
+/// What of an attestor's demand a signer misses; none where it misses nothing.
+fn misses(attestor: &Attestor, verified: &Verification) -> Option<String> {
+    let identity = match (&attestor.identity, &verified.signer) {
+        (AttestorIdentity::Key(key), Signer::Key { spki_sha256 }) => {
+            (key.spki_sha256 != *spki_sha256).then(|| "not signed by the key".to_owned())
+        }
+        (AttestorIdentity::Key(_), Signer::Certificate(_)) => {
+            Some("not signed by the key".to_owned())
+        }
+        (AttestorIdentity::Keyless(_), Signer::Key { .. }) => {
+            Some("signed by a key, wanted a certificate".to_owned())
+        }
+        (AttestorIdentity::Keyless(keyless), Signer::Certificate(certificate)) => {
+            let sct = attestor.ctlog.ignore_sct || certificate.sct_verified;
+            let unlogged = || (!sct).then(|| "no certificate log has the certificate".to_owned());
+            other_identity(keyless, certificate).or_else(unlogged)
+        }
+    };
+    identity.or_else(|| unlogged(attestor, verified))
+}
+
+/// What of a certificate is not what an attestor names.
+fn other_identity(keyless: &Keyless, certificate: &CertificateIdentity) -> Option<String> {
+    if !is_issuer(keyless, &certificate.issuer) {
+        let wanted = keyless.issuer.as_ref().or(keyless.issuer_regexp.as_ref());
+        let wanted = wanted.map_or("", |text| text.value.as_str());
+        return Some(format!(
+            "issuer mismatch: expected {wanted}, received {}",
+            certificate.issuer
+        ));
+    }
+    if !certificate
+        .subjects
+        .iter()
+        .any(|subject| is_subject(keyless, subject))
+    {
+        let seen = listed(&certificate.subjects);
+        return Some(format!(
+            "subject mismatch: expected {}, received {seen}",
+            identity(keyless)
+        ));
+    }
+    keyless.extensions.iter().find_map(|extension| {
+        let seen = certificate
+            .extensions
+            .get(&extension.oid)
+            .map(String::as_str);
+        if seen.is_some_and(|seen| wildcard::matches(&extension.value.value, seen)) {
+            return None;
+        }
+        let seen = seen.unwrap_or("nothing");
+        let (name, wanted) = (&extension.name.value, &extension.value.value);
+        Some(format!(
+            "extension {name} mismatch: expected {wanted}, received {seen}"
+        ))
+    })
+}
+
+/// What of the transparency log is missing.
+fn unlogged(attestor: &Attestor, verified: &Verification) -> Option<String> {
+    if attestor.rekor.ignore_tlog {
+        return None;
+    }
+    if verified.log_entries.is_empty() {
+        return Some("no transparency log entry".to_owned());
+    }
+    let key = attestor.rekor.public_key.as_ref()?;
+    let logged = verified
+        .log_entries
+        .iter()
+        .any(|log| log.log_key == key.spki_sha256);
+    (!logged).then(|| "no entry in the log of the key that `rekor.pubkey` names".to_owned())
+}
+
+fn unproven(verified: &Verification) -> &'static str {
+    if verified.log_entries.is_empty() {
+        "no transparency log entry"
+    } else {
+        "a log, a certificate log or the format is not the one that the rule asks for"
+    }
+}
+
+fn is_issuer(keyless: &Keyless, issuer: &str) -> bool {
+    let wildcard = keyless.issuer.as_ref();
+    let expression = keyless.issuer_regexp.as_ref();
+    wildcard.is_none_or(|pattern| wildcard::matches(&pattern.value, issuer))
+        && expression.is_none_or(|pattern| is_match(&pattern.value, issuer))
+}
+
+fn is_subject(keyless: &Keyless, subject: &str) -> bool {
+    let wildcard = keyless.subject.as_ref();
+    let expression = keyless.subject_regexp.as_ref();
+    wildcard.is_none_or(|pattern| wildcard::matches(&pattern.value, subject))
+        && expression.is_none_or(|pattern| is_match(&pattern.value, subject))
+}
+
+/// Only for messages, of requests that are refused.
+fn is_match(pattern: &str, text: &str) -> bool {
+    regex::Regex::new(pattern).is_ok_and(|expression| expression.is_match(text))
+}
+
+fn identity(keyless: &Keyless) -> String {
+    let wanted = keyless.subject.as_ref().or(keyless.subject_regexp.as_ref());
+    wanted.map_or_else(|| "any subject".to_owned(), |text| text.value.clone())
+}
+
+fn listed(subjects: &[String]) -> String {
+    let some: Vec<&str> = subjects.iter().take(LISTED).map(String::as_str).collect();
+    some.join(", ")
+}
+
+/// Which statement does not satisfy the conditions, by the builder that it names.
+fn unsatisfied(attestation: &Attestation, statements: &[&VerifiedStatement]) -> Option<String> {
+    let conditions = attestation.conditions.as_ref()?;
+    let wanted: Vec<String> = conditions
+        .conditions()
+        .filter(|condition| {
+            let mut about = false;
+            condition
+                .key
+                .for_each_text(&mut |text| about |= text.raw.contains("builder.id"));
+            about
+        })
+        .filter_map(|condition| condition.value.constant())
+        .map(|value| {
+            value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned)
+        })
+        .collect();
+    let seen: Vec<&str> = statements
+        .iter()
+        .filter_map(|statement| builder_id(statement))
+        .collect();
+    let messages: Vec<&str> = conditions
+        .conditions()
+        .filter_map(|condition| condition.message.as_ref())
+        .map(|message| message.raw.as_str())
+        .collect();
+    let said = if messages.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", messages.join("; "))
+    };
+    Some(if wanted.is_empty() {
+        format!(
+            "attestation checks failed for predicate type {}{said}",
+            attestation.predicate_type.value
+        )
+    } else {
+        format!(
+            "built by {}, wanted {}{said}",
+            seen.join(" and "),
+            wanted.join(" or ")
+        )
+    })
+}

@@ -1,0 +1,15 @@
+//! Every bound of an evaluation, each with its reason.
+
+use std::time::Duration;
+
+use crate::rego::evaluate::Budget;
+
+/// What one program may spend on one answer: a rule over a large object takes some thousand instructions; a hundred
+/// times that is a defect or an attack, and still ends within a webhook's deadline.
+pub const PROGRAM: Budget = Budget {
+    instructions: 1_000_000,
+    time: Duration::from_millis(500),
+};
+
+/// The most images of one object: a pod is bounded by etcd's 1.5 MiB, real ones have some ten containers.
+pub const IMAGES: usize = 256;
