@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use regent_engine::admission::AdmissionRequest;
 use regent_engine::evaluation::need::{Fact, FactError, Need};
 use serde_json::Value;
+use tokio::time::Instant;
 
+use crate::image::Images;
 use crate::watch::namespaces::Namespaces;
 
 #[cfg(test)]
@@ -13,24 +15,29 @@ mod tests;
 
 /// Where facts come from.
 #[derive(Debug)]
-pub struct Host;
+pub struct Host {
+    images: Images,
+}
 
 impl Host {
-    /// The answer to `need` of an evaluation of `request`.
-    #[expect(clippy::unused_async, reason = "images will be fetched here")]
+    /// A host that answers for images by `images`.
+    pub fn new(images: Images) -> Self {
+        Self { images }
+    }
+
+    /// The answer to `need` of an evaluation of `request`, before `deadline`.
     pub async fn answer(
         &self,
         request: &AdmissionRequest,
         namespaces: Option<&Namespaces>,
         need: Need,
+        deadline: Instant,
     ) -> Fact {
         match need {
             Need::NamespaceLabels { namespace } => {
                 Fact::NamespaceLabels(namespace_labels(request, namespaces, &namespace))
             }
-            Need::Image(_) => Fact::Image(Err(FactError::Unavailable(
-                "images cannot be verified yet".to_owned(),
-            ))),
+            Need::Image(image) => Fact::Image(self.images.evidence(&image, deadline).await),
         }
     }
 }

@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::admit::Admission;
 use crate::health::Health;
 use crate::host::Host;
+use crate::image::{ImageSettingsError, Images};
 use crate::listener::{self, Answer, Door, Stage};
 use crate::metrics::Metrics;
 use crate::settings::{Limits, Settings};
@@ -34,6 +35,9 @@ pub enum ServeError {
     /// The policies, or the namespaces.
     #[error(transparent)]
     Watch(#[from] WatchError),
+    /// The sources of images.
+    #[error(transparent)]
+    Images(#[from] ImageSettingsError),
     /// An address.
     #[error("{address}: {error}")]
     Listen {
@@ -65,14 +69,23 @@ pub async fn serve(settings: Settings) -> Result<Running, ServeError> {
     let metrics = Metrics::new()?;
     let certificate = ServingCertificate::load(&settings.tls, now())?;
     let tls = TlsAcceptor::from(tls::server_config(certificate.clone())?);
+    let environment = Environment {
+        log_urls: Some(settings.trust_roots.log_urls()),
+    };
+    let images = Images::new(
+        &settings.images,
+        settings.trust_roots.clone(),
+        metrics.clone(),
+    )?;
     let policies = Watch::start(
         settings.policies.clone(),
         settings.namespaces.clone(),
-        Environment::default(),
+        environment,
         metrics.clone(),
     )?;
     let (stage, stage_of) = watch::channel(Stage::Running);
-    let webhook = webhook(&settings, &policies, &metrics, &stage_of);
+    let host = Host::new(images);
+    let webhook = webhook(&settings, host, &policies, &stage_of, &metrics);
     let (listener, address) = bind(settings.listen).await?;
     let metrics_listener = match settings.metrics_listen {
         Some(wanted) => Some(bind(wanted).await?),
@@ -135,13 +148,14 @@ impl Common {
 
 fn webhook(
     settings: &Settings,
+    host: Host,
     policies: &Watch,
-    metrics: &Arc<Metrics>,
     stage: &watch::Receiver<Stage>,
+    metrics: &Arc<Metrics>,
 ) -> Arc<Webhook> {
     let admission = Admission {
         snapshot: policies.current(),
-        host: Arc::new(Host),
+        host: Arc::new(host),
         metrics: metrics.clone(),
         evaluations: Arc::new(Semaphore::new(settings.limits.evaluations)),
     };

@@ -6,6 +6,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::image::ImageSettings;
+use crate::image::trust::TrustRoots;
+
 /// All that a server needs to know to start.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -19,6 +22,10 @@ pub struct Settings {
     pub policies: Vec<PathBuf>,
     /// Manifests of namespaces, whose labels `namespaceSelector` is matched with.
     pub namespaces: Option<PathBuf>,
+    /// What evidence of images is verified under.
+    pub trust_roots: TrustRoots,
+    /// Where images and their evidence come from.
+    pub images: ImageSettings,
     /// How long changed files may go unnoticed.
     pub reload_interval: Duration,
     /// How long connections are still accepted after a shutdown began, while readiness already says no.

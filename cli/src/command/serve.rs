@@ -14,6 +14,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::serve::{LogFormat, ServeArgs};
 use crate::exit_status::ExitStatus;
+use crate::images;
 use crate::io::Io;
 
 /// What is logged where nobody says.
@@ -71,6 +72,8 @@ fn settings(args: &ServeArgs) -> Result<Settings> {
         tls: tls(args)?,
         policies: args.policies.clone(),
         namespaces: args.namespaces.clone(),
+        trust_roots: images::trust_roots(&args.images.trusted_root)?,
+        images: images::settings(&args.images),
         reload_interval: Duration::from_secs(args.reload_interval),
         shutdown_delay: Duration::from_secs(args.shutdown_delay),
         drain_timeout: Duration::from_secs(args.drain_timeout),

@@ -8,11 +8,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use regent_server::image::layout::Layouts;
+use regent_server::image::registry::RegistrySettings;
+use regent_server::image::{ImageSettings, Network};
 use regent_server::layout_registry::{LayoutRegistry, ReferrersApi};
 use regent_server::serve::{Running, serve};
 use regent_server::settings::{Limits, Settings, TlsSettings};
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::images::trust_roots;
 
 use super::client::{Client, SERVER_NAME};
 use super::content::{self, Written};
@@ -50,7 +54,7 @@ impl Stage {
             .await
             .context("starting the registry")?;
         let tls = folder.path().join("tls");
-        let running = serve(settings(&written, tls.clone()))
+        let running = serve(settings(&written, tls.clone(), registry.address())?)
             .await
             .context("starting the webhook")?;
         let authority = tls.join("ca.crt");
@@ -146,9 +150,9 @@ impl Stage {
     }
 }
 
-fn settings(written: &Written, tls: PathBuf) -> Settings {
+fn settings(written: &Written, tls: PathBuf, registry: SocketAddr) -> Result<Settings> {
     let free_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    Settings {
+    Ok(Settings {
         listen: free_port,
         metrics_listen: Some(free_port),
         tls: TlsSettings::SelfSigned {
@@ -157,11 +161,19 @@ fn settings(written: &Written, tls: PathBuf) -> Settings {
         },
         policies: vec![written.policies.clone()],
         namespaces: None,
+        trust_roots: trust_roots(std::slice::from_ref(&written.trusted_root))?,
+        images: ImageSettings {
+            network: Network::Registries(RegistrySettings {
+                mirrors: vec![(REGISTRY.to_owned(), format!("http://{registry}"))],
+                ..RegistrySettings::default()
+            }),
+            ..ImageSettings::default()
+        },
         reload_interval: Duration::from_secs(1),
         shutdown_delay: Duration::ZERO,
         drain_timeout: Duration::from_secs(1),
         limits: Limits::default(),
-    }
+    })
 }
 
 /// The image of a scene: `NAME@CASE` is by the digest of that case.
