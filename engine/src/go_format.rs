@@ -99,6 +99,19 @@ pub fn json(value: &Value) -> String {
     text
 }
 
+/// A value as `encoding/json` writes it by default: as [`json`], with `<`, `>` and `&` escaped.
+pub fn json_escaped(value: &Value) -> String {
+    // None of the three can stand outside of a string.
+    let mut text = String::new();
+    for character in json(value).chars() {
+        match character {
+            '<' | '>' | '&' => write_escape(&mut text, character),
+            other => text.push(other),
+        }
+    }
+    text
+}
+
 fn write_json(text: &mut String, value: &Value) {
     match value {
         Value::Null => text.push_str("null"),
@@ -163,6 +176,28 @@ pub fn write_escape(text: &mut String, character: char) {
 pub fn as_float(value: &Number) -> f64 {
     // Without `arbitrary_precision` every number has a float near it.
     value.as_f64().unwrap_or(f64::NAN)
+}
+
+/// Deep equality with every number taken for a float.
+#[expect(clippy::float_cmp, reason = "the same number is meant")]
+pub fn deep_equal(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Number(left), Value::Number(right)) => as_float(left) == as_float(right),
+        (Value::Array(left), Value::Array(right)) => {
+            left.len() == right.len()
+                && left
+                    .iter()
+                    .zip(right)
+                    .all(|(left, right)| deep_equal(left, right))
+        }
+        (Value::Object(left), Value::Object(right)) => {
+            left.len() == right.len()
+                && left.iter().all(|(name, left)| {
+                    right.get(name).is_some_and(|right| deep_equal(left, right))
+                })
+        }
+        _ => left == right,
+    }
 }
 
 /// What `strconv.ParseFloat` reads: decimal and hexadecimal, infinities and NaN by name; nothing that is out of range.

@@ -10,7 +10,7 @@ use serde_json::{Number, Value};
 use thiserror::Error;
 
 use crate::duration::Duration;
-use crate::go_format::{as_float, parse_float, sprint, truncate};
+use crate::go_format::{as_float, deep_equal, parse_float, sprint, truncate};
 use crate::quantity::Quantity;
 use crate::scalar::{Range, TextPattern};
 use crate::semver::Version;
@@ -185,7 +185,7 @@ fn equality(key: &Value, value: &Value) -> Equality {
             .into(),
         (Value::String(text), _) => text_equality(text, key, value),
         (Value::Array(_), Value::Array(_)) | (Value::Object(_), Value::Object(_)) => {
-            same(key, value).into()
+            deep_equal(key, value).into()
         }
         _ => Equality::Different,
     }
@@ -207,28 +207,6 @@ fn text_equality(text: &str, key: &Value, value: &Value) -> Equality {
         return Quantity::parse(pattern).map_or(Equality::Neither, |value| (key == value).into());
     }
     wildcard::matches(pattern, text).into()
-}
-
-/// Deep equality with every number taken for a float.
-#[expect(clippy::float_cmp, reason = "the same number is meant")]
-fn same(left: &Value, right: &Value) -> bool {
-    match (left, right) {
-        (Value::Number(left), Value::Number(right)) => as_float(left) == as_float(right),
-        (Value::Array(left), Value::Array(right)) => {
-            left.len() == right.len()
-                && left
-                    .iter()
-                    .zip(right)
-                    .all(|(left, right)| same(left, right))
-        }
-        (Value::Object(left), Value::Object(right)) => {
-            left.len() == right.len()
-                && left
-                    .iter()
-                    .all(|(name, left)| right.get(name).is_some_and(|right| same(left, right)))
-        }
-        _ => left == right,
-    }
 }
 
 /// Both as durations, if at least one is a text that says so; a number on the other side is in seconds.

@@ -1,0 +1,136 @@
+//! Functions that decode, encode and hash texts.
+
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use md5::Md5;
+use serde_json::Value;
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+use super::{Arguments, failed};
+use crate::jmespath::ExpressionError;
+use crate::jmespath::interpreter::size;
+use crate::source::Source;
+use crate::yaml;
+
+type Outcome = Result<Value, ExpressionError>;
+
+/// Standard base64 with padding; like Go's, it does not mind bits behind the last byte.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
+);
+
+pub(super) fn base64_decode(arguments: &Arguments<'_>) -> Outcome {
+    let text: String = arguments
+        .text(0)
+        .chars()
+        .filter(|character| !matches!(character, '\r' | '\n'))
+        .collect();
+    match BASE64.decode(&text) {
+        Ok(bytes) => arguments.string(String::from_utf8_lossy(&bytes).into_owned()),
+        Err(error) => Err(failed(format!(
+            "illegal base64 data at input byte {}",
+            wrong_byte(&text, &error)
+        ))),
+    }
+}
+
+/// Where Go says that the text went wrong.
+fn wrong_byte(text: &str, error: &base64::DecodeError) -> usize {
+    match error {
+        base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => {
+            *at
+        }
+        base64::DecodeError::InvalidLength(_) | base64::DecodeError::InvalidPadding => {
+            // The start of the group that is not complete.
+            text.len() / 4 * 4
+        }
+    }
+}
+
+pub(super) fn base64_encode(arguments: &Arguments<'_>) -> Outcome {
+    arguments.string(BASE64.encode(arguments.text(0)))
+}
+
+pub(super) fn sha256(arguments: &Arguments<'_>) -> Outcome {
+    Ok(Value::String(hexadecimal(&Sha256::digest(
+        arguments.text(0),
+    ))))
+}
+
+pub(super) fn sha1(arguments: &Arguments<'_>) -> Outcome {
+    Ok(Value::String(hexadecimal(&Sha1::digest(arguments.text(0)))))
+}
+
+pub(super) fn md5(arguments: &Arguments<'_>) -> Outcome {
+    Ok(Value::String(hexadecimal(&Md5::digest(arguments.text(0)))))
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)])
+        .collect()
+}
+
+pub(super) fn parse_json(arguments: &Arguments<'_>) -> Outcome {
+    let text = arguments.text(0);
+    // Most of a value is the text that it was read from.
+    arguments.charged(text.len())?;
+    let value: Value = match serde_json::from_str(text) {
+        Ok(value) => value,
+        Err(error) => return Err(failed(json_error(text, &error))),
+    };
+    arguments.charged(size(&value))?;
+    Ok(value)
+}
+
+/// What Go says of JSON that it cannot read, where that can be told.
+fn json_error(text: &str, error: &serde_json::Error) -> String {
+    if error.is_eof() {
+        return "unexpected end of JSON input".to_owned();
+    }
+    match text.trim_start().chars().next() {
+        Some(first) if !"{[\"-tfn0123456789".contains(first) => {
+            format!("invalid character '{first}' looking for beginning of value")
+        }
+        _ => format!("invalid JSON: {error}"),
+    }
+}
+
+pub(super) fn parse_yaml(arguments: &Arguments<'_>) -> Outcome {
+    let text = arguments.text(0);
+    arguments.charged(text.len())?;
+    let (documents, diagnostics) = yaml::parse(&Source::new("parse_yaml", text));
+    if let Some(diagnostic) = diagnostics.first() {
+        return Err(failed(format!(
+            "error converting YAML to JSON: yaml: {}",
+            diagnostic.message
+        )));
+    }
+    let value = documents.first().map_or(Value::Null, to_json);
+    arguments.charged(size(&value))?;
+    Ok(value)
+}
+
+/// A located tree as plain JSON.
+fn to_json(node: &yaml::Node) -> Value {
+    match &node.value {
+        yaml::Value::Null => Value::Null,
+        yaml::Value::Bool(value) => Value::Bool(*value),
+        yaml::Value::Number(value) => Value::Number(value.clone()),
+        yaml::Value::String(value) => Value::String(value.clone()),
+        yaml::Value::List(items) => Value::Array(items.iter().map(to_json).collect()),
+        yaml::Value::Map(entries) => Value::Object(
+            entries
+                .iter()
+                .map(|entry| (entry.key.clone(), to_json(&entry.value)))
+                .collect(),
+        ),
+    }
+}
