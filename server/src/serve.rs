@@ -69,22 +69,8 @@ pub async fn serve(settings: Settings) -> Result<Running, ServeError> {
     let metrics = Metrics::new()?;
     let certificate = ServingCertificate::load(&settings.tls, now())?;
     let tls = TlsAcceptor::from(tls::server_config(certificate.clone())?);
-    let environment = Environment {
-        log_urls: Some(settings.trust_roots.log_urls()),
-    };
-    let images = Images::new(
-        &settings.images,
-        settings.trust_roots.clone(),
-        metrics.clone(),
-    )?;
-    let policies = Watch::start(
-        settings.policies.clone(),
-        settings.namespaces.clone(),
-        environment,
-        metrics.clone(),
-    )?;
+    let (policies, host) = sources(&settings, &metrics)?;
     let (stage, stage_of) = watch::channel(Stage::Running);
-    let host = Host::new(images);
     let webhook = webhook(&settings, host, &policies, &stage_of, &metrics);
     let (listener, address) = bind(settings.listen).await?;
     let metrics_listener = match settings.metrics_listen {
@@ -125,6 +111,22 @@ pub async fn serve(settings: Settings) -> Result<Running, ServeError> {
         watching: tokio::spawn(watching.run()),
         shutdown_delay: settings.shutdown_delay,
     })
+}
+
+/// What requests are judged by, and where its needs are answered.
+fn sources(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Watch, Host), ServeError> {
+    let trust_roots = settings.trust_roots.clone();
+    let environment = Environment {
+        log_urls: Some(trust_roots.log_urls()),
+    };
+    let images = Images::new(&settings.images, trust_roots, metrics.clone())?;
+    let policies = Watch::start(
+        settings.policies.clone(),
+        settings.namespaces.clone(),
+        environment,
+        metrics.clone(),
+    )?;
+    Ok((policies, Host::new(images)))
 }
 
 /// What both listeners share.
