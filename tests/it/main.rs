@@ -2,7 +2,13 @@
 
 #[cfg(test)]
 mod demo_content;
+#[cfg(test)]
 mod evidence;
+#[cfg(test)]
 mod expr_oracle;
+#[cfg(test)]
 mod front;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
 mod tidy;
