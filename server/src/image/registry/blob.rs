@@ -96,3 +96,6 @@ impl Repository<'_> {
         Ok((place, reach))
     }
 }
+
+#[cfg(test)]
+mod tests;

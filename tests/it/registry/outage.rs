@@ -1,0 +1,132 @@
+//! The registry is gone, slow, or broken in part: what was verified before goes on, and nothing else does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use regent_engine::evaluation::need::FactError;
+use regent_engine::image::Digest;
+use regent_engine::image::evidence::Resolution;
+use regent_server::image::layout::Layouts;
+use regent_server::layout_registry::{LayoutRegistry, ReferrersApi};
+use regent_tests::shared_path;
+
+use super::scripted::{Reply, Scripted, Story};
+use super::{
+    HOST, ask, ask_within, by_digest, image_of, images_at, images_with, mirrored, need, trust_roots,
+};
+
+#[tokio::test]
+async fn a_registry_that_is_gone_leaves_what_was_verified() {
+    let Some(folder) = shared_path("conformance/provenance/right-bundle") else {
+        return;
+    };
+    let layouts = Layouts::open(&[folder.join("layout")]).unwrap();
+    let mut registry = LayoutRegistry::start(layouts, HOST, ReferrersApi::Served)
+        .await
+        .unwrap();
+    let digest = image_of(&folder);
+    registry.move_tag("acme/app", "v1", &digest);
+    let root = trust_roots(Some(&folder.join("trusted_root.json")));
+    let images = images_with(mirrored(registry.address()), root);
+    let tagged = need(&format!("{HOST}/acme/app:v1"));
+    ask(&images, &tagged).await.unwrap();
+    registry.stop().await;
+
+    let known = ask(&images, &tagged).await.unwrap();
+    assert_eq!(*known.digest(), digest);
+    assert!(matches!(known.resolution(), Resolution::Remembered { age } if age < 60));
+    ask(&images, &by_digest(&digest)).await.unwrap();
+
+    let unknown = ask(&images, &by_digest(&Digest::from_sha256([1; 32]))).await;
+    assert!(
+        matches!(unknown, Err(FactError::Unavailable(_))),
+        "{unknown:?}"
+    );
+    let unknown = ask(&images, &need(&format!("{HOST}/acme/app:v2"))).await;
+    assert!(
+        matches!(unknown, Err(FactError::Unavailable(_))),
+        "{unknown:?}"
+    );
+}
+
+/// A registry that answers nothing any more uses up half of the time, not all of it.
+#[tokio::test]
+async fn a_registry_that_hangs_leaves_time_for_what_is_known() {
+    let story = Arc::new(Story::new());
+    let hangs = Arc::new(AtomicBool::new(false));
+    let (digest, switch) = (story.digest(), hangs.clone());
+    let server = Scripted::start(move |asked| {
+        if switch.load(Ordering::Relaxed) {
+            return Reply::Silence;
+        }
+        story.answer(asked)
+    })
+    .await;
+    let images = images_at(server.address);
+    let tagged = need(&format!("{HOST}/acme/app:v1"));
+    assert_eq!(*ask(&images, &tagged).await.unwrap().digest(), digest);
+    hangs.store(true, Ordering::Relaxed);
+    // Its evidence was garbage and is not remembered; the digest is, and then time runs out in the next step.
+    let error = ask_within(&images, &tagged, Duration::from_secs(1)).await;
+    assert!(matches!(error, Err(FactError::Timeout(_))), "{error:?}");
+    let asked = server.log();
+    assert!(
+        asked
+            .iter()
+            .filter(|asked| asked.path.contains("/referrers/"))
+            .count()
+            >= 2
+    );
+}
+
+/// Each of the first requests may fail alone; none of them makes an image "unsigned".
+#[tokio::test]
+async fn a_part_that_fails_is_never_taken_for_no_evidence() {
+    for part in ["/referrers/", ".sig", ".att"] {
+        for status in [500, 502, 503, 429] {
+            let story = Story::new();
+            let need = by_digest(&story.digest());
+            let fails = move || Reply::Full(status, String::new(), Vec::new());
+            let server =
+                Scripted::telling(story, move |_, asked| asked.path.contains(part).then(fails))
+                    .await;
+            let answer = ask(&images_at(server.address), &need).await;
+            let is_outage = matches!(answer, Err(FactError::Unavailable(_)));
+            assert!(is_outage, "{part} {status} {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_tried_once_more() {
+    let story = Story::new();
+    let digest = story.digest();
+    let broke = AtomicBool::new(false);
+    let server = Scripted::start(move |asked| {
+        if asked.path.contains("/blobs/") && !broke.swap(true, Ordering::Relaxed) {
+            return Reply::Reset;
+        }
+        story.answer(asked)
+    })
+    .await;
+    ask(&images_at(server.address), &by_digest(&digest))
+        .await
+        .unwrap();
+    assert_eq!(server.count("GET /v2/acme/app/blobs/"), 2);
+
+    let story = Story::new();
+    let server = Scripted::start(move |asked| {
+        if asked.path.contains("/blobs/") {
+            return Reply::Reset;
+        }
+        story.answer(asked)
+    })
+    .await;
+    let answer = ask(&images_at(server.address), &by_digest(&digest)).await;
+    assert!(
+        matches!(answer, Err(FactError::Unavailable(_))),
+        "{answer:?}"
+    );
+    assert!(server.count("GET /v2/acme/app/blobs/") <= 3);
+}
