@@ -7,6 +7,7 @@ use crate::exit_status::ExitStatus;
 use crate::io::Io;
 
 pub mod check;
+pub mod compile;
 pub mod demo;
 pub mod serve;
 pub mod test;
@@ -21,9 +22,7 @@ pub fn run(command: Command, io: &mut Io<'_>) -> Result<ExitStatus> {
         Command::Demo(args) => demo::run(&args, io),
         Command::Check(args) => check::run(&args, io),
         Command::Version(args) => version(&args, io),
-        Command::Compile(_) => {
-            anyhow::bail!("not built yet")
-        }
+        Command::Compile(args) => compile::run(&args, io),
     }
 }
 

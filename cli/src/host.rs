@@ -4,15 +4,19 @@
 
 use std::collections::BTreeMap;
 
-use regent_engine::evaluation::need::{Fact, FactError, Need};
+use regent_engine::evaluation::need::{Fact, Need};
 use regent_engine::evaluation::{Evaluation, Step};
 use regent_engine::response::PolicyResponse;
+
+use crate::test::images::TestImages;
 
 /// What a test says of the world.
 #[derive(Debug, Clone, Copy)]
 pub struct Host<'a> {
     /// Labels of namespaces.
     pub namespaces: &'a BTreeMap<String, BTreeMap<String, String>>,
+    /// Images.
+    pub images: &'a TestImages,
 }
 
 impl Host<'_> {
@@ -37,9 +41,7 @@ impl Host<'_> {
                 .get(namespace)
                 .cloned()
                 .unwrap_or_default())),
-            Need::Image(_) => Fact::Image(Err(FactError::Unavailable(
-                "images cannot be verified here yet".to_owned(),
-            ))),
+            Need::Image(need) => Fact::Image(self.images.evidence(need)),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use regent_engine::diagnostic::{Code, Diagnostic, Label, Severity};
 use regent_engine::source::{Source, Span};
+use regent_engine::yaml;
 
 /// No policy, resource or test file comes near; a file above is a mistake, or an attempt to fill the memory.
 pub const MAX_FILE_BYTES: u64 = 16 << 20;
@@ -26,11 +27,20 @@ pub struct Sources {
     pub unreadable: Vec<Diagnostic>,
 }
 
+/// What is looked for in directories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Files that hold a policy, or cannot be read as YAML: a folder of policies holds their tests and resources too.
+    Policies,
+    /// All files.
+    Documents,
+}
+
 /// Reads files, the YAML and JSON files of directories and below, and `stdin` where `-` is named.
 ///
 /// Hidden entries of directories are passed over: that is where Kubernetes keeps the versions of a mounted `ConfigMap`,
 /// and where tests lie beside their policies.
-pub fn read(paths: &[PathBuf], stdin: &mut dyn Read) -> Sources {
+pub fn read(paths: &[PathBuf], wanted: Wanted, stdin: &mut dyn Read) -> Sources {
     let mut sources = Sources::default();
     for path in paths {
         if path.as_os_str() == "-" {
@@ -42,7 +52,7 @@ pub fn read(paths: &[PathBuf], stdin: &mut dyn Read) -> Sources {
                 sources.add(&path.display().to_string(), Err(error));
             }
             for file in files {
-                sources.add_file(&file);
+                sources.add_found(&file, wanted);
             }
         } else {
             sources.add_file(path);
@@ -58,7 +68,33 @@ pub fn read_file(path: &Path) -> Result<Arc<Source>, Box<Diagnostic>> {
     text_of(&name, bytes)
 }
 
+/// API groups whose objects are policies, those that are not supported yet too: they are refused by name.
+const POLICY_GROUPS: [&str; 3] = [
+    "kyverno.io",
+    "policies.kyverno.io",
+    "admissionregistration.k8s.io",
+];
+
+/// Whether a file may hold a policy.
+fn holds_policy(source: &Arc<Source>) -> bool {
+    let (documents, diagnostics) = yaml::parse(source);
+    let is_policy = |document: &yaml::Node| {
+        let version = document.get("apiVersion").and_then(yaml::Node::as_str);
+        let group = version.and_then(|version| version.split_once('/'));
+        group.is_some_and(|(group, _)| POLICY_GROUPS.contains(&group))
+    };
+    documents.iter().any(is_policy) || diagnostics.iter().any(Diagnostic::is_error)
+}
+
 impl Sources {
+    fn add_found(&mut self, path: &Path, wanted: Wanted) {
+        match read_file(path) {
+            Ok(text) if wanted == Wanted::Policies && !holds_policy(&text) => {}
+            Ok(text) => self.texts.push(text),
+            Err(diagnostic) => self.unreadable.push(*diagnostic),
+        }
+    }
+
     fn add_file(&mut self, path: &Path) {
         match read_file(path) {
             Ok(text) => self.texts.push(text),

@@ -6,6 +6,7 @@ pub mod decode;
 pub mod definition;
 pub mod find;
 pub mod folder;
+pub mod images;
 pub mod patch;
 pub mod policies;
 pub mod report;

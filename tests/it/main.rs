@@ -1,6 +1,10 @@
 //! End-to-end tests.
 
 #[cfg(test)]
+mod command;
+#[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod demo_content;
 #[cfg(test)]
 mod evidence;

@@ -8,6 +8,14 @@ pub struct CompileArgs {
     /// Policy files, directories of them (recursively), or `-` for stdin
     #[arg(value_name = "POLICY", required = true)]
     pub policies: Vec<PathBuf>,
+    /// Print only rules whose name this is, with wildcards, as in `autogen-*`
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "*",
+        hide_default_value = true
+    )]
+    pub rule: String,
     /// Print the input document that the Rego sees for this resource, instead of the Rego
     #[arg(long, value_name = "RESOURCE")]
     pub input: Option<PathBuf>,

@@ -49,6 +49,9 @@ pub struct TestArgs {
     /// Fail where a row passes without having tested anything: a rule, policy or resource that does not exist, nothing matched
     #[arg(long)]
     pub strict: bool,
+    /// Ask registries for images that no OCI layout has
+    #[arg(long)]
+    pub registry: bool,
     /// How many folders run at once [default: the machine's processors]
     #[arg(long, value_name = "N")]
     pub threads: Option<std::num::NonZeroUsize>,

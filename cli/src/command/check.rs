@@ -9,11 +9,11 @@ use crate::args::check::{CheckArgs, Format};
 use crate::exit_status::ExitStatus;
 use crate::io::Io;
 use crate::render::{human, json};
-use crate::sources;
+use crate::sources::{self, Wanted};
 
 /// Runs `regent check`.
 pub fn run(args: &CheckArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
-    let sources = sources::read(&args.policies, io.stdin);
+    let sources = sources::read(&args.policies, Wanted::Policies, io.stdin);
     let unreadable = sources.unreadable.len();
     let mut diagnostics = sources.unreadable;
     diagnostics.extend(load(&sources.texts, &Environment::default()).diagnostics);

@@ -9,8 +9,9 @@ use crate::args::test::{TestArgs, TestFormat};
 use crate::exit_status::ExitStatus;
 use crate::io::{ColourChoice, Io};
 use crate::test::find::find;
+use crate::test::images::Registries;
 use crate::test::report::{self, Shown, Strictness, Summary};
-use crate::test::run;
+use crate::test::run::{self, Options};
 use crate::test::selector::Selector;
 
 /// Runs `regent test`.
@@ -27,8 +28,17 @@ pub fn run(args: &TestArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
         }
     }
     let available = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let threads = args.threads.unwrap_or_else(available);
-    let results = run::run(&files, &selector, threads);
+    let options = Options {
+        selector,
+        threads: args.threads.unwrap_or_else(available),
+        images: &args.images,
+        registries: if args.registry {
+            Registries::Asked
+        } else {
+            Registries::Offline
+        },
+    };
+    let results = run::run(&files, &options);
     let strictness = if args.strict {
         Strictness::Strict
     } else {

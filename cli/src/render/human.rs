@@ -126,7 +126,8 @@ impl miette::Diagnostic for Report<'_> {
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let end = self.diagnostic.source.text.len();
+        let text = &self.diagnostic.source.text;
+        let end = text.len();
         let labels = self
             .diagnostic
             .labels
@@ -134,12 +135,16 @@ impl miette::Diagnostic for Report<'_> {
             .enumerate()
             .map(move |(index, label)| {
                 let start = label.span.start.min(end);
-                let length = label.span.end.clamp(start, end) - start;
-                let text = (!label.text.is_empty()).then(|| printable(&label.text));
+                let written = text.get(start..label.span.end.clamp(start, end));
+                // A rule of forty lines is named well enough by its first.
+                let length = written
+                    .and_then(|text| text.lines().next())
+                    .map_or(0, str::len);
+                let said = (!label.text.is_empty()).then(|| printable(&label.text));
                 if index == 0 {
-                    LabeledSpan::new_primary_with_span(text, (start, length))
+                    LabeledSpan::new_primary_with_span(said, (start, length))
                 } else {
-                    LabeledSpan::new_with_span(text, (start, length))
+                    LabeledSpan::new_with_span(said, (start, length))
                 }
             });
         Some(Box::new(labels))

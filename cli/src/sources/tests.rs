@@ -1,6 +1,6 @@
 use std::fs;
 
-use super::{MAX_FILE_BYTES, read};
+use super::{MAX_FILE_BYTES, Wanted, read};
 
 #[test]
 fn directories_are_read_in_order_without_hidden_and_other_files() {
@@ -13,7 +13,7 @@ fn directories_are_read_in_order_without_hidden_and_other_files() {
     fs::write(root.join("README.md"), "no").unwrap();
     fs::write(root.join(".kyverno-test/kyverno-test.yaml"), "no").unwrap();
     std::os::unix::fs::symlink(root, root.join("b/loop")).unwrap();
-    let sources = read(&[root.to_owned()], &mut std::io::empty());
+    let sources = read(&[root.to_owned()], Wanted::Documents, &mut std::io::empty());
     let texts: Vec<_> = sources.texts.iter().map(|source| &*source.text).collect();
     assert_eq!(texts, ["one", "two"]);
     assert!(sources.unreadable.is_empty(), "{:?}", sources.unreadable);
@@ -33,6 +33,7 @@ fn what_cannot_be_read_is_said_and_the_others_are_read() {
     let absent = folder.path().join("absent.yaml");
     let sources = read(
         &[latin, huge, absent, good, "-".into()],
+        Wanted::Policies,
         &mut "from stdin".as_bytes(),
     );
     let texts: Vec<_> = sources.texts.iter().map(|source| &*source.text).collect();
@@ -50,4 +51,28 @@ fn what_cannot_be_read_is_said_and_the_others_are_read() {
             "absent.yaml` cannot be read: No such file or directory (os error 2)",
         ]
     );
+}
+
+#[test]
+fn folders_of_policies_hold_other_files_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("a.yaml", "apiVersion: v1\nkind: Pod\n");
+    write("b.yaml", "apiVersion: v1\n---\napiVersion: kyverno.io/v1\n");
+    write("c.yaml", "broken: [\n");
+    write(
+        "d.yaml",
+        "apiVersion: cli.kyverno.io/v1alpha1\nkind: Test\n",
+    );
+    let sources = read(
+        &[folder.path().to_owned()],
+        Wanted::Policies,
+        &mut std::io::empty(),
+    );
+    let names: Vec<_> = sources
+        .texts
+        .iter()
+        .map(|source| source.name.rsplit('/').next().unwrap_or_default())
+        .collect();
+    assert_eq!(names, ["b.yaml", "c.yaml"]);
 }

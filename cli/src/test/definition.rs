@@ -38,6 +38,13 @@ pub struct Definition {
     pub rows: Vec<ExpectedRow>,
 }
 
+impl Definition {
+    /// The folder that its paths start from.
+    pub fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+}
+
 /// `images`, an extension of ours: rules that verify images are tested offline.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImageSection {

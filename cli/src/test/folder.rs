@@ -16,13 +16,14 @@ use serde_json::Value;
 
 use super::decode::Problems;
 use super::definition::Definition;
+use super::images::TestImages;
 use super::patch;
 use super::policies::{Named, named};
 use super::values::{RequestUser, Values};
 use crate::documents;
 use crate::host::Host;
 use crate::request::{Assumed, Assumptions, assume};
-use crate::sources;
+use crate::sources::{self, Wanted};
 
 /// Everything that a test names, read.
 #[derive(Debug)]
@@ -37,6 +38,7 @@ pub struct Prepared {
     pub warnings: Vec<String>,
     values: Values,
     user: Option<RequestUser>,
+    images: TestImages,
 }
 
 /// A resource and how rows name it.
@@ -81,8 +83,8 @@ pub struct Answer {
 }
 
 /// Reads what a test names.
-pub fn prepare(definition: &Definition) -> Result<Prepared, Vec<Diagnostic>> {
-    let folder = definition.path.parent().unwrap_or(Path::new("."));
+pub fn prepare(definition: &Definition, images: TestImages) -> Result<Prepared, Vec<Diagnostic>> {
+    let folder = definition.folder();
     let mut found = Vec::new();
     let texts = policy_texts(folder, definition, &mut found);
     let mut warnings = Vec::new();
@@ -98,7 +100,10 @@ pub fn prepare(definition: &Definition) -> Result<Prepared, Vec<Diagnostic>> {
     if !found.is_empty() {
         return Err(found);
     }
-    let loaded = load(&texts, &Environment::default());
+    let environment = Environment {
+        log_urls: images.log_urls(),
+    };
+    let loaded = load(&texts, &environment);
     let policies = named(&texts, &loaded.diagnostics);
     Ok(Prepared {
         loaded,
@@ -107,6 +112,7 @@ pub fn prepare(definition: &Definition) -> Result<Prepared, Vec<Diagnostic>> {
         warnings,
         values: values.unwrap_or_default(),
         user,
+        images,
     })
 }
 
@@ -181,6 +187,7 @@ impl Prepared {
     fn ask(&self, assumed: &Assumed) -> Vec<(PolicyResponse, Value, Option<String>)> {
         let host = Host {
             namespaces: &self.values.namespaces,
+            images: &self.images,
         };
         let mut request = assumed.request.clone();
         let policies = &self.loaded.policies;
@@ -249,7 +256,7 @@ fn policy_texts(
         .iter()
         .map(|path| tidy(&folder.join(path)))
         .collect();
-    let sources = sources::read(&paths, &mut std::io::empty());
+    let sources = sources::read(&paths, Wanted::Policies, &mut std::io::empty());
     found.extend(sources.unreadable);
     sources.texts
 }
@@ -262,7 +269,7 @@ pub fn resources(
     warnings: &mut Vec<String>,
 ) -> Vec<Resource> {
     let paths: Vec<PathBuf> = paths.iter().map(|path| tidy(&folder.join(path))).collect();
-    let sources = sources::read(&paths, &mut std::io::empty());
+    let sources = sources::read(&paths, Wanted::Documents, &mut std::io::empty());
     found.extend(sources.unreadable);
     let mut seen = BTreeMap::new();
     let mut resources = Vec::new();

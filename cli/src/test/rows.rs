@@ -93,7 +93,7 @@ pub fn judge(
     } else {
         warn_of_names(row, policy, &prepared.policies, &mut warnings);
         let judge = Judge {
-            folder: definition.path.parent().unwrap_or(Path::new(".")),
+            folder: definition.folder(),
             row,
         };
         for resource in &chosen {

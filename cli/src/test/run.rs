@@ -12,8 +12,10 @@ use regent_engine::diagnostic::Diagnostic;
 
 use super::definition::{self, Definition, ExpectedRow};
 use super::folder::{Prepared, prepare};
+use super::images::{Registries, TestImages};
 use super::rows::{self, Judged, Line, Outcome};
 use super::selector::Selector;
+use crate::args::image::ImageArgs;
 
 /// What came of one test of a file.
 #[derive(Debug)]
@@ -44,8 +46,21 @@ impl TestResult {
     }
 }
 
+/// How tests are run.
+#[derive(Debug)]
+pub struct Options<'a> {
+    /// Which rows.
+    pub selector: Selector,
+    /// How many files at once.
+    pub threads: NonZeroUsize,
+    /// Where images come from, besides what a test says.
+    pub images: &'a ImageArgs,
+    /// Whether registries may be asked.
+    pub registries: Registries,
+}
+
 /// Runs the tests of some files; results are in the order of the files.
-pub fn run(files: &[PathBuf], selector: &Selector, threads: NonZeroUsize) -> Vec<TestResult> {
+pub fn run(files: &[PathBuf], options: &Options<'_>) -> Vec<TestResult> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::new());
     let work = || {
@@ -54,13 +69,13 @@ pub fn run(files: &[PathBuf], selector: &Selector, threads: NonZeroUsize) -> Vec
             let Some(file) = files.get(index) else {
                 return;
             };
-            let result = run_file(file, selector);
+            let result = run_file(file, options);
             let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
             results.push((index, result));
         }
     };
     thread::scope(|scope| {
-        for _ in 0..threads.get().min(files.len()) {
+        for _ in 0..options.threads.get().min(files.len()) {
             scope.spawn(work);
         }
     });
@@ -72,11 +87,11 @@ pub fn run(files: &[PathBuf], selector: &Selector, threads: NonZeroUsize) -> Vec
         .collect()
 }
 
-fn run_file(file: &Path, selector: &Selector) -> Vec<TestResult> {
+fn run_file(file: &Path, options: &Options<'_>) -> Vec<TestResult> {
     match definition::read(file) {
         Ok(definitions) => definitions
             .iter()
-            .filter_map(|definition| run_test(definition, selector))
+            .filter_map(|definition| run_test(definition, options))
             .collect(),
         Err(diagnostics) => vec![TestResult {
             path: file.to_owned(),
@@ -91,11 +106,11 @@ fn run_file(file: &Path, selector: &Selector) -> Vec<TestResult> {
 }
 
 /// Runs one test, if any of its rows is chosen.
-fn run_test(definition: &Definition, selector: &Selector) -> Option<TestResult> {
+fn run_test(definition: &Definition, options: &Options<'_>) -> Option<TestResult> {
     let rows: Vec<ExpectedRow> = definition
         .rows
         .iter()
-        .filter_map(|row| selector.choose(row))
+        .filter_map(|row| options.selector.choose(row))
         .collect();
     if rows.is_empty() {
         return None;
@@ -109,7 +124,13 @@ fn run_test(definition: &Definition, selector: &Selector) -> Option<TestResult> 
         warnings: Vec::new(),
         is_broken: false,
     };
-    match prepare(definition) {
+    let images = TestImages::new(
+        definition.folder(),
+        &definition.images,
+        options.images,
+        options.registries,
+    );
+    match prepare(definition, images) {
         Ok(prepared) => judge_all(definition, &rows, &prepared, &mut result),
         Err(diagnostics) => {
             let message = "what the test names cannot be read";

@@ -1,0 +1,80 @@
+//! `regent compile`: the Rego that policies become, as the engine runs it.
+
+use anyhow::{Result, bail};
+use regent_engine::diagnostic::Diagnostic;
+use regent_engine::load::{Environment, load};
+use regent_engine::program::{Body, Policy, Rule};
+use regent_engine::wildcard;
+
+use crate::args::compile::CompileArgs;
+use crate::exit_status::ExitStatus;
+use crate::io::Io;
+use crate::render::human;
+use crate::sources::{self, Wanted};
+
+/// Runs `regent compile`.
+pub fn run(args: &CompileArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
+    if let Some(resource) = &args.input {
+        bail!(
+            "`--input {}`: printing the input document is not built yet",
+            resource.display()
+        );
+    }
+    let sources = sources::read(&args.policies, Wanted::Policies, io.stdin);
+    let loaded = load(&sources.texts, &Environment::default());
+    let mut diagnostics = sources.unreadable;
+    diagnostics.extend(loaded.diagnostics);
+    for diagnostic in &diagnostics {
+        writeln!(io.stderr, "{}", human::render(diagnostic, io.style()))?;
+    }
+    for (index, policy) in loaded.policies.policies().iter().enumerate() {
+        if index > 0 {
+            writeln!(io.stdout)?;
+        }
+        show_policy(policy, &args.rule, io)?;
+    }
+    Ok(if diagnostics.iter().any(Diagnostic::is_error) {
+        ExitStatus::DoesNotCompile
+    } else {
+        ExitStatus::Pass
+    })
+}
+
+/// Each rule has its own program; a rule about images has one more for each entry of `verifyImages`.
+fn show_policy(policy: &Policy, wanted: &str, io: &mut Io<'_>) -> Result<()> {
+    let (line, _) = policy.ast.source.position(policy.ast.name.span.start);
+    writeln!(
+        io.stdout,
+        "# Policy {}, {}:{line}",
+        policy.ast.key(),
+        policy.ast.source.name
+    )?;
+    for rule in &policy.rules {
+        let Some(written) = policy.ast.rules.get(rule.index) else {
+            bail!("rule {} of policy {} is lost", rule.index, policy.ast.key());
+        };
+        if wildcard::matches(wanted, &written.name.value) {
+            writeln!(io.stdout, "\n# Rule {}", written.name.value)?;
+            show_rule(rule, io)?;
+        }
+    }
+    Ok(())
+}
+
+fn show_rule(rule: &Rule, io: &mut Io<'_>) -> Result<()> {
+    show_program(rule.program.text(), io)?;
+    if let Body::VerifyImages(entries) = &rule.body {
+        for entry in entries {
+            show_program(entry.program.text(), io)?;
+        }
+    }
+    Ok(())
+}
+
+fn show_program(text: &str, io: &mut Io<'_>) -> Result<()> {
+    write!(io.stdout, "\n{}", human::printable(text))?;
+    if !text.ends_with('\n') {
+        writeln!(io.stdout)?;
+    }
+    Ok(())
+}
