@@ -16,3 +16,4 @@ mod front;
 mod server;
 #[cfg(test)]
 mod tidy;
+mod verify_command;

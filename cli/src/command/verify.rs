@@ -1,12 +1,153 @@
-//! `regent verify`.
+//! `regent verify`: what `cosign verify` and `cosign verify-attestation` do, by the verifier that admission uses.
 
-use anyhow::Result;
+use std::fs;
 
-use crate::args::verify::VerifyArgs;
+use anyhow::{Context as _, Result};
+use regent_engine::evaluation::need::{FactError, HashAlgorithm, ImageNeed, PublicKey};
+use regent_engine::image::{Evidence, ImageReference, VerifiedImage};
+use regent_server::image::Images;
+use regent_server::image::trust::Key;
+use regent_server::metrics::Metrics;
+use tokio::time::Instant;
+
+use crate::args::verify::{Hash, Output, VerifyArgs};
 use crate::exit_status::ExitStatus;
+use crate::images;
 use crate::io::Io;
+use crate::render::human::printable;
+use expectation::{Expectation, Selected};
+
+mod expectation;
+mod json;
+mod slsa;
+mod text;
 
 /// Runs `regent verify`.
-pub fn run(_args: &VerifyArgs, _io: &mut Io<'_>) -> Result<ExitStatus> {
-    anyhow::bail!("not built yet")
+pub fn run(args: &VerifyArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
+    let key = args.signer.key.as_deref().map(|path| {
+        let pem = fs::read_to_string(path)?;
+        let parsed = Key::from_pem(&pem)?;
+        Ok::<_, anyhow::Error>(PublicKey {
+            spki_sha256: hex::encode(parsed.spki_sha256()),
+            pem,
+            hash: hash(args.signer.signature_digest_algorithm),
+        })
+    });
+    let key = key.transpose().context("the public key")?;
+    let expectation = Expectation::new(args, key.as_ref())?;
+    let references = args
+        .references
+        .iter()
+        .map(|text| ImageReference::parse(text).with_context(|| format!("`{}`", printable(text))));
+    let references = references.collect::<Result<Vec<_>>>()?;
+    let mut image_args = args.images.clone();
+    if args.allow_insecure_registry {
+        let hosts = references
+            .iter()
+            .map(|image| image.containerd_repository().0);
+        image_args.insecure_registry.extend(hosts);
+    }
+    let images = images::open(&image_args, Metrics::new()?)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime could not be started")?;
+    let mut status = ExitStatus::Pass;
+    for image in references {
+        let need = ImageNeed {
+            image,
+            repository: None,
+            rekor_url: args.proof.rekor_url.clone(),
+            keys: key.iter().cloned().collect(),
+        };
+        let found = runtime.block_on(find(&images, &need, args));
+        let outcome = show(&need, found, &expectation, (args.output, io))?;
+        if status == ExitStatus::Pass {
+            status = outcome;
+        }
+    }
+    Ok(status)
 }
+
+async fn find(
+    images: &Images,
+    need: &ImageNeed,
+    args: &VerifyArgs,
+) -> Result<VerifiedImage, FactError> {
+    images.evidence(need, Instant::now() + args.timeout).await
+}
+
+fn hash(hash: Hash) -> HashAlgorithm {
+    match hash {
+        Hash::Sha256 => HashAlgorithm::Sha256,
+        Hash::Sha384 => HashAlgorithm::Sha384,
+        Hash::Sha512 => HashAlgorithm::Sha512,
+    }
+}
+
+/// Shows what was found about one image, and says whether that is what was asked for.
+fn show(
+    need: &ImageNeed,
+    found: Result<VerifiedImage, FactError>,
+    expectation: &Expectation,
+    (output, io): (Output, &mut Io<'_>),
+) -> Result<ExitStatus> {
+    let name = printable(&need.image.to_string());
+    let image = match found {
+        Ok(image) => image,
+        Err(error) => {
+            writeln!(
+                io.stderr,
+                "error: {name}: {}",
+                printable(&error.to_string())
+            )?;
+            return Ok(ExitStatus::Usage);
+        }
+    };
+    let evidence = image.evidence();
+    let selected = expectation.select(evidence);
+    if selected.is_empty() {
+        say_nothing_fits(&name, evidence, &selected, expectation, io)?;
+        return Ok(ExitStatus::Failed);
+    }
+    match output {
+        Output::Text => text::write(&name, evidence, &selected, io)?,
+        Output::Json => json::write(&need.image, evidence, &selected, io)?,
+    }
+    Ok(ExitStatus::Pass)
+}
+
+fn say_nothing_fits(
+    name: &str,
+    evidence: &Evidence,
+    selected: &Selected<'_>,
+    expectation: &Expectation,
+    io: &mut Io<'_>,
+) -> Result<()> {
+    let wanted = printable(&expectation.wanted());
+    writeln!(io.stderr, "error: {name}: no {wanted}")?;
+    writeln!(io.stderr, "  digest {}", evidence.digest)?;
+    for (what, why) in &selected.unfit {
+        writeln!(io.stderr, "  {}: {}", printable(what), printable(why))?;
+    }
+    for refused in &evidence.refused {
+        let claims = match refused.claims.as_str() {
+            "" => "evidence",
+            claims => claims,
+        };
+        let by = match refused.claimed_signer.as_str() {
+            "" => String::new(),
+            signer => format!(", said to be by {signer}"),
+        };
+        let line = format!("{claims}{by}, refused: {}", refused.reason);
+        writeln!(io.stderr, "  {}", printable(&line))?;
+    }
+    let found = evidence.signatures.len() + evidence.statements.len() + evidence.refused.len();
+    if found == 0 {
+        writeln!(io.stderr, "  nothing lies beside the image")?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;
