@@ -34,5 +34,6 @@ pub mod scalar;
 pub mod selection;
 pub mod semver;
 pub mod source;
+pub mod template;
 pub mod wildcard;
 pub mod yaml;

@@ -1,0 +1,471 @@
+//! Values with variables in them, ready to be resolved: their expressions are parsed once, at load.
+//!
+//! By Kyverno's rules with one difference: **what a variable resolves to is data.** Kyverno looks for variables in the result
+//! again, so that whoever writes a label can have `{{ }}` evaluated; here a result is never searched, and `{{-` changes nothing.
+//! A variable that the author wrote inside of a variable is part of the outer expression's text, here as there.
+
+mod pieces;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde_json::{Map, Number, Value};
+use thiserror::Error;
+
+use crate::ast::template as ast;
+use crate::go_format::json_escaped;
+use crate::jmespath::{
+    Environment, Expression, ExpressionError, MAX_BYTES, Scope, ScopeError, SyntaxError,
+};
+use crate::source::Span;
+
+use pieces::Piece;
+
+/// A tree of values that may hold variables.
+#[derive(Debug, Clone)]
+pub struct Template(Node);
+
+/// A text that may hold variables.
+#[derive(Debug, Clone)]
+pub struct Text {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Debug, Clone)]
+enum Node {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(Text),
+    List(Vec<Node>),
+    Map(Vec<(String, Text, Node)>),
+}
+
+/// What a template is resolved with.
+#[derive(Clone, Copy)]
+pub struct Resolution<'a> {
+    /// What its variables see.
+    pub scope: &'a dyn Scope,
+    /// Time and seed.
+    pub environment: &'a Environment,
+    /// Whether the object goes away, so that `request.object` means `request.oldObject`.
+    pub deletion: Deletion,
+    /// Names of the scope, from the root, that stand where the template stands: what `{{@}}` means at its top.
+    pub here: &'a [&'a str],
+}
+
+/// Whether the request deletes the object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    /// It does.
+    Delete,
+    /// It does not.
+    Keep,
+}
+
+/// Why a template has no value.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum TemplateError {
+    /// A variable has none.
+    #[error("failed to resolve {variable} at path {path}: {cause}")]
+    Variable {
+        /// The expression.
+        variable: String,
+        /// Where in the template, as `/a/0/b`; empty at its top.
+        path: String,
+        /// Why.
+        cause: Cause,
+    },
+    /// A key resolved to something else than a text.
+    #[error("expected string after substituting variables in key \"{0}\"")]
+    KeyIsNoText(String),
+    /// The result grew beyond what is kept.
+    #[error("the substituted text is longer than {MAX_BYTES} bytes")]
+    TooLong,
+}
+
+/// Why a variable has no value.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Cause {
+    /// It is no expression.
+    #[error("incorrect query {query}: {error}")]
+    Syntax {
+        /// The expression.
+        query: String,
+        /// What is wrong with it.
+        error: SyntaxError,
+    },
+    /// There is nothing between the braces.
+    #[error("invalid query (nil)")]
+    Empty,
+    /// What its names stand for could not be had.
+    #[error(transparent)]
+    Scope(ScopeError),
+    /// The evaluation failed.
+    #[error("JMESPath query failed: {0}")]
+    Evaluation(ExpressionError),
+}
+
+impl TemplateError {
+    /// Whether a map lacks a key that was asked for, which some callers take for null.
+    pub fn is_not_found(&self) -> bool {
+        matches!(
+            self,
+            Self::Variable {
+                cause: Cause::Evaluation(ExpressionError::NotFound(_)),
+                ..
+            }
+        )
+    }
+
+    /// Whether the host has to be asked before there can be a value.
+    pub fn is_pending(&self) -> bool {
+        matches!(
+            self,
+            Self::Variable {
+                cause: Cause::Scope(ScopeError::Pending),
+                ..
+            }
+        )
+    }
+}
+
+impl From<ExpressionError> for Cause {
+    fn from(error: ExpressionError) -> Self {
+        match error {
+            ExpressionError::Scope(error) => Self::Scope(error),
+            other => Self::Evaluation(other),
+        }
+    }
+}
+
+impl fmt::Debug for Resolution<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            scope: _,
+            environment,
+            deletion,
+            here,
+        } = self;
+        formatter
+            .debug_struct("Resolution")
+            .field("environment", environment)
+            .field("deletion", deletion)
+            .field("here", here)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A place in a template, as deep as the walk has come.
+#[derive(Clone, Copy)]
+enum Place<'p> {
+    Top,
+    Key(&'p Place<'p>, &'p str),
+    Item(&'p Place<'p>, usize),
+}
+
+impl Template {
+    /// Parses the expressions of what an author wrote, with what is wrong with them; a wrong one fails when it is reached, too.
+    pub fn compile(written: &ast::Template) -> (Self, Vec<(Span, SyntaxError)>) {
+        let mut errors = Vec::new();
+        let node = compile_node(written, &mut errors);
+        (Self(node), errors)
+    }
+
+    /// The value.
+    pub fn resolve(&self, with: &Resolution<'_>) -> Result<Value, TemplateError> {
+        resolve_node(&self.0, with, &Place::Top)
+    }
+
+    /// Calls `visit` for each expression that is known beforehand.
+    pub fn for_each_expression<'t>(&'t self, visit: &mut dyn FnMut(&'t Expression)) {
+        visit_node(&self.0, visit);
+    }
+}
+
+impl Text {
+    /// Parses the expressions of a text, as [`Template::compile`] does.
+    pub fn compile(written: &ast::Text) -> (Self, Vec<(Span, SyntaxError)>) {
+        let mut errors = Vec::new();
+        let text = compile_text(written, &mut errors);
+        (text, errors)
+    }
+
+    /// The value: of any type where the text is one variable and nothing else.
+    pub fn resolve(&self, with: &Resolution<'_>) -> Result<Value, TemplateError> {
+        resolve_text(self, with, &Place::Top)
+    }
+
+    /// The text itself, if it holds no variable.
+    pub fn literal(&self) -> Option<&str> {
+        match self.pieces.as_slice() {
+            [] => Some(""),
+            [Piece::Literal(text)] => Some(text),
+            _ => None,
+        }
+    }
+}
+
+fn compile_node(written: &ast::Template, errors: &mut Vec<(Span, SyntaxError)>) -> Node {
+    match &written.value {
+        ast::TemplateValue::Null => Node::Null,
+        ast::TemplateValue::Bool(flag) => Node::Bool(*flag),
+        ast::TemplateValue::Number(number) => Node::Number(number.clone()),
+        ast::TemplateValue::Text(text) => Node::Text(compile_text(text, errors)),
+        ast::TemplateValue::List(items) => Node::List(
+            items
+                .iter()
+                .map(|item| compile_node(item, errors))
+                .collect(),
+        ),
+        ast::TemplateValue::Map(entries) => Node::Map(
+            entries
+                .iter()
+                .map(|(key, value)| {
+                    (
+                        key.raw.clone(),
+                        compile_text(key, errors),
+                        compile_node(value, errors),
+                    )
+                })
+                .collect(),
+        ),
+    }
+}
+
+fn compile_text(written: &ast::Text, errors: &mut Vec<(Span, SyntaxError)>) -> Text {
+    let pieces = pieces::split(&written.raw);
+    let known = written.variables().map(|variable| variable.span);
+    let places = known.chain(std::iter::repeat(written.span));
+    let variables = pieces
+        .iter()
+        .filter(|piece| !matches!(piece, Piece::Literal(_)));
+    for (variable, span) in variables.zip(places) {
+        if let Piece::Variable {
+            parsed: Err(error), ..
+        } = variable
+        {
+            errors.push((span, error.clone()));
+        }
+    }
+    Text { pieces }
+}
+
+fn visit_node<'t>(node: &'t Node, visit: &mut dyn FnMut(&'t Expression)) {
+    match node {
+        Node::Null | Node::Bool(_) | Node::Number(_) => {}
+        Node::Text(text) => pieces::visit(&text.pieces, visit),
+        Node::List(items) => items.iter().for_each(|item| visit_node(item, visit)),
+        Node::Map(entries) => {
+            for (_, key, value) in entries {
+                pieces::visit(&key.pieces, visit);
+                visit_node(value, visit);
+            }
+        }
+    }
+}
+
+fn resolve_node(
+    node: &Node,
+    with: &Resolution<'_>,
+    place: &Place<'_>,
+) -> Result<Value, TemplateError> {
+    Ok(match node {
+        Node::Null => Value::Null,
+        Node::Bool(flag) => Value::Bool(*flag),
+        Node::Number(number) => Value::Number(number.clone()),
+        Node::Text(text) => resolve_text(text, with, place)?,
+        Node::List(items) => {
+            let items = items.iter().enumerate();
+            Value::Array(
+                items
+                    .map(|(index, item)| resolve_node(item, with, &Place::Item(place, index)))
+                    .collect::<Result<_, _>>()?,
+            )
+        }
+        Node::Map(entries) => {
+            let mut fields = Map::new();
+            for (raw, key, value) in entries {
+                let name = match resolve_text(key, with, place)? {
+                    Value::String(name) => name,
+                    // A key that resolves to nothing stays as it was written.
+                    Value::Null => raw.clone(),
+                    _ => return Err(TemplateError::KeyIsNoText(raw.clone())),
+                };
+                fields.insert(name, resolve_node(value, with, &Place::Key(place, raw))?);
+            }
+            Value::Object(fields)
+        }
+    })
+}
+
+fn resolve_text(
+    text: &Text,
+    with: &Resolution<'_>,
+    place: &Place<'_>,
+) -> Result<Value, TemplateError> {
+    if let [Piece::Literal(literal)] = text.pieces.as_slice() {
+        return Ok(Value::String(literal.clone()));
+    }
+    if let [variable @ (Piece::Variable { .. } | Piece::Nested(_))] = text.pieces.as_slice() {
+        return resolve_piece(variable, with, place).map(Cow::into_owned);
+    }
+    join(&text.pieces, with, place).map(Value::String)
+}
+
+/// The pieces as one text: strings as they are, everything else as JSON.
+fn join(
+    pieces: &[Piece],
+    with: &Resolution<'_>,
+    place: &Place<'_>,
+) -> Result<String, TemplateError> {
+    let mut whole = String::new();
+    for piece in pieces {
+        match &*resolve_piece(piece, with, place)? {
+            Value::String(text) => whole.push_str(text),
+            other => whole.push_str(&json_escaped(other)),
+        }
+        if whole.len() > MAX_BYTES {
+            return Err(TemplateError::TooLong);
+        }
+    }
+    Ok(whole)
+}
+
+fn resolve_piece<'p>(
+    piece: &'p Piece,
+    with: &Resolution<'p>,
+    place: &Place<'_>,
+) -> Result<Cow<'p, Value>, TemplateError> {
+    match piece {
+        Piece::Literal(text) => Ok(Cow::Owned(Value::String(text.clone()))),
+        Piece::Variable {
+            parsed,
+            deleting,
+            text,
+        } => {
+            let expression = match (with.deletion, deleting) {
+                (Deletion::Delete, Some(deleting)) => &**deleting,
+                _ => parsed,
+            };
+            let found = match expression {
+                Ok(expression) if expression.text() == "@" => value_here(with, place),
+                Ok(expression) => expression
+                    .evaluate(with.scope, with.environment)
+                    .map_err(Cause::from),
+                Err(_) if text.is_empty() => Err(Cause::Empty),
+                Err(error) => Err(Cause::Syntax {
+                    query: text.clone(),
+                    error: error.clone(),
+                }),
+            };
+            found.map_err(|cause| {
+                let variable = if with.deletion == Deletion::Delete {
+                    pieces::on_delete(text)
+                } else {
+                    text.clone()
+                };
+                failed(variable, place, cause)
+            })
+        }
+        Piece::Nested(inner) => {
+            let text = join(inner, with, place)?;
+            let text = pieces::expression_of(&text);
+            let text = if with.deletion == Deletion::Delete {
+                pieces::on_delete(text)
+            } else {
+                text.to_owned()
+            };
+            let expression = match Expression::parse(&text) {
+                Ok(expression) => expression,
+                Err(error) => {
+                    let cause = Cause::Syntax {
+                        query: text.clone(),
+                        error,
+                    };
+                    return Err(failed(text, place, cause));
+                }
+            };
+            let value = expression
+                .evaluate(with.scope, with.environment)
+                .map(Cow::into_owned);
+            value
+                .map(Cow::Owned)
+                .map_err(|error| failed(text, place, error.into()))
+        }
+    }
+}
+
+fn failed(variable: String, place: &Place<'_>, cause: Cause) -> TemplateError {
+    let mut path = String::new();
+    write_path(place, &mut path);
+    TemplateError::Variable {
+        variable,
+        path,
+        cause,
+    }
+}
+
+fn write_path(place: &Place<'_>, path: &mut String) {
+    match place {
+        Place::Top => {}
+        Place::Key(parent, key) => {
+            write_path(parent, path);
+            path.push('/');
+            path.push_str(&key.replace('/', "\\/"));
+        }
+        Place::Item(parent, index) => {
+            write_path(parent, path);
+            path.push('/');
+            path.push_str(&index.to_string());
+        }
+    }
+}
+
+/// `{{@}}`: what stands in the resource where the variable stands in the template.
+fn value_here<'p>(with: &Resolution<'p>, place: &Place<'_>) -> Result<Cow<'p, Value>, Cause> {
+    let Some((root, rest)) = with.here.split_first() else {
+        return Ok(Cow::Owned(Value::Null));
+    };
+    let unknown = |name: &str| Cause::Evaluation(ExpressionError::NotFound(name.to_owned()));
+    let found = with.scope.field(root).map_err(Cause::Scope)?;
+    let found = found.ok_or_else(|| unknown(root))?;
+    let mut value: &Value = &found;
+    for name in rest {
+        value = step_into(value, name).ok_or_else(|| unknown(name))?;
+    }
+    let value = below(value, place).map_err(|name| unknown(&name))?;
+    Ok(Cow::Owned(value.clone()))
+}
+
+fn step_into<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
+    match value {
+        Value::Object(fields) => fields.get(name),
+        _ => Some(&Value::Null),
+    }
+}
+
+/// The value at a place below another; anchors around keys do not count. The key that is not there, otherwise.
+fn below<'v>(value: &'v Value, place: &Place<'_>) -> Result<&'v Value, String> {
+    match place {
+        Place::Top => Ok(value),
+        Place::Key(parent, key) => {
+            let value = below(value, parent)?;
+            let name = without_anchor(key);
+            step_into(value, name).ok_or_else(|| name.to_owned())
+        }
+        Place::Item(parent, index) => Ok(below(value, parent)?.get(index).unwrap_or(&Value::Null)),
+    }
+}
+
+/// `name` of `(name)`, `=(name)` and the other anchors.
+fn without_anchor(key: &str) -> &str {
+    let inner = key.trim_start_matches(['+', '<', '=', 'X', '^']);
+    inner
+        .strip_prefix('(')
+        .and_then(|inner| inner.strip_suffix(')'))
+        .unwrap_or(key)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+//! A text taken apart into what stands for itself and what is a variable.
+
+use crate::jmespath::{Expression, SyntaxError};
+
+/// A piece of a text.
+#[derive(Debug, Clone)]
+pub(super) enum Piece {
+    /// Stands for itself; escapes are undone.
+    Literal(String),
+    /// A variable whose expression is known.
+    Variable {
+        text: String,
+        parsed: Result<Expression, SyntaxError>,
+        /// The expression on DELETE, where it is another one.
+        deleting: Option<Box<Result<Expression, SyntaxError>>>,
+    },
+    /// A variable with variables inside: these make its expression.
+    Nested(Vec<Piece>),
+}
+
+/// Deepest nesting of variables in variables.
+const MAX_NESTING: usize = 8;
+
+/// Takes a text apart; what begins like a variable and is none stands for itself.
+pub(super) fn split(raw: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut literal = String::new();
+    let mut rest = raw;
+    while let Some(at) = rest.find("{{") {
+        let (before, braces) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        let Some((piece, after)) = variable(braces, 0) else {
+            literal.push_str(before);
+            literal.push('{');
+            rest = braces.get(1..).unwrap_or("");
+            continue;
+        };
+        if before.ends_with('\\') {
+            // Only the braces are kept from being a variable; what is in them is text.
+            literal.push_str(before);
+            literal.push_str("{{");
+            rest = braces.get(2..).unwrap_or("");
+            continue;
+        }
+        literal.push_str(before);
+        flush(&mut literal, &mut pieces);
+        pieces.push(piece);
+        rest = after;
+    }
+    literal.push_str(rest);
+    flush(&mut literal, &mut pieces);
+    pieces
+}
+
+fn flush(literal: &mut String, pieces: &mut Vec<Piece>) {
+    if !literal.is_empty() {
+        pieces.push(Piece::Literal(literal.replace("\\{{", "{{")));
+        literal.clear();
+    }
+}
+
+/// The variable that a text begins with, and what follows it.
+fn variable(text: &str, nesting: usize) -> Option<(Piece, &str)> {
+    let mut rest = text.strip_prefix("{{")?;
+    let mut inner: Vec<Piece> = Vec::new();
+    let mut literal = String::new();
+    loop {
+        let at = rest.find(['{', '}'])?;
+        let (before, brace) = rest.split_at_checked(at)?;
+        literal.push_str(before);
+        if let Some(after) = brace.strip_prefix('}') {
+            let after = after.strip_prefix('}')?;
+            return Some((finish(inner, literal), after));
+        }
+        // An expression's own braces stand in pairs, with none inside.
+        let group = brace.get(1..)?;
+        let end = group.find(['{', '}'])?;
+        if group.get(end..)?.starts_with('}') {
+            literal.push_str(brace.get(..end + 2)?);
+            rest = brace.get(end + 2..)?;
+            continue;
+        }
+        if nesting >= MAX_NESTING || before.ends_with('\\') {
+            return None;
+        }
+        let (piece, after) = variable(brace, nesting + 1)?;
+        if !literal.is_empty() {
+            inner.push(Piece::Literal(std::mem::take(&mut literal)));
+        }
+        inner.push(piece);
+        rest = after;
+    }
+}
+
+fn finish(mut inner: Vec<Piece>, literal: String) -> Piece {
+    if inner.is_empty() {
+        return known(expression_of(&literal));
+    }
+    if !literal.is_empty() {
+        inner.push(Piece::Literal(literal));
+    }
+    Piece::Nested(inner)
+}
+
+fn known(text: &str) -> Piece {
+    let parsed = Expression::parse(text);
+    let deleting = on_delete(text);
+    let deleting = (deleting != text).then(|| Box::new(Expression::parse(&deleting)));
+    Piece::Variable {
+        text: text.to_owned(),
+        parsed,
+        deleting,
+    }
+}
+
+/// The expression of what stands between the braces: without blanks around it, and without the hyphen of `{{-`.
+pub(super) fn expression_of(between: &str) -> &str {
+    let text = between.trim();
+    text.strip_prefix('-').map_or(text, str::trim)
+}
+
+/// An expression as it reads when the object goes away.
+pub(super) fn on_delete(expression: &str) -> String {
+    expression.replace("request.object", "request.oldObject")
+}
+
+/// Calls `visit` for each expression that is known.
+pub(super) fn visit<'p>(pieces: &'p [Piece], visit_one: &mut dyn FnMut(&'p Expression)) {
+    for piece in pieces {
+        match piece {
+            Piece::Literal(_) | Piece::Variable { parsed: Err(_), .. } => {}
+            Piece::Variable {
+                parsed: Ok(expression),
+                ..
+            } => visit_one(expression),
+            Piece::Nested(inner) => visit(inner, visit_one),
+        }
+    }
+}

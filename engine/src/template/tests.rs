@@ -1,0 +1,171 @@
+use serde_json::{Value, json};
+
+use super::{Deletion, Resolution, Template};
+use crate::ast::template as ast;
+use crate::jmespath::Environment;
+use crate::source::Span;
+
+const NOWHERE: Span = Span::new(0, 0);
+const ENVIRONMENT: Environment = Environment {
+    seconds: 0,
+    nanoseconds: 0,
+    seed: 0,
+};
+
+fn text(raw: &str) -> ast::Text {
+    ast::Text {
+        span: NOWHERE,
+        raw: raw.to_owned(),
+        parts: Vec::new(),
+    }
+}
+
+fn written(value: &Value) -> ast::Template {
+    let value = match value {
+        Value::Null => ast::TemplateValue::Null,
+        Value::Bool(flag) => ast::TemplateValue::Bool(*flag),
+        Value::Number(number) => ast::TemplateValue::Number(number.clone()),
+        Value::String(raw) => ast::TemplateValue::Text(text(raw)),
+        Value::Array(items) => ast::TemplateValue::List(items.iter().map(written).collect()),
+        Value::Object(fields) => ast::TemplateValue::Map(
+            fields
+                .iter()
+                .map(|(key, value)| (text(key), written(value)))
+                .collect(),
+        ),
+    };
+    ast::Template {
+        span: NOWHERE,
+        value,
+    }
+}
+
+fn resolve_on(deletion: Deletion, template: &Value) -> Result<Value, String> {
+    let scope = json!({
+        "request": {
+            "object": {"name": "web", "n": 5, "evil": "{{ request.object.name }}", "none": null, "spec": {"c": [{"image": "i"}]}},
+            "oldObject": {"name": "old"},
+        },
+        "element": "name",
+    });
+    let (template, _errors) = Template::compile(&written(template));
+    let with = Resolution {
+        scope: &scope,
+        environment: &ENVIRONMENT,
+        deletion,
+        here: &["request", "object"],
+    };
+    template.resolve(&with).map_err(|error| error.to_string())
+}
+
+fn check(cases: &[(Value, Value)]) {
+    for (template, expected) in cases {
+        assert_eq!(
+            resolve_on(Deletion::Keep, template).as_ref(),
+            Ok(expected),
+            "{template}"
+        );
+    }
+}
+
+#[test]
+fn variables_are_substituted() {
+    check(&[
+        (json!("{{request.object.n}}"), json!(5)),
+        (
+            json!("a {{ request.object.n }} {{- request.object.name }}"),
+            json!("a 5 web"),
+        ),
+        (
+            json!("{{ request.object.spec }}!"),
+            json!("{\"c\":[{\"image\":\"i\"}]}!"),
+        ),
+        (json!("{{ {a: request.object.n} }}"), json!({"a": 5})),
+        (
+            json!({"k-{{element}}": ["{{element}}", 1, null]}),
+            json!({"k-name": ["name", 1, null]}),
+        ),
+        (
+            json!({"{{request.object.none}}": 1}),
+            json!({"{{request.object.none}}": 1}),
+        ),
+        (json!("{{ request.object.{{ element }} }}"), json!("web")),
+        (json!("x{{ request.object.{{element}} }}"), json!("xweb")),
+        (
+            json!("\\{{ request.object.n }}"),
+            json!("{{ request.object.n }}"),
+        ),
+        (json!("\\{{ {{ element }} }}"), json!("{{ name }}")),
+        (json!("{{ unclosed"), json!("{{ unclosed")),
+        (json!("{{{ x"), json!("{{{ x")),
+        (
+            json!({"spec": {"(c)": [{"image": "{{@}}:1"}]}}),
+            json!({"spec": {"(c)": [{"image": "i:1"}]}}),
+        ),
+    ]);
+}
+
+#[test]
+fn results_are_data() {
+    check(&[
+        (
+            json!("{{ request.object.evil }}"),
+            json!("{{ request.object.name }}"),
+        ),
+        (
+            json!("x {{ request.object.evil }}"),
+            json!("x {{ request.object.name }}"),
+        ),
+    ]);
+}
+
+#[test]
+fn failures_say_where() {
+    for (template, expected) in [
+        (
+            json!({"a": ["{{ request.object.zip }}"]}),
+            "failed to resolve request.object.zip at path /a/0: JMESPath query failed: Unknown key \"zip\" in path",
+        ),
+        (
+            json!("{{ a. }}"),
+            "failed to resolve a. at path : incorrect query a.: SyntaxError: Expected identifier, lbracket, or lbrace",
+        ),
+        (
+            json!("{{ }}"),
+            "failed to resolve  at path : invalid query (nil)",
+        ),
+        (
+            json!({"{{request.object.n}}": 1}),
+            "expected string after substituting variables in key \"{{request.object.n}}\"",
+        ),
+    ] {
+        assert_eq!(
+            resolve_on(Deletion::Keep, &template),
+            Err(expected.to_owned())
+        );
+    }
+}
+
+#[test]
+fn on_delete_the_old_object_is_read() {
+    assert_eq!(
+        resolve_on(Deletion::Delete, &json!("{{ request.object.name }}")),
+        Ok(json!("old"))
+    );
+    assert_eq!(
+        resolve_on(Deletion::Delete, &json!("{{ request.object.{{element}} }}")),
+        Ok(json!("old"))
+    );
+    assert_eq!(
+        resolve_on(Deletion::Delete, &json!("{{ request.object.zip }}")),
+        Err("failed to resolve request.oldObject.zip at path : JMESPath query failed: Unknown key \"zip\" in path".to_owned()),
+    );
+}
+
+#[test]
+fn deep_nesting_ends() {
+    // The outermost braces are text, the innermost an expression without a word.
+    let deep = "{{".repeat(1_000) + &"}}".repeat(1_000);
+    let result = resolve_on(Deletion::Keep, &json!(deep));
+    assert!(result.is_err_and(|error| error.ends_with("invalid query (nil)")));
+}
