@@ -13,6 +13,8 @@ mod expr_oracle;
 #[cfg(test)]
 mod front;
 #[cfg(test)]
+mod registry;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod tidy;
