@@ -9,3 +9,4 @@ mod images;
 pub(crate) mod material;
 mod mutation;
 mod provenance;
+mod second_opinion;

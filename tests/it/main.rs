@@ -18,4 +18,5 @@ mod registry;
 mod server;
 #[cfg(test)]
 mod tidy;
+#[cfg(test)]
 mod verify_command;
