@@ -51,3 +51,6 @@ pub(super) fn verify(text: &str, log: &Log) -> Result<TreeHead, Refusal> {
     }
     Err(refusal)
 }
+
+#[cfg(test)]
+mod tests;

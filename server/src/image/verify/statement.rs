@@ -93,3 +93,6 @@ impl Statement {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
