@@ -208,3 +208,6 @@ fn scheme_hash(algorithm: ObjectIdentifier, digest: Hash) -> Option<Hash> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;
