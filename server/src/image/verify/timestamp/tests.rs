@@ -21,7 +21,7 @@ const AUTHORITY: &str = "MIIBXTCCAQSgAwIBAgIUei62Svbu46Yn/aJ8AZG5/gGYqkQwCgYIKoZ
     SaerpjUcuGUZA71jUH4B+R5GukejAKBggqhkjOPQQDAgNHADBEAiBrlu0NHRwpP8UTBX/YMHNgvLp7hq6QNU7Yt7r0XCqUOgIgLiMA4aJUmFi1\
     Wy8zK1y8HUkX1H3Ife5YYJhg0uqhryc=";
 /// 2026-11-25T06:05:49.869Z, whole seconds.
-const SECONDS: u64 = 1795586749;
+const SECONDS: u64 = 1_795_586_749;
 
 fn root(valid_for: &serde_json::Value) -> Result<TrustRoot, TrustRootError> {
     let chain = [
