@@ -31,6 +31,7 @@ mod text;
     reason = "all functions in the table have one type"
 )]
 mod time;
+mod x509;
 
 use std::borrow::Cow;
 
@@ -260,6 +261,7 @@ static FUNCTIONS: &[Function] = &[
     fixed("truncate", &[STRING, NUMBER], text::truncate),
     fixed("type", &[ANY], standard::type_name),
     fixed("values", &[OBJECT], standard::values),
+    fixed("x509_decode", &[STRING], x509::decode),
 ];
 
 /// The function of that name.
