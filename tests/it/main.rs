@@ -1,6 +1,8 @@
 //! End-to-end tests.
 
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod command;
 #[cfg(test)]
 mod demo;

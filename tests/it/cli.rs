@@ -1,0 +1,256 @@
+//! The command line as a user meets it: check, compile and test on small folders.
+
+use std::fs;
+use std::path::Path;
+
+use regent::exit_status::ExitStatus;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::command::{regent, regent_with};
+
+const POLICY: &str = "apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata:
+  name: refuse-bad
+spec:
+  validationFailureAction: Enforce
+  rules:
+    - name: check-name
+      match:
+        any:
+          - resources:
+              kinds: [Pod]
+      validate:
+        message: nothing may be called `bad`
+        deny:
+          conditions:
+            any:
+              - key: \"{{ request.object.metadata.name }}\"
+                operator: Equals
+                value: bad
+";
+
+const RESOURCES: &str = "apiVersion: v1
+kind: Pod
+metadata: {name: good, labels: {team: shop}}
+spec: {containers: [{name: a, image: nginx}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: bad}
+spec: {containers: [{name: a, image: nginx}]}
+";
+
+fn test_file(rows: &str) -> String {
+    format!(
+        "apiVersion: cli.kyverno.io/v1alpha1
+kind: Test
+metadata: {{name: names}}
+policies: [policy.yaml]
+resources: [resources.yaml]
+results:
+{rows}"
+    )
+}
+
+fn row(rule: &str, resource: &str, result: &str) -> String {
+    format!(
+        "- policy: refuse-bad\n  rule: {rule}\n  kind: Pod\n  resources: [{resource}]\n  result: {result}\n"
+    )
+}
+
+fn folder(rows: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("policy.yaml", POLICY);
+    write("resources.yaml", RESOURCES);
+    write("kyverno-test.yaml", &test_file(rows));
+    folder
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn help_is_data_and_mistakes_are_not() {
+    let ran = regent(&["--help"]);
+    assert_eq!(ran.status, ExitStatus::Pass);
+    assert!(ran.stdout.contains("Usage: regent"), "{}", ran.stdout);
+    let ran = regent(&["tets"]);
+    assert_eq!(ran.status, ExitStatus::Usage);
+    assert!(ran.stdout.is_empty());
+    assert!(ran.stderr.contains("'test'"), "{}", ran.stderr);
+}
+
+#[test]
+fn versions_are_said_in_three_ways() {
+    assert!(regent(&["version"]).stdout.starts_with("regent "));
+    assert!(
+        regent(&["version", "-o", "yaml"])
+            .stdout
+            .starts_with("version: ")
+    );
+    let json = regent(&["version", "-o", "json"]).stdout;
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert!(json["version"].is_string());
+}
+
+#[test]
+fn check_finds_all_mistakes_of_all_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &[u8]| fs::write(folder.path().join(name), text).unwrap();
+    write("good.yaml", POLICY.as_bytes());
+    write("typo.yaml", POLICY.replace("deny:", "denny:").as_bytes());
+    write("latin.yaml", b"name: caf\xe9\n");
+    let ran = regent(&["check", text(folder.path()), "--format", "json"]);
+    assert_eq!(ran.status, ExitStatus::DoesNotCompile);
+    let document: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(document["summary"]["files"], 3);
+    let found: Vec<_> = document["diagnostics"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|found| {
+            let file = found["file"].as_str().unwrap();
+            let name = file.rsplit('/').next().unwrap();
+            format!("{name}:{} {}", found["labels"][0]["line"], found["code"])
+        })
+        .collect();
+    assert!(
+        found.contains(&"latin.yaml:1 \"unreadable-file\"".to_owned()),
+        "{found:?}"
+    );
+    assert!(
+        found.contains(&"typo.yaml:15 \"unknown-field\"".to_owned()),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn check_reads_stdin_and_is_quiet_about_good_policies() {
+    let ran = regent_with(POLICY, &["check", "-"]);
+    assert_eq!(ran.status, ExitStatus::Pass, "{}", ran.stderr);
+    assert_eq!(ran.stdout, "checked 1 file: 0 errors, 0 warnings\n");
+    assert_eq!(ran.stderr, "");
+}
+
+#[test]
+fn tests_pass_and_fail_as_kyverno_says_it() {
+    let folder = folder(&(row("check-name", "good", "pass") + &row("check-name", "bad", "pass")));
+    let ran = regent(&["test", text(folder.path())]);
+    assert_eq!(ran.status, ExitStatus::Failed, "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("Want pass, got fail"),
+        "{}{}",
+        ran.stdout,
+        ran.stderr
+    );
+    assert!(
+        ran.stdout
+            .contains("Test Summary: 1 tests passed and 1 tests failed"),
+        "{}",
+        ran.stdout
+    );
+    let selector = "policy=refuse-bad, rule=*, resource=g*";
+    let ran = regent(&["test", text(folder.path()), "-t", selector]);
+    assert_eq!(ran.status, ExitStatus::Pass, "{}", ran.stdout);
+}
+
+#[test]
+fn rows_that_test_nothing_are_said_and_fail_where_strict() {
+    let folder = folder(&row("chek-name", "good", "fail"));
+    let ran = regent(&["test", text(folder.path())]);
+    assert_eq!(ran.status, ExitStatus::Pass, "{}", ran.stdout);
+    assert!(ran.stdout.contains("Excluded"), "{}", ran.stdout);
+    assert!(
+        ran.stderr
+            .contains("has no rule `chek-name`; did you mean `check-name`?"),
+        "{}",
+        ran.stderr
+    );
+    let ran = regent(&["test", "--strict", text(folder.path())]);
+    assert_eq!(ran.status, ExitStatus::Failed, "{}", ran.stdout);
+}
+
+#[test]
+fn a_policy_that_does_not_load_is_never_a_pass() {
+    let folder = folder(&row("check-name", "bad", "fail"));
+    let broken = POLICY.replace("deny:", "denny:");
+    fs::write(folder.path().join("policy.yaml"), broken).unwrap();
+    let ran = regent(&["test", text(folder.path()), "--format", "json"]);
+    assert_eq!(ran.status, ExitStatus::Failed);
+    let document: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(document["summary"]["errors"], 1);
+    assert_eq!(document["results"][0]["outcome"], "error");
+}
+
+#[test]
+fn what_cannot_be_read_is_said_and_the_other_folders_run() {
+    let folder = folder(&row("check-name", "good", "pass"));
+    for (name, content) in [
+        ("syntax", "a: [\n"),
+        ("unknown", "polices: []\n"),
+        ("empty", ""),
+    ] {
+        let broken = folder.path().join(name);
+        fs::create_dir(&broken).unwrap();
+        fs::write(broken.join("kyverno-test.yaml"), content).unwrap();
+    }
+    let ran = regent(&["test", text(folder.path()), "--format", "json"]);
+    assert_eq!(ran.status, ExitStatus::Failed);
+    let document: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(document["summary"]["passed"], 1, "{document:#}");
+    assert_eq!(document["summary"]["errors"], 3);
+}
+
+#[test]
+fn the_answer_is_the_same_for_any_number_of_threads() {
+    let root = tempfile::tempdir().unwrap();
+    for index in 0..9 {
+        let folder = root.path().join(format!("f{index}"));
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("policy.yaml"), POLICY).unwrap();
+        fs::write(folder.join("resources.yaml"), RESOURCES).unwrap();
+        let result = if index % 2 == 0 { "pass" } else { "fail" };
+        let rows = row("check-name", "good", result);
+        fs::write(folder.join("kyverno-test.yaml"), test_file(&rows)).unwrap();
+    }
+    let outputs: Vec<_> = ["1", "3", "16"]
+        .iter()
+        .map(|threads| regent(&["test", text(root.path()), "--threads", threads]).stdout)
+        .collect();
+    assert_eq!(outputs[0], outputs[1]);
+    assert_eq!(outputs[0], outputs[2]);
+}
+
+#[test]
+fn no_test_is_an_error_only_where_tests_are_required() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(
+        regent(&["test", text(folder.path())]).status,
+        ExitStatus::Pass
+    );
+    let ran = regent(&["test", text(folder.path()), "--require-tests"]);
+    assert_eq!(ran.status, ExitStatus::Failed);
+    let ran = regent(&["test", "/no/such/folder"]);
+    assert_eq!(ran.status, ExitStatus::Usage);
+}
+
+#[test]
+fn compile_prints_rego_with_the_lines_that_it_came_from() {
+    let ran = regent_with(POLICY, &["compile", "-", "--rule", "check-name"]);
+    assert_eq!(ran.status, ExitStatus::Pass, "{}", ran.stderr);
+    assert!(ran.stdout.contains("# Policy refuse-bad, <stdin>:4"));
+    assert!(ran.stdout.contains("# Rule check-name"));
+    assert!(!ran.stdout.contains("# Rule autogen"));
+    assert!(
+        ran.stdout.contains("import rego.v1") && ran.stdout.contains("# 11: - resources:"),
+        "{}",
+        ran.stdout
+    );
+    let ran = regent_with(&POLICY.replace("deny:", "denny:"), &["compile", "-"]);
+    assert_eq!(ran.status, ExitStatus::DoesNotCompile);
+    assert_eq!(ran.stdout, "");
+}
