@@ -1,5 +1,581 @@
-//! `validate.pattern` as Rego.
-use super::scope::Scope;
-use crate::ast::pattern::Pattern;
-pub(super) fn compile(_scope: &mut Scope, _name: &str, _pattern: &Pattern) {}
-pub(super) fn compile_any(_scope: &mut Scope, _patterns: &[Pattern]) {}
+//! `validate.pattern` as Rego: one function for each map and list of the pattern, whose value is a status.
+//!
+//! `pass`, `fail` and `skip` are what they say; `nested` is a skip that came from below an anchor, `forbidden` the
+//! failure of a negation, which is a failure also where keys of anchors are missing.
+
+mod prelude;
+
+use serde_json::Value;
+
+use crate::ast::pattern::{Anchor, Pattern, PatternEntry, PatternNode, PatternScalar};
+use crate::ast::template::{Template, TemplateValue, Text};
+use crate::rego::module::{Expression, Operator, Rule, Statement};
+use crate::wildcard;
+
+use super::condition::slot_at;
+use super::scope::{Scope, constant, matches};
+
+/// Writes `verdict` for one pattern.
+pub(super) fn compile(scope: &mut Scope, pattern: &Pattern) {
+    let root = node(scope, pattern, &Place::default());
+    let walked = root.applied(Expression::path(&["input", "resource"]));
+    scope
+        .rules
+        .push(Rule::value("walked", walked, Vec::new()).at(pattern.span));
+    let missing = missing_keys(scope, pattern);
+    let walked = |status: &str| {
+        Statement::Holds(Expression::name("walked").equals(Expression::text(status)))
+    };
+    let absent = || Expression::name("missing");
+    verdict(scope, "pass", vec![walked("pass")]);
+    verdict(scope, "skip", vec![walked("skip")]);
+    verdict(scope, "fail", vec![walked("forbidden")]);
+    if missing {
+        verdict(
+            scope,
+            "error",
+            vec![walked("fail"), Statement::Holds(absent())],
+        );
+        verdict(
+            scope,
+            "fail",
+            vec![walked("fail"), Statement::Not(absent())],
+        );
+    } else {
+        verdict(scope, "fail", vec![walked("fail")]);
+    }
+    finish(scope);
+}
+
+/// Writes `verdict` for `anyPattern`: the first that passes is enough; one that fails counts before those that skip.
+pub(super) fn compile_any(scope: &mut Scope, patterns: &[Pattern]) {
+    let mut results = Vec::new();
+    for pattern in patterns {
+        let root = node(scope, pattern, &Place::default());
+        results.push(root.applied(Expression::path(&["input", "resource"])));
+    }
+    let walked = Rule::value("walked", Expression::Array(results), Vec::new());
+    scope.rules.push(walked);
+    let among =
+        |status: &str| Expression::text(status).compare(Operator::In, Expression::name("walked"));
+    let failed = Expression::name("failed");
+    for status in ["fail", "forbidden"] {
+        scope
+            .rules
+            .push(Rule::holds("failed", vec![Statement::Holds(among(status))]));
+    }
+    let no_pass = || Statement::Not(among("pass"));
+    verdict(scope, "pass", vec![Statement::Holds(among("pass"))]);
+    verdict(
+        scope,
+        "fail",
+        vec![no_pass(), Statement::Holds(failed.clone())],
+    );
+    verdict(
+        scope,
+        "skip",
+        vec![
+            no_pass(),
+            Statement::Not(failed),
+            Statement::Holds(among("skip")),
+        ],
+    );
+    finish(scope);
+}
+
+/// One way to a verdict; where the pattern has variables, all must be known.
+fn verdict(scope: &mut Scope, status: &str, mut body: Vec<Statement>) {
+    if !scope.slots.is_empty() {
+        body.push(Statement::Holds(Expression::name("known")));
+    }
+    scope
+        .rules
+        .push(Rule::value("verdict", Expression::text(status), body));
+}
+
+fn finish(scope: &mut Scope) {
+    if !scope.slots.is_empty() {
+        let values = || Expression::path(&["input", "values"]);
+        let is = |ok: bool| {
+            Statement::Holds(Expression::path(&["one", "ok"]).equals(Expression::Bool(ok)))
+        };
+        let all = vec![Statement::Every("one".into(), values(), vec![is(true)])];
+        scope.rules.push(Rule::holds("known", all));
+        let unknown = vec![Statement::Some("one".into(), values()), is(false)];
+        scope
+            .rules
+            .push(Rule::value("verdict", Expression::text("error"), unknown));
+    }
+    scope.rules.extend(prelude::rules());
+}
+
+/// How a value is judged.
+#[derive(Debug, Clone)]
+enum Check {
+    /// By a scalar.
+    Scalar(Expression),
+    /// By a function.
+    Function(String),
+}
+
+impl Check {
+    fn applied(&self, value: Expression) -> Expression {
+        match self {
+            Self::Scalar(pattern) => {
+                Expression::call("regent.scalar", vec![value, pattern.clone()])
+            }
+            Self::Function(name) => Expression::call(name, vec![value]),
+        }
+    }
+}
+
+/// Where in the pattern a node stands.
+#[derive(Debug, Clone, Default)]
+struct Place {
+    /// The last two keys.
+    above: Option<String>,
+    key: Option<String>,
+}
+
+impl Place {
+    fn below(&self, key: &str) -> Self {
+        Self {
+            above: self.key.clone(),
+            key: Some(key.to_owned()),
+        }
+    }
+
+    /// Keys of labels and annotations may be wildcards.
+    fn has_wildcard_keys(&self) -> bool {
+        self.above.as_deref() == Some("metadata")
+            && matches!(self.key.as_deref(), Some("labels" | "annotations"))
+    }
+}
+
+fn node(scope: &mut Scope, pattern: &Pattern, place: &Place) -> Check {
+    match &pattern.node {
+        PatternNode::Scalar(scalar) => Check::Scalar(scalar_value(scope, scalar)),
+        PatternNode::Map(entries) => map(scope, pattern, entries, place),
+        PatternNode::List(items) => list(scope, pattern, items, place),
+    }
+}
+
+/// A scalar of the pattern: a constant that is read ahead, or the value of its variables.
+fn scalar_value(scope: &mut Scope, scalar: &PatternScalar) -> Expression {
+    let value = match scalar {
+        PatternScalar::Null => Value::Null,
+        PatternScalar::Bool(flag) => Value::Bool(*flag),
+        PatternScalar::Number(number) => Value::Number(number.clone()),
+        PatternScalar::Text(text) => match text.literal() {
+            Some(literal) => Value::String(literal.to_owned()),
+            None => return text_value(scope, text),
+        },
+    };
+    scope.patterns.push(value.clone());
+    constant(&value)
+}
+
+fn text_value(scope: &mut Scope, text: &Text) -> Expression {
+    let slot = scope.slot(&Template {
+        span: text.span,
+        value: TemplateValue::Text(text.clone()),
+    });
+    slot_at(slot).field("value")
+}
+
+fn is_object() -> Expression {
+    Expression::call("is_object", vec![Expression::name("x")])
+}
+
+fn is_array() -> Expression {
+    Expression::call("is_array", vec![Expression::name("x")])
+}
+
+/// `name(x) := status if { body }`.
+fn define(
+    scope: &mut Scope,
+    pattern: &Pattern,
+    name: &str,
+    status: Expression,
+    body: Vec<Statement>,
+) {
+    let rule = Rule::function(name, &["x"], status, body);
+    scope.rules.push(rule.at(pattern.span));
+}
+
+fn map(scope: &mut Scope, pattern: &Pattern, entries: &[PatternEntry], place: &Place) -> Check {
+    let name = scope.fresh("map");
+    let (anchors, fields) = in_phases(entries);
+    let mut results = Vec::new();
+    if !anchors.is_empty() {
+        let anchors = anchors
+            .iter()
+            .map(|entry| field(scope, entry, place))
+            .collect();
+        results.push(Expression::call(
+            "anchored",
+            vec![Expression::Array(anchors)],
+        ));
+    }
+    for entry in fields {
+        results.push(field(scope, entry, place));
+    }
+    let status = in_order(results);
+    let other = vec![Statement::Not(is_object())];
+    define(scope, pattern, &name, Expression::text("fail"), other);
+    define(
+        scope,
+        pattern,
+        &name,
+        status,
+        vec![Statement::Holds(is_object())],
+    );
+    Check::Function(name)
+}
+
+fn in_order(mut results: Vec<Expression>) -> Expression {
+    match results.len() {
+        0 => Expression::text("pass"),
+        1 => results.pop().unwrap_or(Expression::Null),
+        _ => Expression::call("in_order", vec![Expression::Array(results)]),
+    }
+}
+
+/// Keys in the order of judging: conditions first, then fields that hold anchors, then the others.
+pub(crate) fn in_phases(entries: &[PatternEntry]) -> (Vec<&PatternEntry>, Vec<&PatternEntry>) {
+    let mut sorted: Vec<&PatternEntry> = entries.iter().collect();
+    sorted.sort_by(|left, right| left.raw.cmp(&right.raw));
+    let (anchors, others): (Vec<_>, Vec<_>) = sorted.into_iter().partition(|entry| {
+        matches!(
+            entry.anchor,
+            Some(Anchor::Condition | Anchor::Equality | Anchor::Negation | Anchor::Existence)
+        )
+    });
+    let mut fields = Vec::new();
+    for entry in others {
+        if entry.anchor == Some(Anchor::Global) || holds_anchors(&entry.value) {
+            fields.insert(0, entry);
+        } else {
+            fields.push(entry);
+        }
+    }
+    (anchors, fields)
+}
+
+fn holds_anchors(pattern: &Pattern) -> bool {
+    match &pattern.node {
+        PatternNode::Map(entries) => entries.iter().any(|entry| {
+            matches!(entry.anchor, Some(anchor) if anchor != Anchor::AddIfAbsent)
+                || holds_anchors(&entry.value)
+        }),
+        PatternNode::List(items) => items.iter().any(holds_anchors),
+        PatternNode::Scalar(_) => false,
+    }
+}
+
+/// The status of one key of the map `x`.
+fn field(scope: &mut Scope, entry: &PatternEntry, place: &Place) -> Expression {
+    let key_text = key_text(entry);
+    let below = place.below(&key_text);
+    let check = node(scope, &entry.value, &below);
+    let access = access(scope, entry, place, &key_text);
+    let value_or_null = access.value_or_null();
+    let Some(anchor) = entry.anchor.filter(|anchor| *anchor != Anchor::AddIfAbsent) else {
+        if is_star(&entry.value) {
+            return Expression::call("present", vec![value_or_null]);
+        }
+        return check.applied(value_or_null);
+    };
+    let name = scope.fresh("field");
+    let there = check.applied(access.value());
+    let wrapped = |function: &str, status: Expression| Expression::call(function, vec![status]);
+    let (absent, present) = match anchor {
+        Anchor::Condition => ("skip", wrapped("or_skip", there)),
+        Anchor::Global => ("pass", wrapped("or_skip", there)),
+        Anchor::Equality => ("pass", wrapped("nested", there)),
+        Anchor::Negation => ("pass", Expression::text("forbidden")),
+        Anchor::Existence | Anchor::AddIfAbsent => {
+            ("pass", existence(scope, entry, &below, access.value()))
+        }
+    };
+    let holds = vec![Statement::Holds(access.is_there())];
+    let not = vec![Statement::Not(access.is_there())];
+    define(scope, &entry.value, &name, Expression::text(absent), not);
+    define(scope, &entry.value, &name, present, holds);
+    Expression::call(name, vec![Expression::name("x")])
+}
+
+/// The key without its anchor; `+(key)` means nothing here and is a key like any other.
+fn key_text(entry: &PatternEntry) -> String {
+    if entry.anchor == Some(Anchor::AddIfAbsent) {
+        return entry.raw.clone();
+    }
+    entry.key.literal().unwrap_or(&entry.key.raw).to_owned()
+}
+
+fn is_star(pattern: &Pattern) -> bool {
+    matches!(&pattern.node, PatternNode::Scalar(PatternScalar::Text(text)) if text.literal() == Some("*"))
+}
+
+/// How a key of the map `x` is read.
+enum Access {
+    Key(Expression),
+    /// By a function that gives the values of the keys that match, in the keys' order.
+    Wildcard(String),
+}
+
+impl Access {
+    fn value_or_null(&self) -> Expression {
+        match self {
+            Self::Key(key) => Expression::call(
+                "object.get",
+                vec![Expression::name("x"), key.clone(), Expression::Null],
+            ),
+            Self::Wildcard(name) => {
+                let values = Expression::call(name, vec![Expression::name("x")]);
+                Expression::call("first_or_null", vec![values])
+            }
+        }
+    }
+
+    fn value(&self) -> Expression {
+        self.value_or_null()
+    }
+
+    fn is_there(&self) -> Expression {
+        match self {
+            Self::Key(key) => {
+                let keys = Expression::call("object.keys", vec![Expression::name("x")]);
+                key.clone().compare(Operator::In, keys)
+            }
+            Self::Wildcard(name) => {
+                let values = Expression::call(name, vec![Expression::name("x")]);
+                Expression::call("count", vec![values])
+                    .compare(Operator::More, Expression::count(0))
+            }
+        }
+    }
+}
+
+fn access(scope: &mut Scope, entry: &PatternEntry, place: &Place, key: &str) -> Access {
+    if entry.key.literal().is_none() && entry.anchor != Some(Anchor::AddIfAbsent) {
+        return Access::Key(text_value(scope, &entry.key));
+    }
+    if !(place.has_wildcard_keys() && wildcard::has_wildcard(key)) {
+        return Access::Key(Expression::text(key));
+    }
+    let name = scope.fresh("keys");
+    let mut body = vec![Statement::SomeIndexed(
+        "key".into(),
+        "value".into(),
+        Expression::name("x"),
+    )];
+    body.extend(matches(&Expression::name("key"), key));
+    let values = Expression::Collect(Box::new(Expression::name("value")), body);
+    define(scope, &entry.value, &name, values, Vec::new());
+    Access::Wildcard(name)
+}
+
+/// `^(key)`: each map of the pattern has an element that matches it.
+fn existence(
+    scope: &mut Scope,
+    entry: &PatternEntry,
+    place: &Place,
+    value: Expression,
+) -> Expression {
+    let PatternNode::List(items) = &entry.value.node else {
+        return Expression::text("fail");
+    };
+    let mut results = Vec::new();
+    for item in items {
+        let check = node(scope, item, place);
+        let name = scope.fresh("exists");
+        let each = Expression::Collect(
+            Box::new(check.applied(Expression::name("element"))),
+            vec![Statement::Some("element".into(), Expression::name("x"))],
+        );
+        let found = |results: Expression| Expression::text("pass").compare(Operator::In, results);
+        let assign = || Statement::Assign("results".into(), each.clone());
+        let results_name = || Expression::name("results");
+        define(
+            scope,
+            item,
+            &name,
+            Expression::text("fail"),
+            vec![Statement::Not(is_array())],
+        );
+        let hit = vec![
+            Statement::Holds(is_array()),
+            assign(),
+            Statement::Holds(found(results_name())),
+        ];
+        define(scope, item, &name, Expression::text("pass"), hit);
+        let miss = vec![
+            Statement::Holds(is_array()),
+            assign(),
+            Statement::Not(found(results_name())),
+        ];
+        define(scope, item, &name, Expression::text("fail"), miss);
+        results.push(Expression::call(name, vec![value.clone()]));
+    }
+    in_order(results)
+}
+
+fn list(scope: &mut Scope, pattern: &Pattern, items: &[Pattern], place: &Place) -> Check {
+    let name = scope.fresh("list");
+    define(
+        scope,
+        pattern,
+        &name,
+        Expression::text("fail"),
+        vec![Statement::Not(is_array())],
+    );
+    match items.first().map(|first| &first.node) {
+        None => define(
+            scope,
+            pattern,
+            &name,
+            Expression::text("fail"),
+            vec![Statement::Holds(is_array())],
+        ),
+        Some(PatternNode::Map(_) | PatternNode::Scalar(_)) => {
+            let first = items.first().unwrap_or(pattern);
+            let check = node(scope, first, place);
+            let is_map = matches!(first.node, PatternNode::Map(_));
+            let (status, body) = if is_map {
+                every_element(&check)
+            } else {
+                let status = check.applied(Expression::name("x"));
+                (status, vec![Statement::Holds(is_array())])
+            };
+            define(scope, pattern, &name, status, body);
+        }
+        Some(PatternNode::List(_)) => by_index(scope, pattern, items, (place, &name)),
+    }
+    Check::Function(name)
+}
+
+/// Every element is judged by the one map; that none is lost is counted.
+fn every_element(check: &Check) -> (Expression, Vec<Statement>) {
+    let each = Expression::Collect(
+        Box::new(check.applied(Expression::name("element"))),
+        vec![Statement::Some("element".into(), Expression::name("x"))],
+    );
+    let count = |name: &str| Expression::call("count", vec![Expression::name(name)]);
+    let body = vec![
+        Statement::Holds(is_array()),
+        Statement::Assign("results".into(), each),
+        Statement::Holds(count("results").equals(count("x"))),
+    ];
+    (
+        Expression::call("each", vec![Expression::name("results")]),
+        body,
+    )
+}
+
+fn by_index(
+    scope: &mut Scope,
+    pattern: &Pattern,
+    items: &[Pattern],
+    (place, name): (&Place, &str),
+) {
+    let length = Expression::call("count", vec![Expression::name("x")]);
+    let enough = length.compare(Operator::AtLeast, Expression::count(items.len()));
+    let mut results = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let check = node(scope, item, place);
+        let element = Expression::Index(
+            Box::new(Expression::name("x")),
+            Box::new(Expression::count(index)),
+        );
+        results.push(check.applied(element));
+    }
+    let status = Expression::call("each", vec![Expression::Array(results)]);
+    let short = vec![Statement::Holds(is_array()), Statement::Not(enough.clone())];
+    define(scope, pattern, name, Expression::text("fail"), short);
+    let long = vec![Statement::Holds(is_array()), Statement::Holds(enough)];
+    define(scope, pattern, name, status, long);
+}
+
+/// Writes `missing`, which holds where a key of `()` or `^()` was met nowhere; false where the pattern has none.
+fn missing_keys(scope: &mut Scope, pattern: &Pattern) -> bool {
+    let mut found = Vec::new();
+    collect_anchors(pattern, &mut Vec::new(), &mut found);
+    let mut keys: Vec<&str> = found.iter().map(|(entry, _)| entry.raw.as_str()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    for key in &keys {
+        let met = scope.fresh("met");
+        let present = scope.fresh("has");
+        for (entry, steps) in found.iter().filter(|(entry, _)| entry.raw == *key) {
+            let (mut body, last) = path(steps);
+            body.push(Statement::Holds(Expression::call(
+                "is_object",
+                vec![last.clone()],
+            )));
+            scope
+                .rules
+                .push(Rule::holds(&met, body.clone()).at(entry.span));
+            let keys = Expression::call("object.keys", vec![last]);
+            let there = Expression::text(key_text(entry)).compare(Operator::In, keys);
+            body.push(Statement::Holds(there));
+            scope.rules.push(Rule::holds(&present, body).at(entry.span));
+        }
+        let body = vec![
+            Statement::Holds(Expression::name(met)),
+            Statement::Not(Expression::name(present)),
+        ];
+        scope.rules.push(Rule::holds("missing", body));
+    }
+    !keys.is_empty()
+}
+
+/// A step from a node of the pattern to one below it.
+#[derive(Debug, Clone)]
+enum Step {
+    Field(String),
+    Element,
+}
+
+fn collect_anchors<'a>(
+    pattern: &'a Pattern,
+    steps: &mut Vec<Step>,
+    found: &mut Vec<(&'a PatternEntry, Vec<Step>)>,
+) {
+    match &pattern.node {
+        PatternNode::Scalar(_) => {}
+        PatternNode::Map(entries) => {
+            for entry in entries {
+                if matches!(entry.anchor, Some(Anchor::Condition | Anchor::Existence)) {
+                    found.push((entry, steps.clone()));
+                }
+                steps.push(Step::Field(key_text(entry)));
+                collect_anchors(&entry.value, steps, found);
+                steps.pop();
+            }
+        }
+        PatternNode::List(items) => {
+            steps.push(Step::Element);
+            for item in items {
+                collect_anchors(item, steps, found);
+            }
+            steps.pop();
+        }
+    }
+}
+
+fn path(steps: &[Step]) -> (Vec<Statement>, Expression) {
+    let mut body = Vec::new();
+    let mut value = Expression::path(&["input", "resource"]);
+    for (index, step) in steps.iter().enumerate() {
+        match step {
+            Step::Field(name) => value = value.field(name.as_str()),
+            Step::Element => {
+                let element = format!("element_{index}");
+                body.push(Statement::Some(element.clone(), value));
+                value = Expression::name(element);
+            }
+        }
+    }
+    (body, value)
+}

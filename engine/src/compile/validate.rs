@@ -14,7 +14,7 @@ pub(super) fn compile(scope: &mut Scope, validate: &Validate) -> bool {
             true
         }
         ValidateBody::Pattern(one) => {
-            pattern::compile(scope, "verdict", one);
+            pattern::compile(scope, one);
             false
         }
         ValidateBody::AnyPattern(several) => {

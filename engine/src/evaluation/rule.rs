@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 
 use crate::admission::AdmissionRequest;
+use crate::ast::RuleBody;
 use crate::ast::template::Template;
+use crate::ast::validate::ValidateBody;
 use crate::ast::{FailureActionOverride, matching::Selector, matching::SelectorOperator};
 use crate::explain;
 use crate::program::{self, Body, Policy, Rule};
@@ -162,6 +164,14 @@ impl Context<'_> {
         rule: &Rule,
         (slots, labels): (&[Template], Option<&BTreeMap<String, String>>),
     ) -> Option<Answer> {
+        let ast = policy.rule_ast(rule).map(|ast| &ast.body);
+        if let Some(RuleBody::Validate(validate)) = ast
+            && self.request.object.is_none()
+            && !matches!(validate.body, ValidateBody::Deny(_))
+        {
+            // A pattern has nothing to be compared with.
+            return None;
+        }
         let values = self.values(slots);
         let input = self.documents.input(labels, values.document());
         let status = match self.ask(&rule.program, program::VERDICT, &input).as_deref() {
@@ -169,7 +179,6 @@ impl Context<'_> {
             Ok("fail") => RuleStatus::Fail,
             Ok("skip") => RuleStatus::Skip,
             Ok("error") => RuleStatus::Error,
-            Ok("none") => return None,
             Ok(other) => return Some(Answer::new(RuleStatus::Error, unexpected(other))),
             Err(message) => return Some(Answer::new(RuleStatus::Error, message)),
         };
