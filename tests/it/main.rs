@@ -14,6 +14,8 @@ mod evidence;
 mod expr_oracle;
 #[cfg(test)]
 mod front;
+mod oracle;
+#[cfg(test)]
 #[cfg(test)]
 mod registry;
 #[cfg(test)]

@@ -295,7 +295,7 @@ fn field(scope: &mut Scope, entry: &PatternEntry, place: &Place) -> Expression {
         Anchor::Equality => ("pass", wrapped("nested", there)),
         Anchor::Negation => ("pass", Expression::text("forbidden")),
         Anchor::Existence | Anchor::AddIfAbsent => {
-            ("pass", existence(scope, entry, &below, access.value()))
+            ("pass", existence(scope, entry, &below, &access.value()))
         }
     };
     let holds = vec![Statement::Holds(access.is_there())];
@@ -381,7 +381,7 @@ fn existence(
     scope: &mut Scope,
     entry: &PatternEntry,
     place: &Place,
-    value: Expression,
+    value: &Expression,
 ) -> Expression {
     let PatternNode::List(items) = &entry.value.node else {
         return Expression::text("fail");
