@@ -21,7 +21,8 @@ use tokio::time::timeout;
 
 use client::{PATIENCE, answer, pod_review, post, start};
 
-mod client;
+pub(crate) mod client;
+pub(crate) mod provenance;
 
 /// Wants a label `team` on pods that is not `none`.
 const TEAM: &str = r#"
@@ -164,6 +165,12 @@ async fn bad_requests_are_refused_and_never_allowed() {
         assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{}", refused.body);
         assert!(refused.body.contains(expected), "{}", refused.body);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_for_something_else_are_refused() {
+    let server = start(&[("team.yaml", TEAM)], |_| {}).await;
+    let good = pod_review(&json!({"team": "a"}));
     let with = |method: Method, path: &str, content_type: Option<&str>| {
         let mut request = Request::builder()
             .method(method)
