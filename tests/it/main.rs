@@ -16,8 +16,8 @@ mod evidence;
 mod expr_oracle;
 #[cfg(test)]
 mod front;
-mod oracle;
 #[cfg(test)]
+mod oracle;
 #[cfg(test)]
 mod registry;
 #[cfg(test)]

@@ -13,6 +13,7 @@ use regent_engine::evaluation::need::{Fact, FactError};
 use regent_engine::evaluation::{Phase, Scope, Step};
 use regent_engine::load::{Environment, load};
 use regent_engine::policy_set::PolicySet;
+use regent_engine::response::{PolicyResponse, RuleResponse};
 use regent_engine::source::Source;
 use serde_json::Value;
 
@@ -58,7 +59,10 @@ fn request(object: &Value) -> AdmissionRequest {
     }
 }
 
-type Answers = BTreeMap<(String, String), (String, String)>;
+/// Status and message.
+type Answer = (String, String);
+/// By policy and rule.
+type Answers = BTreeMap<(String, String), Answer>;
 
 fn evaluate(set: &Arc<PolicySet>, object: &Value) -> Answers {
     let mut evaluation = set
@@ -73,122 +77,126 @@ fn evaluate(set: &Arc<PolicySet>, object: &Value) -> Answers {
                     evaluation.answer(id, Fact::NamespaceLabels(Err(nothing)));
                 }
             }
-            Step::Done(responses) => {
-                let rules = responses.into_iter().flat_map(|policy| {
-                    let name = policy.policy;
-                    policy.rules.into_iter().map(move |rule| {
-                        (
-                            (name.clone(), rule.rule),
-                            (rule.status.name().to_owned(), rule.message),
-                        )
-                    })
-                });
-                return rules.collect();
+            Step::Done(responses) => return responses.into_iter().flat_map(answers_of).collect(),
+        }
+    }
+}
+
+fn answers_of(policy: PolicyResponse) -> Vec<((String, String), Answer)> {
+    let name = policy.policy;
+    let answer = |rule: RuleResponse| {
+        (
+            (name.clone(), rule.rule),
+            (rule.status.name().to_owned(), rule.message),
+        )
+    };
+    policy.rules.into_iter().map(answer).collect()
+}
+
+/// What one construct came to.
+#[derive(Default)]
+struct Counts {
+    agree: usize,
+    messages: usize,
+    of: usize,
+    unloaded: usize,
+    shown: Vec<String>,
+}
+
+impl Counts {
+    fn add(
+        &mut self,
+        object: &Value,
+        key: &(String, String),
+        want: Option<&Answer>,
+        got: Option<&Answer>,
+    ) {
+        let same = want.map(|one| &one.0) == got.map(|one| &one.0);
+        self.agree += usize::from(same);
+        self.messages += usize::from(same && want.map(|one| &one.1) == got.map(|one| &one.1));
+        if !same {
+            self.shown.push(format!(
+                "{key:?} on {object}: Kyverno {want:?}, Regent {got:?}"
+            ));
+        }
+    }
+
+    fn file(&mut self, document: &Value) {
+        let source =
+            |policy: &Value| Source::new(text(policy, "/metadata/name"), policy.to_string());
+        let sources: Vec<_> = list(&document["policies"]).iter().map(source).collect();
+        let loaded = load(&sources, &Environment::default());
+        let errors = loaded.diagnostics.iter().filter(|one| one.is_error());
+        let missing: BTreeSet<&str> = errors.map(|one| one.source.name.as_str()).collect();
+        for resource in list(&document["resources"]) {
+            let object = &resource["object"];
+            let answers = evaluate(&loaded.policies, object);
+            let wanted = wanted(resource);
+            let keys: BTreeSet<_> = wanted.keys().chain(answers.keys()).collect();
+            self.of += keys.len();
+            let (left_out, asked): (Vec<_>, Vec<_>) = keys
+                .into_iter()
+                .partition(|key| missing.contains(key.0.as_str()));
+            self.unloaded += left_out.len();
+            for key in asked {
+                self.add(object, key, wanted.get(key), answers.get(key));
             }
         }
     }
+}
+
+fn wanted(resource: &Value) -> Answers {
+    let row = |row: &Value| {
+        let field = |name: &str| row[name].as_str().unwrap_or("").to_owned();
+        (
+            (field("policy"), field("rule")),
+            (field("result"), field("message")),
+        )
+    };
+    list(&resource["results"]).iter().map(row).collect()
 }
 
 fn compare(prefix: &str) {
     let Some(folder) = regent_tests::shared_path("conformance/oracle/language") else {
         return;
     };
-    let show = std::env::var("ORACLE_SHOW")
-        .ok()
-        .and_then(|count| count.parse().ok())
-        .unwrap_or(0);
-    let (mut agree, mut messages, mut of, mut unloaded) = (0, 0, 0, 0);
-    let mut shown = 0;
-    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
-    let mut files: Vec<_> = fs::read_dir(&folder)
-        .expect("a folder")
+    let mut counts = Counts::default();
+    let entries = fs::read_dir(&folder).expect("a folder");
+    let mut files: Vec<_> = entries
         .map(|entry| entry.expect("an entry").path())
         .collect();
     files.sort();
     for file in files {
-        if !file
+        let name = file
             .file_name()
             .and_then(|name| name.to_str())
-            .is_some_and(|name| name.starts_with(prefix))
-        {
-            continue;
-        }
-        let document: Value =
-            serde_json::from_str(&fs::read_to_string(&file).expect("readable")).expect("JSON");
-        let sources: Vec<_> = list(&document["policies"])
-            .iter()
-            .map(|policy| Source::new(text(policy, "/metadata/name"), policy.to_string()))
-            .collect();
-        let loaded = load(&sources, &Environment::default());
-        let missing: BTreeSet<&str> = loaded
-            .diagnostics
-            .iter()
-            .filter(|one| one.is_error())
-            .map(|one| {
-                *reasons
-                    .entry(format!("{}: {}", one.code.name(), one.message))
-                    .or_default() += 1;
-                one.source.name.as_str()
-            })
-            .collect();
-        for resource in list(&document["resources"]) {
-            let object = &resource["object"];
-            let answers = evaluate(&loaded.policies, object);
-            let wanted: Answers = list(&resource["results"])
-                .iter()
-                .map(|row| {
-                    let field = |name: &str| row[name].as_str().unwrap_or("").to_owned();
-                    (
-                        (field("policy"), field("rule")),
-                        (field("result"), field("message")),
-                    )
-                })
-                .collect();
-            let keys: BTreeSet<_> = wanted.keys().chain(answers.keys()).collect();
-            for key in keys {
-                of += 1;
-                if missing.contains(key.0.as_str()) {
-                    unloaded += 1;
-                    continue;
-                }
-                let (want, got) = (wanted.get(key), answers.get(key));
-                if want.map(|one| &one.0) == got.map(|one| &one.0) {
-                    agree += 1;
-                    let same = want.map(|one| &one.1) == got.map(|one| &one.1);
-                    messages += usize::from(same);
-                    if same || std::env::var_os("ORACLE_MESSAGES").is_none() {
-                        continue;
-                    }
-                }
-                if shown < show {
-                    shown += 1;
-                    let policy = list(&document["policies"])
-                        .iter()
-                        .find(|policy| text(policy, "/metadata/name") == key.0);
-                    println!(
-                        "{}\n  {}\n  kyverno {want:?}\n  regent  {got:?}",
-                        policy
-                            .map_or_else(String::new, |policy| policy["spec"]["rules"].to_string()),
-                        object
-                    );
-                }
-            }
+            .unwrap_or("");
+        if name.starts_with(prefix) {
+            let text = fs::read_to_string(&file).expect("readable");
+            counts.file(&serde_json::from_str(&text).expect("JSON"));
         }
     }
-    for (reason, count) in reasons {
-        println!("{prefix}: {count} policies not loaded: {reason}");
-    }
-    println!(
-        "{prefix}: {agree} of {of} verdicts agree ({unloaded} of policies that do not load), {messages} messages"
-    );
+    let Counts {
+        agree,
+        messages,
+        of,
+        unloaded,
+        shown,
+    } = counts;
     regent_tests::record(&format!("oracle-{prefix}"), agree, of);
     let floor = FLOORS
         .iter()
         .find(|(name, _)| *name == prefix)
         .map_or(0, |(_, floor)| *floor);
+    let first = shown
+        .iter()
+        .take(10)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join("\n");
     assert!(
         agree >= floor,
-        "{prefix}: {agree} agree, {floor} did before"
+        "{prefix}: {agree} of {of} agree, {floor} did before; {messages} messages, {unloaded} not loaded\n{first}"
     );
 }
 
