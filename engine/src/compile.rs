@@ -31,10 +31,32 @@ pub fn compile(checked: &Checked) -> Result<Policy, Diagnostic> {
     let policy = Arc::new(checked.policy().clone());
     let mut rules = Vec::new();
     for (index, rule) in policy.rules.iter().enumerate() {
+        if let Some(diagnostic) = not_compiled(&policy, rule) {
+            return Err(diagnostic);
+        }
         let compiled = compile_rule(&policy, index, rule);
         rules.push(compiled.map_err(|error| internal(&policy, rule.span, &error))?);
     }
     Ok(Policy { ast: policy, rules })
+}
+
+/// What is checked and has no program yet: refused by name, since leaving it out would let images through.
+fn not_compiled(policy: &ast::Policy, rule: &ast::Rule) -> Option<Diagnostic> {
+    let RuleBody::VerifyImages(entries) = &rule.body else {
+        return None;
+    };
+    let validate = entries.iter().find_map(|entry| entry.validate.as_ref())?;
+    Some(Diagnostic {
+        code: Code::NotSupported,
+        severity: Severity::Error,
+        message: "`verifyImages.validate` is not supported yet".to_owned(),
+        source: Arc::clone(&policy.source),
+        labels: vec![Label {
+            span: validate.span,
+            text: String::new(),
+        }],
+        help: Some("put the demand into the conditions of an attestation".to_owned()),
+    })
 }
 
 /// A defect, shown at the rule that it came from.
