@@ -476,7 +476,7 @@ fn a_tag_that_moves_during_the_request_is_an_error() {
 fn a_demand_that_is_not_compiled_is_refused_at_load() {
     let policy = POLICY.replace(
         "          attestations:\n",
-        "          validate:\n            message: no\n            deny: {}\n          attestations:\n",
+        "          validate:\n            message: refused\n            deny: {}\n          attestations:\n",
     );
     let loaded = load(
         &[Source::new("policy.yaml", policy)],
