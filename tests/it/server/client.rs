@@ -240,3 +240,13 @@ pub(crate) fn pod_review(labels: &Value) -> Value {
         },
     })
 }
+
+/// A request that announces `length` bytes and sends `sent` of them.
+pub(crate) fn half_request(length: usize, sent: usize) -> Vec<u8> {
+    let mut request = format!(
+        "POST /validate HTTP/1.1\r\nhost: regent\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    )
+    .into_bytes();
+    request.resize(request.len() + sent, b' ');
+    request
+}

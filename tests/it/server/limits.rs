@@ -1,0 +1,252 @@
+//! Clients that are slow, loud or silent, and a registry that hangs: memory, time and connections stay bounded.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use hyper::StatusCode;
+use hyper::body::{Body, Bytes, Frame};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use regent_server::image::Network;
+use regent_server::image::registry::RegistrySettings;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
+
+use super::TEAM;
+use super::client::{PATIENCE, answer, half_request, pod_review, post, start};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_are_bounded_each_and_together() {
+    let server = start(&[], |settings| {
+        settings.limits.body_bytes = 100_000;
+        settings.limits.all_bodies_bytes = 150_000;
+    })
+    .await;
+    let announced = server.send(post("/validate", vec![b' '; 100_001])).await;
+    assert_eq!(announced.status, StatusCode::PAYLOAD_TOO_LARGE);
+
+    // Without a length, over HTTP/2: cut off as soon as it is too long.
+    let stream = TokioIo::new(server.tls(b"h2").await);
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), stream)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let endless = Endless(Bytes::from(vec![b' '; 8192]));
+    let request = post("/validate", "").map(|_| endless);
+    let refused = timeout(PATIENCE, sender.send_request(request))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+
+    // Two bodies that are each small enough, and together too large.
+    let mut first = server.tls(b"http/1.1").await;
+    first
+        .write_all(&half_request(99_000, 90_000))
+        .await
+        .unwrap();
+    let refused = loop {
+        let answer = server.send(post("/validate", vec![b' '; 99_000])).await;
+        if answer.status != StatusCode::BAD_REQUEST {
+            break answer;
+        }
+    };
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    drop(first);
+    let again = async {
+        while server
+            .send(post("/validate", vec![b' '; 99_000]))
+            .await
+            .status
+            != StatusCode::BAD_REQUEST
+        {}
+    };
+    timeout(PATIENCE, again)
+        .await
+        .expect("the budget is given back");
+}
+
+/// A body without an end.
+struct Endless(Bytes);
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(Some(Ok(Frame::data(self.0.clone()))))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_clients_are_let_go() {
+    let server = start(&[], |settings| {
+        settings.limits.handshake = Duration::from_millis(300);
+        settings.limits.idle = Duration::from_millis(600);
+        settings.limits.body = Duration::from_millis(300);
+    })
+    .await;
+    let ends = |mut stream: tokio_rustls::client::TlsStream<tokio::net::TcpStream>| async move {
+        let mut text = Vec::new();
+        // A connection that is cut without TLS' goodbye is an error here, and an end all the same.
+        drop(
+            timeout(PATIENCE, stream.read_to_end(&mut text))
+                .await
+                .expect("it was not ended"),
+        );
+        String::from_utf8_lossy(&text).into_owned()
+    };
+
+    let mut half_open = server.tcp().await;
+    half_open.write_all(&[0x16, 0x03, 0x01]).await.unwrap();
+    let mut rest = Vec::new();
+    drop(
+        timeout(PATIENCE, half_open.read_to_end(&mut rest))
+            .await
+            .expect("a half-open handshake was kept"),
+    );
+
+    let mut slow_body = server.tls(b"http/1.1").await;
+    slow_body.write_all(&half_request(100, 10)).await.unwrap();
+    let text = ends(slow_body).await;
+    assert!(text.starts_with("HTTP/1.1 408 "), "{text}");
+
+    let mut slow_head = server.tls(b"http/1.1").await;
+    slow_head
+        .write_all(b"POST /validate HTTP/1.1\r\nhost: re")
+        .await
+        .unwrap();
+    let text = ends(slow_head).await;
+    assert!(!text.contains("200 OK"), "{text}");
+
+    for protocol in [b"http/1.1".as_slice(), b"h2"] {
+        ends(server.tls(protocol).await).await;
+    }
+    assert_eq!(server.get("/health/liveness").await.status, StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_and_requests_are_bounded() {
+    let server = start(&[], |settings| {
+        settings.limits.connections = 3;
+        settings.limits.requests = 1;
+        settings.limits.idle = Duration::from_secs(1);
+    })
+    .await;
+    let mut first = server.tls(b"http/1.1").await;
+    first.write_all(&half_request(100, 10)).await.unwrap();
+    let busy = async {
+        while server
+            .post("/validate", &pod_review(&json!({"team": "none"})))
+            .await
+            .status
+            != StatusCode::SERVICE_UNAVAILABLE
+        {}
+    };
+    timeout(PATIENCE, busy)
+        .await
+        .expect("a second request was let in");
+    // Two more that say nothing fill the last places; the next has to wait until they are let go.
+    let silent = (server.tls(b"http/1.1").await, server.tls(b"http/1.1").await);
+    let live = timeout(PATIENCE, server.get("/health/liveness")).await;
+    assert_eq!(
+        live.expect("silent connections keep others out").status,
+        StatusCode::OK
+    );
+    drop((first, silent));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_streams_are_answered_on_one_connection() {
+    let server = start(&[("team.yaml", TEAM)], |_| {}).await;
+    let sender = server.http2().await;
+    let body = pod_review(&json!({"team": "none"})).to_string();
+    let mut streams = tokio::task::JoinSet::new();
+    for _ in 0..500 {
+        let (mut sender, body) = (sender.clone(), body.clone());
+        streams.spawn(async move {
+            sender.ready().await.unwrap();
+            answer(sender.send_request(post("/validate", body)).await.unwrap()).await
+        });
+    }
+    let answers = timeout(PATIENCE, streams.join_all()).await.unwrap();
+    assert!(answers.iter().all(|answer| !answer.allowed()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_cancelled_streams_does_not_stop_the_others() {
+    let server = start(&[], |_| {}).await;
+    let body = pod_review(&json!({"team": "none"})).to_string();
+    for _ in 0..3 {
+        let mut sender = server.http2().await;
+        let mut left = 2000;
+        while left > 0 && sender.ready().await.is_ok() {
+            let request = sender.send_request(post("/validate", body.clone()));
+            // Polled once, so that it is sent; then dropped, so that it is cancelled.
+            drop(timeout(Duration::ZERO, request).await);
+            left -= 1;
+        }
+    }
+    let live = timeout(PATIENCE, server.get("/health/liveness"))
+        .await
+        .unwrap();
+    assert_eq!(live.status, StatusCode::OK);
+}
+
+/// Wants images of one registry to be signed.
+const SIGNED: &str = r#"
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: signed}
+spec:
+  validationFailureAction: Enforce
+  webhookTimeoutSeconds: 30
+  rules:
+  - name: is-signed
+    match: {any: [{resources: {kinds: [Pod]}}]}
+    verifyImages:
+    - imageReferences: ["registry.example/*"]
+      attestors:
+      - entries:
+        - keyless:
+            issuer: https://token.actions.githubusercontent.com
+            subject: https://github.com/your-org/*
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registry_that_hangs_holds_up_neither_the_answer_nor_others() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let server = start(&[("signed.yaml", SIGNED)], |settings| {
+        settings.images.network = Network::Registries(RegistrySettings {
+            mirrors: vec![("registry.example".to_owned(), format!("http://{address}"))],
+            ..RegistrySettings::default()
+        });
+    })
+    .await;
+    let review = pod_review(&json!({}));
+    let started = Instant::now();
+    let (mutated, live) = tokio::join!(
+        server.post("/mutate?timeout=2s", &review),
+        server.get("/health/liveness"),
+    );
+    assert!(
+        started.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        started.elapsed()
+    );
+    assert_eq!(live.status, StatusCode::OK);
+    let response = mutated.response();
+    assert_eq!(response["allowed"], false);
+    let message = response["status"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("is-signed") && message.contains("in time"),
+        "{message}"
+    );
+}
