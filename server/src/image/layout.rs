@@ -77,8 +77,10 @@ impl Layouts {
         let Some(tag) = &image.tag else {
             return Ok(image.digest.clone());
         };
-        let repository = format!("{}/{}", image.registry, image.path);
-        let name = format!("{repository}:{tag}");
+        // As written, and as it would be pulled: another spelling of a name is the same image.
+        let (registry, path) = image.containerd_repository();
+        let repositories = [image.repository(), format!("{registry}/{path}")];
+        let names = repositories.each_ref().map(|name| format!("{name}:{tag}"));
         let find = |matches: &dyn Fn(&Directory, &str) -> bool| {
             let mut found: Vec<&Digest> = self
                 .directories
@@ -92,8 +94,13 @@ impl Layouts {
             found
         };
         let tiers = [
-            find(&|_, written| written == name),
-            find(&|directory, written| written == tag && directory.stands_for(&repository)),
+            find(&|_, written| names.iter().any(|name| written == name)),
+            find(&|directory, written| {
+                written == tag
+                    && repositories
+                        .iter()
+                        .any(|repository| directory.stands_for(repository))
+            }),
             find(&|_, written| written == tag),
         ];
         match tiers
@@ -106,7 +113,7 @@ impl Layouts {
             Some(several) => Err(FetchError::Malformed(format!(
                 "the layouts have {} images for {}; name the digest, or put a full name into `org.opencontainers.image.ref.name`",
                 several.len(),
-                quoted(&name)
+                quoted(&format!("{}:{tag}", image.repository()))
             ))),
         }
     }

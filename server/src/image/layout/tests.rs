@@ -69,6 +69,11 @@ fn finds_tags_by_full_name_then_by_place_then_alone() {
     assert_eq!(resolve("acme/one", "v1").unwrap(), digest(1));
     assert_eq!(resolve("acme/three", "v1").unwrap(), digest(3));
     assert_eq!(resolve("acme/any", "only").unwrap(), digest(4));
+    for spelling in ["GHCR.io", "ghcr.io:443"] {
+        let resolve = |path: &str| layouts.resolve(&reference(spelling, path, "v1"));
+        assert_eq!(resolve("acme/one").unwrap(), digest(1), "{spelling}");
+        assert_eq!(resolve("acme/three").unwrap(), digest(3), "{spelling}");
+    }
     assert_eq!(resolve("acme/any", "none").unwrap(), None);
     let ambiguous = resolve("acme/any", "v1").unwrap_err().to_string();
     assert!(ambiguous.contains("have 2 images"), "{ambiguous}");
