@@ -4,25 +4,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
 
 use regent_engine::go_format;
 use regent_engine::jmespath::{Environment, Expression};
 use regent_engine::operator::{self, Operator};
 use regent_engine::scalar::{self, Pattern};
+use regent_tests::shared_path;
 use serde_json::Value;
 
 /// The oracle's files whose names start with `prefix`, parsed; none where the data is absent.
 fn oracle(prefix: &str) -> Vec<(String, Value)> {
-    let shared = std::env::var_os("REGENT_SHARED").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
-        PathBuf::from,
-    );
-    let folder = shared.join("conformance/oracle/language");
-    let Ok(entries) = fs::read_dir(&folder) else {
-        println!("skipped: needs {} (set REGENT_SHARED)", folder.display());
+    let Some(folder) = shared_path("conformance/oracle/language") else {
         return Vec::new();
     };
+    let entries = fs::read_dir(folder).expect("a folder");
     let mut files: Vec<(String, Value)> = entries
         .filter_map(|entry| {
             let path = entry.ok()?.path();
@@ -82,11 +77,6 @@ fn settle(asked: usize, differences: &BTreeSet<String>, known: &[(&str, &str)]) 
     let known: BTreeSet<String> = known.iter().map(|(case, _)| (*case).to_owned()).collect();
     let new: Vec<&String> = differences.difference(&known).collect();
     let gone: Vec<&String> = known.difference(differences).collect();
-    println!(
-        "{asked} asked, {} differ, {} of them known",
-        differences.len(),
-        differences.len() - new.len()
-    );
     assert!(
         new.is_empty(),
         "{} of {asked} differ from Kyverno: {new:#?}",

@@ -5,10 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use regent_engine::ast::Checked;
-use regent_engine::diagnostic::{Code, Diagnostic};
 use regent_engine::load::{self, Environment};
 use regent_engine::source::Source;
-use regent_tests::shared_path;
+use regent_tests::{record, shared_path};
 use serde_json::Value;
 
 /// All YAML files below a folder, in order.
@@ -43,8 +42,6 @@ fn has_policy(text: &str) -> bool {
 struct Tally {
     policies: usize,
     accepted: usize,
-    codes: BTreeMap<&'static str, usize>,
-    unexpected: Vec<String>,
 }
 
 impl Tally {
@@ -59,10 +56,6 @@ impl Tally {
                 .filter(|diagnostic| diagnostic.is_error())
         };
         assert_eq!(policies.is_empty(), errors().count() > 0, "{diagnostics:?}");
-        for diagnostic in &diagnostics {
-            *self.codes.entry(diagnostic.code.name()).or_default() += 1;
-            self.unexpected.push(line(diagnostic));
-        }
         policies
     }
 }
@@ -80,20 +73,12 @@ fn policies_of_the_corpora_are_accepted_or_refused_by_name() {
             let Ok(text) = fs::read_to_string(&path) else {
                 continue;
             };
-            for document in text.split("\n---") {
-                if has_policy(document) {
-                    tally.take(path.display().to_string(), document.to_owned());
-                }
+            for document in text.split("\n---").filter(|text| has_policy(text)) {
+                tally.take(path.display().to_string(), document.to_owned());
             }
         }
     }
-    println!(
-        "{} of {} accepted; {:#?}",
-        tally.accepted, tally.policies, tally.codes
-    );
-    for line in tally.unexpected {
-        println!("{line}");
-    }
+    record("policies-loaded", tally.accepted, tally.policies);
 }
 
 /// The rules that Kyverno answers with, autogen's among them, are the rules that we have.
@@ -110,10 +95,6 @@ fn rules_are_those_that_kyverno_answers_with() {
             tally.take(path.display().to_string(), policy.to_string());
         }
     }
-    println!(
-        "{} of {} accepted; {:#?}",
-        tally.accepted, tally.policies, tally.codes
-    );
     let Some(folder) = shared_path("conformance/oracle") else {
         return;
     };
@@ -123,14 +104,7 @@ fn rules_are_those_that_kyverno_answers_with() {
             missing.extend(missing_rules(&mut tally, &folder, corpus, &case));
         }
     }
-    println!(
-        "{} of {} accepted; {:#?}",
-        tally.accepted, tally.policies, tally.codes
-    );
-    for line in missing.iter().chain(&tally.unexpected) {
-        println!("{line}");
-    }
-    assert!(missing.is_empty());
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
 }
 
 fn json_files(folder: &Path) -> Vec<PathBuf> {
@@ -180,15 +154,4 @@ fn missing_rules(tally: &mut Tally, oracle: &Path, corpus: &str, case: &Value) -
         }
     }
     missing.into_iter().collect()
-}
-
-fn line(diagnostic: &Diagnostic) -> String {
-    let (line, column) = diagnostic.position();
-    let help = diagnostic.help.as_deref().unwrap_or("");
-    format!(
-        "{}:{line}:{column} {}: {} ({help})",
-        diagnostic.source.name,
-        diagnostic.code.name(),
-        diagnostic.message
-    )
 }
