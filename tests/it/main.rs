@@ -11,11 +11,15 @@ mod demo;
 #[cfg(test)]
 mod demo_content;
 #[cfg(test)]
+mod docker_registry;
+#[cfg(test)]
 mod evidence;
 #[cfg(test)]
 mod expr_oracle;
 #[cfg(test)]
 mod front;
+#[cfg(test)]
+mod generator;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
