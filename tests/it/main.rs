@@ -21,6 +21,8 @@ mod front;
 #[cfg(test)]
 mod generator;
 #[cfg(test)]
+mod image_rules;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod registry;

@@ -63,6 +63,14 @@ impl Case {
     pub(crate) fn digest(&self) -> &str {
         self.image.split_once('@').unwrap().1
     }
+
+    /// Whether a message, folded or not, says what it has to; there is nothing to say about what is admitted.
+    pub(crate) fn is_explained_by(&self, message: &str) -> bool {
+        let words: Vec<&str> = message.split_whitespace().collect();
+        let mut reasons = REASONS.iter();
+        let reason = reasons.find(|(name, _)| self.name.starts_with(name));
+        self.admitted || reason.is_some_and(|(_, reason)| words.join(" ").contains(reason))
+    }
 }
 
 /// The images, where they lie, and what is trusted.
@@ -104,6 +112,16 @@ impl Story {
             layouts,
             trusted_root,
         })
+    }
+
+    /// Where the images lie.
+    pub(crate) fn layouts(&self) -> &Path {
+        self.layouts.path()
+    }
+
+    /// What is trusted, as JSON.
+    pub(crate) fn trusted_root(&self) -> &str {
+        &self.trusted_root
     }
 
     /// Has a server find the images and trust their signers' instance.
@@ -205,11 +223,7 @@ fn patched_image(answer: &Answer) -> String {
 fn judge(case: &Case, answer: &str) -> Option<String> {
     let review: Value = serde_json::from_str(answer).expect(answer);
     let response = &review["response"];
-    // Kyverno folds long lines.
     let message = response["status"]["message"].as_str().unwrap_or("");
-    let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    let reason = REASONS.iter().find(|(name, _)| case.name.starts_with(name));
-    let right = response["allowed"] == case.admitted
-        && reason.is_none_or(|(_, reason)| message.contains(reason));
+    let right = response["allowed"] == case.admitted && case.is_explained_by(message);
     (!right).then(|| format!("{}: {message}", case.name))
 }
