@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::io::ColourChoice;
 
+pub mod apply;
 pub mod check;
 pub mod compile;
 pub mod demo;
@@ -39,6 +40,8 @@ pub enum Command {
     Serve(Box<serve::ServeArgs>),
     /// Run folders of policy tests in the format of `kyverno-test.yaml`, offline.
     Test(Box<test::TestArgs>),
+    /// Apply policies to resources, offline, as `kyverno apply` does.
+    Apply(Box<apply::ApplyArgs>),
     /// Say everything that is wrong with policies, with file, line, column and help.
     Check(check::CheckArgs),
     /// Print the Rego that policies become.

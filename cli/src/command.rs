@@ -6,6 +6,7 @@ use crate::args::{Command, VersionArgs, VersionFormat};
 use crate::exit_status::ExitStatus;
 use crate::io::Io;
 
+pub mod apply;
 pub mod check;
 pub mod compile;
 pub mod demo;
@@ -19,6 +20,7 @@ pub fn run(command: Command, io: &mut Io<'_>) -> Result<ExitStatus> {
         Command::Serve(args) => serve::run(&args, io),
         Command::Verify(args) => verify::run(&args, io),
         Command::Test(args) => test::run(&args, io),
+        Command::Apply(args) => apply::run(&args, io),
         Command::Demo(args) => demo::run(&args, io),
         Command::Check(args) => check::run(&args, io),
         Command::Version(args) => version(&args, io),

@@ -13,6 +13,8 @@ pub enum ExitStatus {
     Usage,
     /// A policy does not compile.
     DoesNotCompile,
+    /// There were warnings, and the user said what number they are.
+    Warned(u8),
 }
 
 impl ExitStatus {
@@ -23,6 +25,7 @@ impl ExitStatus {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::DoesNotCompile => 3,
+            Self::Warned(code) => code,
         }
     }
 }

@@ -11,16 +11,15 @@ use crate::args::Args;
 use crate::exit_status::ExitStatus;
 use crate::io::Io;
 
+pub mod apply;
 pub mod args;
 pub mod command;
 pub mod demo;
-pub mod documents;
 pub mod exit_status;
-pub mod host;
 pub mod images;
 pub mod io;
+pub mod offline;
 pub mod render;
-pub mod request;
 pub mod sources;
 pub mod test;
 

@@ -69,7 +69,7 @@ pub fn read_file(path: &Path) -> Result<Arc<Source>, Box<Diagnostic>> {
 }
 
 /// API groups whose objects are policies, those that are not supported yet too: they are refused by name.
-const POLICY_GROUPS: [&str; 3] = [
+pub const POLICY_GROUPS: [&str; 3] = [
     "kyverno.io",
     "policies.kyverno.io",
     "admissionregistration.k8s.io",

@@ -5,7 +5,6 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod denial;
-mod yaml_text;
 
 use crate::admission::AdmissionRequest;
 use crate::response::{

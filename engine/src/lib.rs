@@ -37,3 +37,4 @@ pub mod source;
 pub mod template;
 pub mod wildcard;
 pub mod yaml;
+pub mod yaml_text;

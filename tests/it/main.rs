@@ -1,6 +1,8 @@
 //! End-to-end tests.
 
 #[cfg(test)]
+mod apply;
+#[cfg(test)]
 mod cli;
 #[cfg(test)]
 mod command;

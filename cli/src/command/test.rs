@@ -1,15 +1,13 @@
 //! `regent test`: folders of policy tests in the format of `kyverno-test.yaml`.
 
-use std::num::NonZeroUsize;
-use std::thread;
-
 use anyhow::Result;
 
 use crate::args::test::{TestArgs, TestFormat};
 use crate::exit_status::ExitStatus;
 use crate::io::{ColourChoice, Io};
+use crate::offline::images::Registries;
+use crate::offline::parallel;
 use crate::test::find::find;
-use crate::test::images::Registries;
 use crate::test::report::{self, Shown, Strictness, Summary};
 use crate::test::run::{self, Options};
 use crate::test::selector::Selector;
@@ -27,10 +25,9 @@ pub fn run(args: &TestArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
             return Ok(ExitStatus::Failed);
         }
     }
-    let available = || thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let options = Options {
         selector,
-        threads: args.threads.unwrap_or_else(available),
+        threads: args.threads.unwrap_or_else(parallel::available),
         images: &args.images,
         registries: if args.registry {
             Registries::Asked

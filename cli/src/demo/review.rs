@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use regent_engine::response::PatchOperation;
 use serde_json::{Value, json};
 
-use crate::test::patch;
+use crate::offline::patch;
 
 /// What the API server was told.
 #[derive(Debug, Clone, PartialEq)]

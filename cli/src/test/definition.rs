@@ -9,9 +9,11 @@ use regent_engine::diagnostic::{Code, Diagnostic};
 use regent_engine::source::Span;
 use regent_engine::yaml::Node;
 
-use super::decode::{Fields, Problems};
-use super::values::Values;
-use crate::documents::{self, Documents};
+use crate::offline::decode::{Fields, Problems};
+use crate::offline::documents::{self, Documents};
+use crate::offline::images::ImageSection;
+use crate::offline::request::operation_of;
+use crate::offline::values::Values;
 
 /// One test file.
 #[derive(Debug)]
@@ -43,15 +45,6 @@ impl Definition {
     pub fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("."))
     }
-}
-
-/// `images`, an extension of ours: rules that verify images are tested offline.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ImageSection {
-    /// Directories of OCI image layouts that stand for registries.
-    pub oci_layouts: Vec<String>,
-    /// Trust roots; the public Sigstore's where none is named.
-    pub trusted_roots: Vec<String>,
 }
 
 /// What is expected of some resources under one rule.
@@ -278,18 +271,6 @@ fn operation(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Operati
         problems.error(Code::InvalidValue, node.span, message);
     }
     operation
-}
-
-/// The operation that Kubernetes calls so.
-pub fn operation_of(name: &str) -> Option<Operation> {
-    [
-        Operation::Create,
-        Operation::Update,
-        Operation::Delete,
-        Operation::Connect,
-    ]
-    .into_iter()
-    .find(|operation| operation.name() == name)
 }
 
 fn resource_spec(node: &Node, problems: &mut Problems) -> ResourceSpec {

@@ -2,15 +2,17 @@
 //!
 //! Knows nothing of how policies were evaluated.
 
-use std::path::Path;
-
 use regent_engine::admission::Operation;
 use regent_engine::response::RuleResponse;
+use serde_json::Value;
 
 use super::definition::{Definition, ExpectedRow, ResourceSpec};
-use super::folder::{Answer, Evaluated, Prepared, Resource, resources};
-use super::patch;
-use super::policies::Named;
+use super::folder::resources;
+use crate::offline::decode::closest;
+use crate::offline::evaluate::{Answer, Evaluated, Prepared};
+use crate::offline::patch;
+use crate::offline::policies::Named;
+use crate::offline::resources::Resource;
 
 /// What became of one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,10 +94,7 @@ pub fn judge(
         }
     } else {
         warn_of_names(row, policy, &prepared.policies, &mut warnings);
-        let judge = Judge {
-            folder: definition.folder(),
-            row,
-        };
+        let judge = Judge { definition, row };
         for resource in &chosen {
             let answers = answers_for(row, resource, prepared, runs);
             lines.extend(judge.resource(resource, &answers, &mut warnings));
@@ -262,14 +261,14 @@ fn warn_of_names(
 ) {
     let Some(policy) = policy else {
         let known: Vec<_> = policies.iter().map(|policy| policy.name.as_str()).collect();
-        let meant = super::decode::closest(base_name(&row.policy), &known)
+        let meant = closest(base_name(&row.policy), &known)
             .map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
         warnings.push(format!("no policy is named `{}`{meant}", row.policy));
         return;
     };
     if !policy.rules.is_empty() && !policy.has_rule(&row.rule) {
         let known: Vec<_> = policy.rules.iter().map(String::as_str).collect();
-        let meant = super::decode::closest(&row.rule, &known)
+        let meant = closest(&row.rule, &known)
             .map_or_else(String::new, |name| format!("; did you mean `{name}`?"));
         warnings.push(format!(
             "policy `{}` has no rule `{}`{meant}",
@@ -303,7 +302,7 @@ fn answers_for<'a>(
 }
 
 struct Judge<'a> {
-    folder: &'a Path,
+    definition: &'a Definition,
     row: &'a ExpectedRow,
 }
 
@@ -388,11 +387,11 @@ impl Judge<'_> {
 
     fn compare(&self, path: &str, answer: &Answer) -> Compared {
         let mut found = Vec::new();
-        let expected = resources(self.folder, &[path.to_owned()], &mut found, &mut Vec::new());
+        let expected = resources(self.definition, &[path.to_owned()], &mut found);
         if let Some(diagnostic) = found.first() {
             return Compared::Unreadable(diagnostic.message.clone());
         }
-        let actual = Resource::new(answer.patched.clone());
+        let actual = Resource::new(Value::clone(&answer.patched), "");
         let Some(expected) = expected
             .iter()
             .find(|expected| expected.key() == actual.key())

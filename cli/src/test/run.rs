@@ -4,18 +4,17 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use regent_engine::diagnostic::Diagnostic;
 
 use super::definition::{self, Definition, ExpectedRow};
-use super::folder::{Prepared, prepare};
-use super::images::{Registries, TestImages};
+use super::folder::prepare;
 use super::rows::{self, Judged, Line, Outcome};
 use super::selector::Selector;
 use crate::args::image::ImageArgs;
+use crate::offline::evaluate::Prepared;
+use crate::offline::images::{OfflineImages, Registries};
+use crate::offline::parallel;
 
 /// What came of one test of a file.
 #[derive(Debug)]
@@ -61,30 +60,12 @@ pub struct Options<'a> {
 
 /// Runs the tests of some files; results are in the order of the files.
 pub fn run(files: &[PathBuf], options: &Options<'_>) -> Vec<TestResult> {
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(Vec::new());
-    let work = || {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(file) = files.get(index) else {
-                return;
-            };
-            let result = run_file(file, options);
-            let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
-            results.push((index, result));
-        }
+    let run = |index: usize| match files.get(index) {
+        Some(file) => run_file(file, options),
+        None => Vec::new(),
     };
-    thread::scope(|scope| {
-        for _ in 0..options.threads.get().min(files.len()) {
-            scope.spawn(work);
-        }
-    });
-    let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.sort_by_key(|(index, _)| *index);
-    results
-        .into_iter()
-        .flat_map(|(_, results)| results)
-        .collect()
+    let results = parallel::map(files.len(), options.threads, run);
+    results.into_iter().flatten().collect()
 }
 
 fn run_file(file: &Path, options: &Options<'_>) -> Vec<TestResult> {
@@ -124,7 +105,7 @@ fn run_test(definition: &Definition, options: &Options<'_>) -> Option<TestResult
         warnings: Vec::new(),
         is_broken: false,
     };
-    let images = TestImages::new(
+    let images = OfflineImages::new(
         definition.folder(),
         &definition.images,
         options.images,

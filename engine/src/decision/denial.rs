@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::admission::AdmissionRequest;
 use crate::response::{PolicyResponse, RuleStatus};
-
-use super::yaml_text;
+use crate::yaml_text;
 
 /// Two line feeds, a sentence with a trailing space, and a YAML map of policy to rule to message.
 pub(super) fn message(request: &AdmissionRequest, blocking: &[&PolicyResponse]) -> String {

@@ -2,7 +2,8 @@ use std::fs;
 
 use regent_engine::admission::Operation;
 
-use super::{ImageSection, read};
+use super::read;
+use crate::offline::images::ImageSection;
 
 fn problems(text: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();

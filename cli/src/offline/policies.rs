@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use regent_engine::diagnostic::{Code, Diagnostic};
-use regent_engine::response::PolicyResponse;
 use regent_engine::source::Source;
 use regent_engine::yaml::{self, Node, Value};
+
+use crate::sources;
 
 /// One policy of a file.
 #[derive(Debug, Clone)]
@@ -18,6 +19,10 @@ pub struct Named {
     pub namespace: Option<String>,
     /// `kind`.
     pub kind: String,
+    /// Its API group.
+    pub group: String,
+    /// Whether one of its rules changes resources.
+    pub mutates: bool,
     /// Names of its rules; none for kinds without.
     pub rules: Vec<String>,
     /// Why it does not run.
@@ -25,20 +30,25 @@ pub struct Named {
 }
 
 impl Named {
+    /// Whether it is a policy at all: a file may hold other documents besides.
+    pub fn is_policy(&self) -> bool {
+        sources::POLICY_GROUPS.contains(&self.group.as_str())
+    }
+
     /// Whether it is evaluated.
     pub fn runs(&self) -> bool {
         self.errors.is_empty()
     }
 
-    /// Whether a response is its own.
+    /// Whether it is the policy of this name and namespace.
     ///
     /// A `Policy` without a namespace is in one all the same, and who loaded it says in which.
-    pub fn answers(&self, response: &PolicyResponse) -> bool {
-        let same_namespace = match (&self.namespace, &response.namespace) {
-            (Some(written), Some(answered)) => written == answered,
+    pub fn is(&self, name: &str, namespace: Option<&str>) -> bool {
+        let same_namespace = match (self.namespace.as_deref(), namespace) {
+            (Some(written), Some(loaded)) => written == loaded,
             _ => true,
         };
-        self.name == response.policy && same_namespace
+        self.name == name && same_namespace
     }
 
     /// Whether it does not run only for what this version does not do yet.
@@ -96,12 +106,11 @@ fn policy(node: &Node) -> Option<Named> {
         .and_then(|spec| spec.get("rules"))
         .map(|rules| &rules.value);
     let rules = match rules {
-        Some(Value::List(rules)) => rules
-            .iter()
-            .filter_map(|rule| text(rule.get("name")))
-            .collect(),
-        _ => Vec::new(),
+        Some(Value::List(rules)) => rules.as_slice(),
+        _ => &[],
     };
+    let version = text(node.get("apiVersion")).unwrap_or_default();
+    let group = version.split_once('/').map_or("", |(group, _)| group);
     let kind = text(node.get("kind")).unwrap_or_default();
     let namespace = (kind != "ClusterPolicy")
         .then(|| text(metadata.get("namespace")))
@@ -110,7 +119,12 @@ fn policy(node: &Node) -> Option<Named> {
         name: text(metadata.get("name"))?,
         namespace,
         kind,
-        rules,
+        group: group.to_owned(),
+        mutates: rules.iter().any(|rule| rule.get("mutate").is_some()),
+        rules: rules
+            .iter()
+            .filter_map(|rule| text(rule.get("name")))
+            .collect(),
         errors: Vec::new(),
     })
 }

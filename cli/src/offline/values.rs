@@ -9,7 +9,7 @@ use regent_engine::yaml::{Entry, Node};
 use serde_json::Value;
 
 use super::decode::{Fields, Problems};
-use crate::documents::to_json;
+use super::documents::to_json;
 
 /// `kind: Values`.
 #[derive(Debug, Clone, Default)]
@@ -93,6 +93,11 @@ impl Values {
         }
         fields.finish(problems);
         values
+    }
+
+    /// Whether a policy has values that others do not have.
+    pub fn has_own(&self, policy: &str) -> bool {
+        self.policies.iter().any(|values| values.name == policy)
     }
 
     /// The values for one resource under one policy; the narrower win.

@@ -10,6 +10,7 @@ use regent_engine::source::Source;
 use regent_engine::yaml::{self, Node};
 use serde_json::{Map, Value};
 
+use super::decode::Problems;
 use crate::sources;
 
 /// One file's documents, with their places.
@@ -29,6 +30,28 @@ pub fn read(path: &Path) -> Result<Documents, Vec<Diagnostic>> {
         return Err(diagnostics);
     }
     Ok(Documents { source, nodes })
+}
+
+/// Reads a file with one document; what is wrong with it is said in `found`.
+pub fn decoded<T>(
+    path: &Path,
+    found: &mut Vec<Diagnostic>,
+    decode: impl Fn(&Node, &mut Problems) -> T,
+) -> Option<T> {
+    let documents = match read(path) {
+        Ok(documents) => documents,
+        Err(diagnostics) => {
+            found.extend(diagnostics);
+            return None;
+        }
+    };
+    let mut problems = Problems::new(&documents.source);
+    let value = documents
+        .nodes
+        .first()
+        .map(|node| decode(node, &mut problems));
+    found.append(&mut problems.found);
+    value
 }
 
 /// The value without its places.

@@ -1,16 +1,33 @@
-//! YAML as go-yaml 2 writes it: the part that a map of maps of texts needs.
+//! YAML as go-yaml 2 writes it: keys in its order, lists as deep as their key.
 //!
 //! Plain, quoted and literal scalars are chosen and folded at 80 columns as libyaml's emitter does.
+
+mod scalar;
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use serde_json::{Map, Value};
+
+use scalar::{Allowed, is_printable, reads_as_string};
+
 /// A line is broken at the first space after this column.
 const WIDTH: usize = 80;
 
+/// How much deeper a value is than its key.
+const INDENT: usize = 2;
+
+/// A document, with a line break at its end.
+pub fn document(value: &Value) -> String {
+    let mut out = Writer::default();
+    out.value(value, 0);
+    out.text.push('\n');
+    out.text
+}
+
 /// A map of maps of texts, two spaces deep, keys in go-yaml's order.
-pub(super) fn nested_map(map: &BTreeMap<&str, BTreeMap<&str, &str>>) -> String {
+pub(crate) fn nested_map(map: &BTreeMap<&str, BTreeMap<&str, &str>>) -> String {
     let mut out = Writer::default();
     for (key, inner) in in_order(map) {
         out.scalar(key, 0, Place::Key);
@@ -95,6 +112,64 @@ impl Writer {
         self.text.push('\n');
         self.text.extend(std::iter::repeat_n(' ', indent));
         self.column = indent;
+    }
+
+    /// A value where the writer stands; what needs more lines continues them at `indent`.
+    fn value(&mut self, value: &Value, indent: usize) {
+        match value {
+            Value::Null => self.write("null"),
+            Value::Bool(value) => self.write(if *value { "true" } else { "false" }),
+            Value::Number(number) => self.write(&number.to_string()),
+            Value::String(text) => self.scalar(text, indent + INDENT, Place::Value),
+            Value::Array(items) => self.list(items, indent),
+            Value::Object(fields) => self.map(fields, indent),
+        }
+    }
+
+    fn list(&mut self, items: &[Value], indent: usize) {
+        if items.is_empty() {
+            self.write("[]");
+        }
+        for (index, item) in items.iter().enumerate() {
+            if index > 0 {
+                self.line(indent);
+            }
+            self.write("- ");
+            match item {
+                Value::String(text) => self.scalar(text, indent + INDENT, Place::Value),
+                item => self.value(item, indent + INDENT),
+            }
+        }
+    }
+
+    fn map(&mut self, fields: &Map<String, Value>, indent: usize) {
+        if fields.is_empty() {
+            self.write("{}");
+        }
+        let mut entries: Vec<_> = fields.iter().collect();
+        entries.sort_by(|left, right| natural_order(left.0, right.0));
+        for (index, (key, value)) in entries.into_iter().enumerate() {
+            if index > 0 {
+                self.line(indent);
+            }
+            self.scalar(key, indent, Place::Key);
+            self.write(":");
+            match value {
+                // A list stands as deep as its key.
+                Value::Array(items) if !items.is_empty() => {
+                    self.line(indent);
+                    self.list(items, indent);
+                }
+                Value::Object(fields) if !fields.is_empty() => {
+                    self.line(indent + INDENT);
+                    self.map(fields, indent + INDENT);
+                }
+                value => {
+                    self.write(" ");
+                    self.value(value, indent);
+                }
+            }
+        }
     }
 
     fn scalar(&mut self, text: &str, indent: usize, place: Place) {
@@ -254,143 +329,5 @@ impl Writer {
     }
 }
 
-/// Which styles keep a text what it is.
-struct Allowed {
-    plain: bool,
-    single_quoted: bool,
-    literal: bool,
-}
-
-impl Allowed {
-    fn of(text: &str) -> Self {
-        let mut allowed = Self {
-            plain: !text.is_empty() && !starts_with_indicator(text),
-            single_quoted: true,
-            literal: true,
-        };
-        if text.starts_with([' ', '\n']) || text.ends_with([' ', '\n']) {
-            allowed.plain = false;
-        }
-        if text.ends_with(' ') {
-            allowed.literal = false;
-        }
-        let mut previous = None;
-        let mut characters = text.chars().peekable();
-        while let Some(character) = characters.next() {
-            let blank_follows = characters.peek().is_none_or(|next| next.is_whitespace());
-            match character {
-                ':' if blank_follows => allowed.plain = false,
-                '#' if previous.is_some_and(char::is_whitespace) => allowed.plain = false,
-                '\n' => {
-                    allowed.plain = false;
-                    let space_before = previous == Some(' ');
-                    allowed.single_quoted &= !space_before;
-                    allowed.literal &= !space_before;
-                }
-                ' ' if previous == Some('\n') => {
-                    allowed.plain = false;
-                    allowed.single_quoted = false;
-                }
-                other if !is_printable(other) => {
-                    allowed.plain = false;
-                    allowed.single_quoted = false;
-                    allowed.literal = false;
-                }
-                _ => {}
-            }
-            previous = Some(character);
-        }
-        allowed
-    }
-}
-
-fn starts_with_indicator(text: &str) -> bool {
-    let mut characters = text.chars();
-    let first = characters.next();
-    let blank_follows = characters.next().is_none_or(char::is_whitespace);
-    match first {
-        Some(
-            '#' | ',' | '[' | ']' | '{' | '}' | '&' | '*' | '!' | '|' | '>' | '\'' | '"' | '%'
-            | '@' | '`',
-        ) => true,
-        Some('-' | '?' | ':') if blank_follows => true,
-        Some('-' | '.') => text.starts_with("---") || text.starts_with("..."),
-        _ => false,
-    }
-}
-
-/// Printable by YAML's definition; a tab is not, for libyaml.
-fn is_printable(character: char) -> bool {
-    matches!(
-        character,
-        '\n' | '\u{20}'..='\u{7e}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}'
-    ) || u32::from(character) >= 0x1_0000
-}
-
-/// Whether a plain scalar of this text would be read back as a text.
-fn reads_as_string(text: &str) -> bool {
-    const WORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
-    if text.is_empty() || matches!(text, "~" | "<<") {
-        return false;
-    }
-    let is_word = |word: &&str| {
-        let capital = text.chars().next().is_some_and(char::is_uppercase);
-        text == *word
-            || text == word.to_uppercase()
-            || (capital
-                && text.eq_ignore_ascii_case(word)
-                && text.chars().skip(1).all(char::is_lowercase))
-    };
-    !(WORDS.iter().any(is_word) || is_number(text) || is_date(text))
-}
-
-fn is_number(text: &str) -> bool {
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    let plain = unsigned.replace('_', "");
-    if matches!(
-        plain.as_str(),
-        ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN"
-    ) {
-        return true;
-    }
-    let starts_right =
-        plain.starts_with(|character: char| character.is_ascii_digit() || character == '.');
-    let radix = |prefix: &str, radix: u32| {
-        plain
-            .strip_prefix(prefix)
-            .is_some_and(|digits| u64::from_str_radix(digits, radix).is_ok())
-    };
-    let sixty = plain.contains(':')
-        && plain.split(':').all(|part| {
-            !part.is_empty()
-                && part
-                    .bytes()
-                    .all(|byte| byte.is_ascii_digit() || byte == b'.')
-        });
-    starts_right
-        && (plain.parse::<f64>().is_ok()
-            || radix("0x", 16)
-            || radix("0o", 8)
-            || radix("0b", 2)
-            || sixty)
-}
-
-/// `2001-12-14`, with or without a time behind it.
-fn is_date(text: &str) -> bool {
-    let mut parts = text.splitn(3, '-');
-    let digits = |part: Option<&str>, length: usize| {
-        part.is_some_and(|part| {
-            part.len() <= length
-                && !part.is_empty()
-                && part.bytes().all(|byte| byte.is_ascii_digit())
-        })
-    };
-    text.get(..4)
-        .is_some_and(|year| year.bytes().all(|byte| byte.is_ascii_digit()))
-        && digits(parts.next(), 4)
-        && digits(parts.next(), 2)
-        && parts.next().is_some_and(|day| {
-            let day = day.split(['T', 't', ' ']).next();
-            digits(day, 2)
-        })
-}
+#[cfg(test)]
+mod tests;

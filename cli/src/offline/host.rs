@@ -1,4 +1,4 @@
-//! Answers what an evaluation needs where there is no cluster: from a test's values, and from layouts of images.
+//! Answers what an evaluation needs where there is no cluster: from values, and from layouts of images.
 //!
 //! Knows nothing of policies.
 
@@ -8,7 +8,7 @@ use regent_engine::evaluation::need::{Fact, Need};
 use regent_engine::evaluation::{Evaluation, Step};
 use regent_engine::response::PolicyResponse;
 
-use crate::test::images::TestImages;
+use super::images::OfflineImages;
 
 /// What a test says of the world.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +16,7 @@ pub struct Host<'a> {
     /// Labels of namespaces.
     pub namespaces: &'a BTreeMap<String, BTreeMap<String, String>>,
     /// Images.
-    pub images: &'a TestImages,
+    pub images: &'a OfflineImages,
 }
 
 impl Host<'_> {

@@ -4,7 +4,7 @@ use regent_engine::admission::{GroupVersionKind, Operation};
 use serde_json::{Value, json};
 
 use super::{Assumed, Assumptions, assume, resource_of};
-use crate::test::values::SubResource;
+use crate::offline::values::SubResource;
 
 fn pod() -> Value {
     json!({

@@ -13,9 +13,17 @@ use regent_server::metrics::Metrics;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
-use super::definition::ImageSection;
 use crate::args::image::ImageArgs;
 use crate::images;
+
+/// `images`, an extension of ours: rules that verify images are tested offline.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ImageSection {
+    /// Directories of OCI image layouts that stand for registries.
+    pub oci_layouts: Vec<String>,
+    /// Trust roots; the public Sigstore's where none is named.
+    pub trusted_roots: Vec<String>,
+}
 
 /// Whether tests may ask registries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +39,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where the images of a test come from.
 #[derive(Debug)]
-pub struct TestImages {
+pub struct OfflineImages {
     settings: ImageSettings,
     trusted_roots: Vec<PathBuf>,
     opened: OnceLock<Result<Opened, String>>,
@@ -43,7 +51,7 @@ struct Opened {
     runtime: Runtime,
 }
 
-impl TestImages {
+impl OfflineImages {
     /// Images by what a test says and, behind that, by flags.
     pub fn new(
         folder: &Path,

@@ -9,7 +9,7 @@ use regent_engine::admission::{
 };
 use serde_json::{Map, Value};
 
-use crate::test::values::{RequestUser, SubResource};
+use super::values::{RequestUser, SubResource};
 
 /// What is assumed of a request besides its object.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +39,7 @@ pub fn assume(object: &Value, assumptions: Assumptions<'_>) -> Assumed {
         .operation
         .or_else(|| {
             let named = assumptions.values.get("request.operation")?.as_str()?;
-            crate::test::definition::operation_of(named)
+            operation_of(named)
         })
         .unwrap_or(Operation::Create);
     let mut left_over = Vec::new();
@@ -184,6 +184,18 @@ fn parent_of(
         kind,
     };
     (parent, name)
+}
+
+/// The operation that Kubernetes calls so.
+pub fn operation_of(name: &str) -> Option<Operation> {
+    [
+        Operation::Create,
+        Operation::Update,
+        Operation::Delete,
+        Operation::Connect,
+    ]
+    .into_iter()
+    .find(|operation| operation.name() == name)
 }
 
 /// The resource that a kind is served as, by the rules that Kubernetes' own clients guess by.

@@ -1,0 +1,9 @@
+//! Applying policies to resources, as `kyverno apply` does, and what is shown of it.
+//!
+//! Knows the shapes that people's pipelines read; how policies are evaluated is `offline`'s business.
+
+pub mod inputs;
+pub mod output;
+pub mod report;
+pub mod results;
+pub mod text;

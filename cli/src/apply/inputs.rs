@@ -1,0 +1,126 @@
+//! Everything that the flags of `apply` name, read; and what is refused.
+//!
+//! Knows flags and files; what policies mean is the engine's business.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use regent_engine::diagnostic::Diagnostic;
+use regent_engine::yaml::Node;
+use serde_json::Value;
+
+use crate::args::apply::ApplyArgs;
+use crate::io::Io;
+use crate::offline::decode::Problems;
+use crate::offline::documents::decoded;
+use crate::offline::evaluate::{Inputs, Prepared};
+use crate::offline::images::{ImageSection, OfflineImages, Registries};
+use crate::offline::resources;
+use crate::offline::values::{RequestUser, Values};
+use crate::render::human;
+use crate::sources::{self, Wanted};
+
+/// What was read, and what could not be.
+#[derive(Debug)]
+pub struct Read {
+    /// Policies and resources, ready to be evaluated.
+    pub prepared: Prepared,
+    /// What is wrong with files of resources, or with files that cannot be read at all; the others are still evaluated.
+    pub found: Vec<Diagnostic>,
+}
+
+/// Reads everything; what makes the whole run meaningless is an error.
+pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
+    check(args)?;
+    let mut found = Vec::new();
+    let policies = sources::read(&args.policies, Wanted::Policies, io.stdin);
+    found.extend(policies.unreadable);
+    let sources = sources::read(&args.resource, Wanted::Documents, io.stdin);
+    found.extend(sources.unreadable);
+    let resources = resources::of(&sources.texts, &mut found);
+    let values = values(args)?;
+    let user = match &args.userinfo {
+        Some(path) => Some(one(path, RequestUser::decode)?),
+        None => None,
+    };
+    let registries = if args.registry {
+        Registries::Asked
+    } else {
+        Registries::Offline
+    };
+    let section = ImageSection::default();
+    let images = OfflineImages::new(Path::new("."), &section, &args.images, registries);
+    let prepared = Prepared::new(Inputs {
+        policies: policies.texts,
+        resources,
+        warnings: Vec::new(),
+        values,
+        user,
+        images,
+    });
+    Ok(Read { prepared, found })
+}
+
+/// Refuses what makes no sense, and what this version does not do.
+fn check(args: &ApplyArgs) -> Result<()> {
+    if let Some((flag, why)) = args.refused.first() {
+        bail!("`{flag}` is refused: {why}");
+    }
+    let exceptions = !args.exception.is_empty()
+        || args.exceptions_with_resources
+        || args.exceptions_within_policies;
+    if exceptions {
+        bail!(
+            "policy exceptions are not supported yet, and without them the results would be others"
+        );
+    }
+    if !args.target_resource.is_empty() {
+        bail!("`--target-resource` is refused: `mutate.targets` is not supported yet");
+    }
+    if args.values_file.is_some() && !args.set.is_empty() {
+        bail!("values come either from `--set` or from `--values-file`, not from both");
+    }
+    if args.policies.is_empty() {
+        bail!("no policy is named");
+    }
+    if args.resource.is_empty() {
+        bail!("no resource is named; `--resource` names files and directories of them");
+    }
+    let stdin = |paths: &[PathBuf]| paths.iter().any(|path| path.as_os_str() == "-");
+    if stdin(&args.policies) && stdin(&args.resource) {
+        bail!("standard input holds either policies or resources, not both");
+    }
+    for path in args.policies.iter().chain(&args.resource) {
+        let text = path.to_string_lossy();
+        if text.contains("://") {
+            bail!("`{text}` is a URL; fetch it, or clone the repository, and name what is there");
+        }
+    }
+    Ok(())
+}
+
+fn values(args: &ApplyArgs) -> Result<Values> {
+    let mut values = match &args.values_file {
+        Some(path) => one(path, Values::decode)?,
+        None => Values::default(),
+    };
+    for pair in &args.set {
+        let Some((name, value)) = pair.split_once('=') else {
+            bail!("`{pair}` is not VARIABLE=VALUE");
+        };
+        let name = name.trim().to_owned();
+        values.globals.push((name, Value::from(value.trim())));
+    }
+    Ok(values)
+}
+
+/// Reads a file with one document; anything wrong with it is an error, since results without it would be others.
+fn one<T: Default>(path: &Path, decode: impl Fn(&Node, &mut Problems) -> T) -> Result<T> {
+    let mut found = Vec::new();
+    let value = decoded(path, &mut found, decode);
+    if let Some(diagnostic) = found.first() {
+        bail!("{}", human::line(diagnostic));
+    }
+    // An empty file says nothing, and says it well.
+    Ok(value.unwrap_or_default())
+}

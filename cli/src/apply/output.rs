@@ -1,0 +1,138 @@
+//! Resources as policies changed them: on stdout, in a file, or in a directory with a file for each.
+//!
+//! Knows the shapes of Kyverno's command line; nothing of rules.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use regent_engine::yaml_text;
+use serde_json::Value;
+
+use super::results::path_of;
+use crate::io::Io;
+use crate::offline::evaluate::{Evaluated, Prepared};
+use crate::offline::policies::Named;
+use crate::offline::resources::Resource;
+
+/// Where changed resources go.
+#[derive(Debug)]
+pub enum Output {
+    /// To stdout, each below the policy that changed it.
+    Shown,
+    /// To stdout, alone.
+    Piped,
+    /// Nowhere: a report has stdout for itself.
+    Dropped,
+    /// To one file, one behind the other.
+    File(PathBuf),
+    /// To a file for each in a directory.
+    Directory(PathBuf),
+}
+
+impl Output {
+    /// Where `--output` says: a path that ends as YAML's files do is a file, and it is emptied.
+    pub fn to(path: &Path) -> Result<Self> {
+        let text = path.to_string_lossy();
+        if text.contains("://") {
+            bail!("`{text}` is a URL; output goes to a file or a directory");
+        }
+        let ending = path.extension().and_then(|ending| ending.to_str());
+        let is_file = path.is_file() || matches!(ending, Some("yaml" | "yml"));
+        if path.is_dir() || !is_file {
+            fs::create_dir_all(path).with_context(|| format!("making `{text}`"))?;
+            return Ok(Self::Directory(path.to_owned()));
+        }
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).with_context(|| format!("making the folder of `{text}`"))?;
+        }
+        File::create(path).with_context(|| format!("emptying `{text}`"))?;
+        Ok(Self::File(path.to_owned()))
+    }
+
+    /// Writes what the policies with `mutate` rules made of every resource, one after the other, changed or not.
+    pub fn write(
+        &self,
+        prepared: &Prepared,
+        evaluated: &[Evaluated],
+        io: &mut Io<'_>,
+    ) -> Result<()> {
+        let policies = prepared.policies.iter();
+        let mutating: Vec<&Named> = policies
+            .filter(|policy| policy.mutates && policy.runs())
+            .collect();
+        if mutating.is_empty() || matches!(self, Self::Dropped) {
+            return Ok(());
+        }
+        for evaluated in evaluated {
+            if let Some(resource) = prepared.resources.get(evaluated.resource) {
+                self.write_resource(&mutating, resource, evaluated, io)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_resource(
+        &self,
+        mutating: &[&Named],
+        resource: &Resource,
+        evaluated: &Evaluated,
+        io: &mut Io<'_>,
+    ) -> Result<()> {
+        let mut object = &resource.object;
+        for policy in mutating {
+            let mut answers = evaluated.answers.iter();
+            let answer =
+                answers.find(|answer| policy.is(&answer.policy, answer.namespace.as_deref()));
+            match answer {
+                Some(answer) if answer.could_not_mutate() => continue,
+                Some(answer) => object = &answer.patched,
+                None => {}
+            }
+            // What is deleted has become nothing.
+            if !object.is_null() {
+                self.write_one(policy, resource, object, io)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_one(
+        &self,
+        policy: &Named,
+        resource: &Resource,
+        object: &Value,
+        io: &mut Io<'_>,
+    ) -> Result<()> {
+        let text = yaml_text::document(object);
+        match self {
+            Self::Dropped => {}
+            Self::Piped => write!(io.stdout, "{text}\n---\n")?,
+            Self::Shown => {
+                let (name, path) = (&policy.name, path_of(resource));
+                write!(
+                    io.stdout,
+                    "\npolicy {name} applied to {path}:\n{text}\n---\n"
+                )?;
+            }
+            Self::File(path) => append(path, &text)?,
+            Self::Directory(folder) => {
+                // A name may hold what is no file name, and must not lead out of the directory.
+                let name = resource.name.replace(['/', '\\'], "_");
+                append(&folder.join(format!("{name}-mutated.yaml")), &text)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn append(path: &Path, text: &str) -> Result<()> {
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .with_context(|| format!("writing `{}`", path.display()))?;
+    write!(file, "{text}\n---\n\n")?;
+    Ok(())
+}

@@ -1,0 +1,240 @@
+//! Evaluating policies on resources that are being created, as far as anybody says.
+//!
+//! Knows how Kyverno's command line prepares an evaluation; not what is expected of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use regent_engine::admission::Operation;
+use regent_engine::diagnostic::Diagnostic;
+use regent_engine::evaluation::{Phase, Scope};
+use regent_engine::load::{Environment, Loaded, load};
+use regent_engine::response::{PolicyResponse, RuleResponse, RuleStatus, RuleType};
+use regent_engine::source::Source;
+use serde_json::Value;
+
+use super::host::Host;
+use super::images::OfflineImages;
+use super::patch;
+use super::policies::{Named, named};
+use super::request::{Assumed, Assumptions, assume};
+use super::resources::Resource;
+use super::values::{RequestUser, Values};
+
+/// What is evaluated, on what, and what is assumed.
+#[derive(Debug)]
+pub struct Inputs {
+    /// Texts of policies.
+    pub policies: Vec<Arc<Source>>,
+    /// What they are evaluated on, in order.
+    pub resources: Vec<Resource>,
+    /// What is to be said although it runs.
+    pub warnings: Vec<String>,
+    /// Values.
+    pub values: Values,
+    /// Who asks, where that is known.
+    pub user: Option<RequestUser>,
+    /// Images.
+    pub images: OfflineImages,
+}
+
+/// Everything that is needed, with the policies loaded.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The policies that loaded.
+    pub loaded: Loaded,
+    /// Policies as their files name them, those that did not load too.
+    pub policies: Vec<Named>,
+    /// What they are evaluated on, in order.
+    pub resources: Vec<Resource>,
+    /// What is to be said although it runs.
+    pub warnings: Vec<String>,
+    values: Values,
+    user: Option<RequestUser>,
+    images: OfflineImages,
+}
+
+/// What became of one resource.
+#[derive(Debug)]
+pub struct Evaluated {
+    /// Which, by its place among the prepared ones.
+    pub resource: usize,
+    /// What the policies answered.
+    pub answers: Vec<Answer>,
+    /// Values that were given for it and that are no part of a request.
+    pub left_over: BTreeSet<String>,
+}
+
+/// What one policy answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// Its name.
+    pub policy: String,
+    /// Its namespace, for a `Policy`.
+    pub namespace: Option<String>,
+    /// Its rules that matched.
+    pub rules: Vec<RuleResponse>,
+    /// The object with the policy's patches.
+    pub patched: Arc<Value>,
+    /// Why a patch could not be applied.
+    pub patch_error: Option<String>,
+}
+
+impl Prepared {
+    /// Loads the policies.
+    pub fn new(inputs: Inputs) -> Self {
+        let environment = Environment {
+            log_urls: inputs.images.log_urls(),
+        };
+        let loaded = load(&inputs.policies, &environment);
+        let policies = named(&inputs.policies, &loaded.diagnostics);
+        Self {
+            loaded,
+            policies,
+            resources: inputs.resources,
+            warnings: inputs.warnings,
+            values: inputs.values,
+            user: inputs.user,
+            images: inputs.images,
+        }
+    }
+
+    /// Everything that is to be said about the policies.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.loaded.diagnostics
+    }
+
+    /// Evaluates all policies on all resources; `operation` overrides what the values say.
+    pub fn evaluate(&self, operation: Option<Operation>) -> Vec<Evaluated> {
+        (0..self.resources.len())
+            .filter_map(|index| self.evaluate_one(index, operation))
+            .collect()
+    }
+
+    /// Evaluates all policies on the resource at `index`.
+    ///
+    /// Values differ by policy, so policies are asked in groups that see the same request.
+    pub fn evaluate_one(&self, index: usize, operation: Option<Operation>) -> Option<Evaluated> {
+        let resource = self.resources.get(index)?;
+        let mut groups: Vec<(BTreeMap<String, Value>, Vec<&Named>)> = Vec::new();
+        let running = self.policies.iter().filter(|policy| policy.runs());
+        let (own, shared): (Vec<_>, Vec<_>) =
+            running.partition(|policy| self.values.has_own(&policy.name));
+        if !shared.is_empty() {
+            groups.push((self.values.of("", &resource.name), shared));
+        }
+        for policy in own {
+            let values = self.values.of(&policy.name, &resource.name);
+            match groups.iter_mut().find(|(group, _)| *group == values) {
+                Some((_, policies)) => policies.push(policy),
+                None => groups.push((values, vec![policy])),
+            }
+        }
+        let is_only = groups.len() == 1;
+        let mut answers = Vec::new();
+        let mut left_over = BTreeSet::new();
+        for (values, policies) in groups {
+            let assumptions = Assumptions {
+                operation,
+                user: self.user.as_ref(),
+                sub_resources: &self.values.sub_resources,
+                values: &values,
+            };
+            let assumed = assume(&resource.object, assumptions);
+            let asked = |answer: &Answer| {
+                is_only
+                    || policies
+                        .iter()
+                        .any(|policy| policy.is(&answer.policy, answer.namespace.as_deref()))
+            };
+            answers.extend(self.ask(&assumed).into_iter().filter(asked));
+            left_over.extend(assumed.left_over);
+        }
+        Some(Evaluated {
+            resource: index,
+            answers,
+            left_over,
+        })
+    }
+
+    /// Asks as a webhook is asked: first what changes the object, then what judges it as it has become.
+    fn ask(&self, assumed: &Assumed) -> Vec<Answer> {
+        let host = Host {
+            namespaces: &self.values.namespaces,
+            images: &self.images,
+        };
+        let mut request = assumed.request.clone();
+        let policies = &self.loaded.policies;
+        let first =
+            host.run(policies.evaluate(Arc::new(request.clone()), Phase::Mutate, Scope::All));
+        let mut answers = Vec::new();
+        for response in first {
+            let mut of_rules = response.rules.iter().map(|rule| rule.patches.as_slice());
+            let error = match &mut request.object {
+                Some(object) => of_rules.find_map(|patches| patch::apply(object, patches).err()),
+                None => None,
+            };
+            let patched = Arc::new(request.object.clone().unwrap_or(Value::Null));
+            answers.push(Answer::new(response, patched, error));
+        }
+        let patched = Arc::new(request.object.clone().unwrap_or(Value::Null));
+        let second = host.run(policies.evaluate(Arc::new(request), Phase::Validate, Scope::All));
+        for response in second {
+            let known = answers.iter_mut().find(|known| {
+                known.policy == response.policy && known.namespace == response.namespace
+            });
+            match known {
+                Some(known) => merge(&mut known.rules, response.rules),
+                None => answers.push(Answer::new(response, Arc::clone(&patched), None)),
+            }
+        }
+        answers
+    }
+}
+
+impl Answer {
+    fn new(response: PolicyResponse, patched: Arc<Value>, patch_error: Option<String>) -> Self {
+        Self {
+            policy: response.policy,
+            namespace: response.namespace,
+            rules: response.rules,
+            patched,
+            patch_error,
+        }
+    }
+
+    /// Whether the policy was to change the object and could not.
+    pub fn could_not_mutate(&self) -> bool {
+        let failed = |rule: &RuleResponse| {
+            rule.rule_type == RuleType::Mutation && rule.status == RuleStatus::Error
+        };
+        self.patch_error.is_some() || self.rules.iter().any(failed)
+    }
+}
+
+/// A rule that verifies images answers in both phases; the worse answer is the rule's.
+fn merge(known: &mut Vec<RuleResponse>, rules: Vec<RuleResponse>) {
+    for rule in rules {
+        let first = known
+            .iter_mut()
+            .find(|first| first.rule == rule.rule && first.rule_type == RuleType::ImageVerify);
+        match first {
+            Some(first) if rule.rule_type == RuleType::ImageVerify => {
+                if badness(rule.status) > badness(first.status) {
+                    *first = rule;
+                }
+            }
+            _ => known.push(rule),
+        }
+    }
+}
+
+const fn badness(status: RuleStatus) -> u8 {
+    match status {
+        RuleStatus::Skip => 0,
+        RuleStatus::Pass => 1,
+        RuleStatus::Warn => 2,
+        RuleStatus::Fail => 3,
+        RuleStatus::Error => 4,
+    }
+}

@@ -1,0 +1,242 @@
+//! `regent apply` as a user and a pipeline meet it.
+
+use std::fs;
+
+use regent::exit_status::ExitStatus;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::command::{Ran, regent, regent_with};
+
+const RESOURCES: &str = "apiVersion: v1
+kind: Pod
+metadata: {name: good}
+spec: {containers: [{name: a, image: nginx}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: bad, namespace: shop, uid: u-1}
+spec: {containers: [{name: a, image: nginx}]}
+";
+
+fn policy(annotations: &str, kind: &str, metadata: &str) -> String {
+    format!(
+        "apiVersion: kyverno.io/v1
+kind: {kind}
+metadata:
+  name: refuse-bad
+  annotations: {{policies.kyverno.io/category: Names, policies.kyverno.io/severity: high{annotations}}}
+{metadata}spec:
+  rules:
+    - name: check-name
+      match: {{any: [{{resources: {{kinds: [Pod]}}}}]}}
+      validate:
+        message: nothing may be called bad
+        deny:
+          conditions:
+            any: [{{key: \"{{{{ request.object.metadata.name }}}}\", operator: Equals, value: bad}}]
+"
+    )
+}
+
+struct Folder(TempDir);
+
+impl Folder {
+    fn new(policy: &str) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        folder.write("policy.yaml", policy);
+        folder.write("resources.yaml", RESOURCES);
+        folder
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn apply(&self, flags: &[&str]) -> Ran {
+        let (policy, resources) = (self.path("policy.yaml"), self.path("resources.yaml"));
+        let arguments = ["apply", &policy, "-r", &resources];
+        regent(&[&arguments, flags].concat())
+    }
+}
+
+#[test]
+fn failures_are_listed_and_counted() {
+    let ran = Folder::new(&policy("", "ClusterPolicy", "")).apply(&[]);
+    assert_eq!(ran.status, ExitStatus::Failed);
+    assert_eq!(
+        ran.stdout,
+        "\nApplying 3 policy rule(s) to 2 resource(s)...
+policy refuse-bad -> resource shop/Pod/bad failed:
+1 - check-name nothing may be called bad
+
+\npass: 1, fail: 1, warn: 0, error: 0, skip: 0 \n"
+    );
+    assert_eq!(ran.stderr, "");
+}
+
+#[test]
+fn a_report_is_alone_on_stdout() {
+    let folder = Folder::new(&policy("", "ClusterPolicy", ""));
+    let ran = folder.apply(&["-p", "--output-format", "json"]);
+    assert_eq!(ran.status, ExitStatus::Failed);
+    assert!(ran.stdout.starts_with("{\"kind\":\"ClusterReport\",\"apiVersion\":\"openreports.io/v1alpha1\",\"metadata\":{\"name\":\"merged\"},"));
+    let mut report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let result = &mut report["results"][1];
+    assert!(result["timestamp"]["seconds"].as_u64().unwrap() > 0);
+    result["timestamp"] = json!(null);
+    assert_eq!(
+        *result,
+        json!({
+            "source": "kyverno",
+            "policy": "refuse-bad",
+            "rule": "check-name",
+            "category": "Names",
+            "severity": "high",
+            "timestamp": null,
+            "result": "fail",
+            "scored": true,
+            "resources": [{"kind": "Pod", "namespace": "shop", "name": "bad", "uid": "u-1", "apiVersion": "v1"}],
+            "message": "nothing may be called bad",
+            "properties": {"process": "background scan"},
+        })
+    );
+    assert_eq!(
+        report["summary"],
+        json!({"pass": 1, "fail": 1, "warn": 0, "error": 0, "skip": 0})
+    );
+    let yaml = folder.apply(&["--policy-report", "--report-api", "wgpolicyk8s.io"]);
+    assert!(
+        yaml.stdout
+            .starts_with("apiVersion: wgpolicyk8s.io/v1alpha2\nkind: ClusterPolicyReport\nmetadata:\n  name: merged\nresults:\n- category: Names\n"),
+        "{}",
+        yaml.stdout
+    );
+}
+
+#[test]
+fn a_policy_of_a_namespace_has_a_report_of_its_own() {
+    let folder = Folder::new(&policy("", "Policy", "  namespace: shop\n"));
+    let ran = folder.apply(&["-p", "--output-format", "json"]);
+    let reports: Vec<Value> = ran
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(reports[0]["results"], json!([]));
+    assert_eq!(reports[1]["kind"], "Report");
+    assert_eq!(reports[1]["metadata"]["namespace"], "shop");
+    assert_eq!(reports[1]["results"][0]["policy"], "shop/refuse-bad");
+}
+
+#[test]
+fn warnings_have_the_status_that_the_user_gives_them() {
+    let folder = Folder::new(&policy("", "ClusterPolicy", ""));
+    let ran = folder.apply(&["--audit-warn", "--warn-exit-code", "3"]);
+    assert_eq!(ran.status, ExitStatus::Warned(3));
+    assert!(
+        ran.stdout.contains("failed as audit warning:"),
+        "{}",
+        ran.stdout
+    );
+    let quiet = folder.apply(&["--audit-warn"]);
+    assert_eq!(quiet.status, ExitStatus::Pass);
+    let unscored = ", policies.kyverno.io/scored: \"false\"";
+    let ran = Folder::new(&policy(unscored, "ClusterPolicy", "")).apply(&["-p"]);
+    assert_eq!(ran.status, ExitStatus::Pass);
+    assert!(ran.stdout.contains("result: warn"), "{}", ran.stdout);
+    folder.write("resources.yaml", "kind: Service\nmetadata: {name: s}\n");
+    let ran = folder.apply(&["--warn-no-pass", "--warn-exit-code=4"]);
+    assert_eq!(ran.status, ExitStatus::Warned(4));
+}
+
+#[test]
+fn a_policy_that_does_not_load_is_an_error_and_the_others_run() {
+    let folder = Folder::new(&policy("", "ClusterPolicy", ""));
+    folder.write(
+        "policies.yaml",
+        &policy("", "ClusterPolicy", "").replace("deny:", "denny:"),
+    );
+    let (policies, resources) = (folder.path("policies.yaml"), folder.path("resources.yaml"));
+    let ran = regent(&[
+        "apply",
+        &policies,
+        &folder.path("policy.yaml"),
+        "-r",
+        &resources,
+    ]);
+    assert_eq!(ran.status, ExitStatus::Failed);
+    assert!(ran.stdout.contains("Invalid Policies:\n1. refuse-bad\n"));
+    assert!(
+        ran.stdout
+            .ends_with("\npass: 1, fail: 1, warn: 0, error: 1, skip: 0 \n")
+    );
+    assert!(ran.stderr.contains("denny"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_an_error_and_the_others_are() {
+    let folder = Folder::new(&policy("", "ClusterPolicy", ""));
+    folder.write("broken.yaml", "kind: [\n");
+    let ran = folder.apply(&["--resource", &folder.path("broken.yaml"), "-p"]);
+    assert_eq!(ran.status, ExitStatus::Failed);
+    assert!(ran.stdout.contains("result: pass"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("broken.yaml"), "{}", ran.stderr);
+}
+
+#[test]
+fn standard_input_holds_policies_or_resources() {
+    let folder = Folder::new("");
+    let policy = policy("", "ClusterPolicy", "");
+    let resources = folder.path("resources.yaml");
+    let ran = regent_with(&policy, &["apply", "-", "-r", &resources, "-t"]);
+    assert!(
+        ran.stdout.contains("│ shop/Pod/bad     │ Fail   │"),
+        "{}",
+        ran.stdout
+    );
+    let ran = regent_with(&policy, &["apply", "-", "-r", "-"]);
+    assert_eq!(ran.status, ExitStatus::Failed);
+    assert!(ran.stderr.starts_with("Error: standard input holds"));
+}
+
+#[test]
+fn what_needs_a_cluster_the_network_or_cel_is_refused_by_name() {
+    let folder = Folder::new(&policy("", "ClusterPolicy", ""));
+    for (flags, said) in [
+        (&["--cluster"][..], "`--cluster`"),
+        (&["-n", "shop"], "`--namespace`"),
+        (&["--http-payload", "a.json"], "`--http-payload`"),
+        (
+            &["-r", "https://example.com/a.yaml"],
+            "`https://example.com/a.yaml`",
+        ),
+        (&["--set", "a=b", "-f", "values.yaml"], "`--set`"),
+    ] {
+        let ran = folder.apply(flags);
+        assert_eq!(ran.status, ExitStatus::Failed, "{flags:?}");
+        assert!(ran.stderr.contains(said), "{flags:?}: {}", ran.stderr);
+        assert_eq!(ran.stdout, "", "{flags:?}");
+    }
+}
+
+#[test]
+fn values_reach_the_request() {
+    let created = policy("", "ClusterPolicy", "")
+        .replace("kinds: [Pod]", "kinds: [Pod], operations: [CREATE]");
+    let folder = Folder::new(&created);
+    assert!(folder.apply(&[]).stdout.contains("pass: 1, fail: 1"));
+    let ran = folder.apply(&["--set", "request.operation=DELETE"]);
+    assert!(ran.stdout.contains("pass: 0, fail: 0"), "{}", ran.stdout);
+    folder.write(
+        "values.yaml",
+        "globalValues: {request.object.metadata.name: bad}\n",
+    );
+    let values = folder.path("values.yaml");
+    let ran = folder.apply(&["-f", &values]);
+    assert!(ran.stdout.contains("fail: 2"), "{}", ran.stdout);
+}
