@@ -6,6 +6,7 @@
 pub mod condition;
 pub mod matching;
 pub mod pattern;
+pub mod pod_security;
 pub mod template;
 pub mod validate;
 pub mod verify_images;

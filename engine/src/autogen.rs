@@ -204,7 +204,7 @@ fn wrap_patterns(validate: &mut Validate, pod: PodPath) {
                 wrap(pattern, pod);
             }
         }
-        ValidateBody::Deny(_) => {}
+        ValidateBody::Deny(_) | ValidateBody::PodSecurity(_) => {}
     }
 }
 

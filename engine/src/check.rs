@@ -8,6 +8,7 @@ mod attestation_without_keyless;
 mod autogen_controllers;
 mod conflicting_settings;
 mod duplicate_rule_name;
+pub(crate) mod invalid_exclusion;
 mod invalid_regex;
 mod mutate_digest_audit;
 mod name_too_long;
@@ -46,7 +47,7 @@ pub fn check(policy: Policy, environment: &Environment) -> (Option<Checked>, Vec
     (sound.then(|| Checked::assertion(policy)), diagnostics)
 }
 
-const CHECKS: [fn(&mut Report<'_>); 18] = [
+const CHECKS: [fn(&mut Report<'_>); 19] = [
     name_too_long::check,
     duplicate_rule_name::check,
     conflicting_settings::check,
@@ -58,6 +59,7 @@ const CHECKS: [fn(&mut Report<'_>); 18] = [
     operator_case::check,
     unknown_operation::check,
     reserved_name::check,
+    invalid_exclusion::check,
     invalid_regex::check,
     unanchored_regex::check,
     unknown_log::check,
@@ -180,7 +182,7 @@ fn for_each_text<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Place, &'a Text)) {
             let patterns = match &validate.body {
                 ValidateBody::Pattern(pattern) => std::slice::from_ref(pattern),
                 ValidateBody::AnyPattern(patterns) => patterns.as_slice(),
-                ValidateBody::Deny(_) => &[],
+                ValidateBody::Deny(_) | ValidateBody::PodSecurity(_) => &[],
             };
             for pattern in patterns {
                 pattern.for_each_text(&mut |text| visit(Place::Request, text));

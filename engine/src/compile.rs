@@ -9,6 +9,7 @@ mod condition;
 mod images;
 mod matching;
 mod pattern;
+mod pod_security;
 mod scope;
 mod validate;
 
@@ -16,9 +17,10 @@ pub(crate) use images::{SLSA_V1, SLSA_V02, uses_builder_only};
 
 use std::sync::Arc;
 
+use crate::ast::validate::ValidateBody;
 use crate::ast::{self, Checked, PolicyKind, RuleBody};
 use crate::diagnostic::{Code, Diagnostic, Label, Severity};
-use crate::program::{Body, Candidates, EvidenceSource, ImageEntry, Policy, Rule};
+use crate::program::{Body, Candidates, EvidenceSource, ImageEntry, PodSecurity, Policy, Rule};
 use crate::rego::evaluate::{Program, RegoError};
 use crate::rego::module::{self, Expression, Module};
 use crate::rego::writer;
@@ -90,9 +92,14 @@ fn compile_rule(policy: &ast::Policy, index: usize, rule: &ast::Rule) -> Result<
     let mut entry_points = vec!["selected", "preconditions"];
     let body = match &rule.body {
         RuleBody::Validate(validate) => {
-            functions |= validate::compile(&mut scope, validate);
             entry_points.push("verdict");
-            Body::Validate(std::mem::take(&mut scope.slots))
+            if let ValidateBody::PodSecurity(written) = &validate.body {
+                pod_security::compile(&mut scope, written);
+                Body::PodSecurity(PodSecurity::of(written))
+            } else {
+                functions |= validate::compile(&mut scope, validate);
+                Body::Validate(std::mem::take(&mut scope.slots))
+            }
         }
         RuleBody::VerifyImages(entries) => Body::VerifyImages(
             entries

@@ -86,6 +86,8 @@ pub enum Code {
     UserDataInBackground,
     /// `match: *` together with what needs a kind.
     WildcardKind,
+    /// An exclusion of `podSecurity` that excuses nothing, or more than is meant.
+    InvalidExclusion,
     /// A regular expression that does not compile.
     InvalidRegex,
     /// A regular expression for an identity that matches inside of a longer one.
@@ -112,7 +114,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of `docs/diagnostics.md`.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::UnreadableFile,
         Self::InvalidYaml,
         Self::UnknownField,
@@ -133,6 +135,7 @@ impl Code {
         Self::NeverEvaluated,
         Self::UserDataInBackground,
         Self::WildcardKind,
+        Self::InvalidExclusion,
         Self::InvalidRegex,
         Self::UnanchoredRegex,
         Self::UnknownLog,
@@ -169,6 +172,7 @@ impl Code {
             Self::NeverEvaluated => "never-evaluated",
             Self::UserDataInBackground => "user-data-in-background",
             Self::WildcardKind => "wildcard-kind",
+            Self::InvalidExclusion => "invalid-exclusion",
             Self::InvalidRegex => "invalid-regex",
             Self::UnanchoredRegex => "unanchored-regex",
             Self::UnknownLog => "unknown-log",

@@ -8,6 +8,7 @@ mod documents;
 mod facts;
 mod images;
 mod pod_images;
+mod pod_security;
 mod rule;
 mod values;
 
@@ -27,6 +28,7 @@ use need::{Fact, Need, NeedId};
 use rule::Progress;
 
 pub(crate) use images::builder_id;
+pub(crate) use pod_security::Found;
 pub(crate) use values::Values;
 
 /// Which webhook is being answered.
@@ -195,9 +197,9 @@ fn is_asked(set: &PolicySet, (policy, rule): RuleKey, phase: Phase, scope: Scope
         .rules
         .get(rule)
         .is_some_and(|rule| match (phase, &rule.body) {
-            (Phase::Mutate, Body::Validate(_)) => false,
+            (Phase::Mutate, Body::Validate(_) | Body::PodSecurity(_)) => false,
             (Phase::Mutate | Phase::Validate, Body::VerifyImages(_))
-            | (Phase::Validate, Body::Validate(_)) => true,
+            | (Phase::Validate, Body::Validate(_) | Body::PodSecurity(_)) => true,
         });
     in_scope && in_phase && policy.ast.admission()
 }

@@ -3,4 +3,5 @@
 //! It never changes a verdict.
 
 pub(crate) mod images;
+pub(crate) mod pod_security;
 pub(crate) mod validate;

@@ -9,6 +9,7 @@ mod fields;
 mod key;
 mod matching;
 mod pattern;
+mod pod_security;
 mod policy;
 mod rule;
 mod suggest;

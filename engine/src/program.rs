@@ -9,6 +9,7 @@ use crate::admission::Operation;
 use crate::ast;
 use crate::ast::template::Template;
 use crate::evaluation::need::{HashAlgorithm, PublicKey};
+use crate::pod_security::{Exclusion, Level, Version};
 use crate::rego::evaluate;
 
 /// A compiled policy.
@@ -55,8 +56,35 @@ pub const CONDITIONS: usize = 2;
 pub enum Body {
     /// `validate`: values of the body, `input.values` of [`VERDICT`].
     Validate(Vec<Template>),
+    /// `validate` with `podSecurity`.
+    PodSecurity(PodSecurity),
     /// `verifyImages`.
     VerifyImages(Vec<ImageEntry>),
+}
+
+/// What a `podSecurity` rule asks the checks.
+#[derive(Debug)]
+pub struct PodSecurity {
+    /// The level.
+    pub level: Level,
+    /// The version.
+    pub version: Version,
+    /// What is excused.
+    pub exclusions: Vec<Exclusion>,
+}
+
+impl PodSecurity {
+    /// Of what was written.
+    pub fn of(written: &ast::pod_security::PodSecurity) -> Self {
+        let exclusions = written.exclude.iter();
+        Self {
+            level: written.level.value,
+            version: written.effective_version,
+            exclusions: exclusions
+                .map(ast::pod_security::ExcludedControl::exclusion)
+                .collect(),
+        }
+    }
 }
 
 /// An entry of `verifyImages`.

@@ -29,6 +29,8 @@ mod image_rules;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
+mod pod_security;
+#[cfg(test)]
 mod registry;
 #[cfg(test)]
 mod server;

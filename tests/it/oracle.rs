@@ -60,11 +60,11 @@ fn request(object: &Value) -> AdmissionRequest {
 }
 
 /// Status and message.
-type Answer = (String, String);
+pub(super) type Answer = (String, String);
 /// By policy and rule.
-type Answers = BTreeMap<(String, String), Answer>;
+pub(super) type Answers = BTreeMap<(String, String), Answer>;
 
-fn evaluate(set: &Arc<PolicySet>, object: &Value) -> Answers {
+pub(super) fn evaluate(set: &Arc<PolicySet>, object: &Value) -> Answers {
     let mut evaluation = set
         .evaluate(Arc::new(request(object)), Phase::Validate, Scope::All)
         .with_second_opinion();
@@ -145,7 +145,7 @@ impl Counts {
     }
 }
 
-fn wanted(resource: &Value) -> Answers {
+pub(super) fn wanted(resource: &Value) -> Answers {
     let row = |row: &Value| {
         let field = |name: &str| row[name].as_str().unwrap_or("").to_owned();
         (

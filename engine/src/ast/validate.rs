@@ -6,6 +6,7 @@ use crate::source::{Span, Spanned};
 use super::FailureActionOverride;
 use super::condition::Conditions;
 use super::pattern::Pattern;
+use super::pod_security::PodSecurity;
 use super::template::Text;
 
 /// `validate` of a rule.
@@ -34,6 +35,8 @@ pub enum ValidateBody {
     AnyPattern(Vec<Pattern>),
     /// The conditions do not hold; without any, everything that the rule is about is denied.
     Deny(Deny),
+    /// The pod keeps to a level of the Pod Security Standards.
+    PodSecurity(Box<PodSecurity>),
 }
 
 /// `deny`.

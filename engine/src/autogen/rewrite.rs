@@ -31,6 +31,8 @@ pub(super) fn rule(rule: &mut Rule, pod: PodPath) {
                     }
                 }
                 ValidateBody::Deny(deny) => rewrite.deny(deny),
+                // It finds the pod by the kind of the resource.
+                ValidateBody::PodSecurity(_) => {}
             }
         }
         RuleBody::VerifyImages(entries) => {

@@ -215,7 +215,7 @@ spec:
             invalid-value 7:15 `background` must be a boolean, this is a text
             missing-field 9:7 `rule` has no `name`
             missing-field 9:14 `match` is empty
-            missing-field 10:17 `validate` demands nothing: it has none of `pattern`, `anyPattern` and `deny`
+            missing-field 10:17 `validate` demands nothing: it has none of `pattern`, `anyPattern`, `deny` and `podSecurity`
             invalid-value 12:29 `match` has more than one of `any`, `all` and a filter of its own
             invalid-value 13:17 `validate` demands one thing: it has `deny` and `pattern`
             missing-field 14:7 a rule demands something: it has neither `validate` nor `verifyImages`
@@ -283,4 +283,49 @@ fn an_error_in_one_policy_leaves_the_others() {
         .map(|diagnostic| diagnostic.code.name())
         .collect();
     assert_eq!(codes, ["missing-field", "unknown-field", "invalid-yaml"]);
+}
+
+#[test]
+fn exclusions_of_the_pod_security_standards() {
+    check(
+        &rules(
+            "- name: a
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  validate:
+    podSecurity:
+      level: baseline
+      version: v1.18
+      exclude:
+        - controlName: Capability
+        - {controlName: Capabilities}
+- name: b
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  validate:
+    podSecurity:
+      level: baseline
+      exclude:
+        - {controlName: Capabilities}
+        - {controlName: Sysctls, images: [a]}
+        - {controlName: Seccomp, restrictedField: spec.securityContext.seccompProfile.type}
+        - {controlName: Seccomp, values: [Unconfined]}
+        - {controlName: Volume Types}
+        - {controlName: SELinux, images: [a], field: b}",
+        ),
+        &expect![[r#"
+            invalid-value 11:20 `version` cannot be `v1.18`
+              help: it is one of `v1.19` to `v1.34`, or `latest`
+            invalid-value 13:28 `controlName` cannot be `Capability`
+              help: did you mean `Capabilities`?
+            invalid-exclusion 21:29 control `Capabilities` is about containers, and no `images` are named
+              help: name the images of the containers, or `*` for all
+            invalid-exclusion 22:47 control `Sysctls` is about the pod, which has no image
+              help: leave `images` out
+            invalid-exclusion 23:55 `restrictedField` has no `values`
+              help: say which values are excused, or `*` for all
+            invalid-exclusion 24:47 `values` without a `restrictedField`
+              help: say of which field they are
+            invalid-exclusion 25:29 level `baseline` has no control `Volume Types`
+            unknown-field 26:51 `exclude` has no field `field`
+        "#]],
+    );
 }

@@ -17,6 +17,8 @@ pub(super) fn compile(scope: &mut Scope, validate: &Validate) -> bool {
             pattern::compile(scope, one);
             false
         }
+        // Has its own.
+        ValidateBody::PodSecurity(_) => false,
         ValidateBody::AnyPattern(several) => {
             pattern::compile_any(scope, several);
             false

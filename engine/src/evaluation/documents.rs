@@ -52,6 +52,15 @@ impl Documents {
             ("values", values),
         ])
     }
+
+    /// The input of a `podSecurity` rule's verdict.
+    pub(super) fn pod_security(&self, found: Document) -> Document {
+        Document::object([
+            ("resource", self.resource.clone()),
+            ("subject", self.subject_document.clone()),
+            ("pod_security", found),
+        ])
+    }
 }
 
 /// What rules are about: the object, and on DELETE the object as it was.

@@ -91,6 +91,10 @@ impl Context<'_> {
                 Some(answer) => respond(answer),
                 None => Progress::NotAbout,
             },
+            Body::PodSecurity(demand) => match self.pod_security(policy, rule, demand, &[]) {
+                Some(answer) => respond(answer),
+                None => Progress::NotAbout,
+            },
             // Nothing runs from an object that goes away.
             Body::VerifyImages(_) if self.request.object.is_none() => Progress::NotAbout,
             Body::VerifyImages(entries) => {
@@ -302,7 +306,7 @@ fn respond(
     RuleResponse {
         rule: ast.map_or_else(String::new, |ast| ast.name.value.clone()),
         rule_type: match &rule.body {
-            Body::Validate(_) => RuleType::Validation,
+            Body::Validate(_) | Body::PodSecurity(_) => RuleType::Validation,
             Body::VerifyImages(_) => RuleType::ImageVerify,
         },
         status,

@@ -17,6 +17,7 @@ use crate::response::{PatchOperation, RuleStatus};
 use crate::source::Source;
 
 mod images;
+mod pod_security;
 mod validate;
 
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

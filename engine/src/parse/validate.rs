@@ -6,7 +6,7 @@ use crate::yaml::{Node, Value};
 
 use super::condition::{self, Blocks};
 use super::fields::Reader;
-use super::{pattern, policy, template};
+use super::{pattern, pod_security, policy, template};
 
 /// Fields of `validate` that say what is demanded, in the order in which Kyverno looks for them.
 const DEMANDS: [&str; 8] = [
@@ -33,8 +33,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Validate> {
         .collect();
     match written.as_slice() {
         [] => {
-            let message =
-                "`validate` demands nothing: it has none of `pattern`, `anyPattern` and `deny`";
+            let message = "`validate` demands nothing: it has none of `pattern`, `anyPattern`, `deny` and `podSecurity`";
             reader.error(Code::MissingField, node.span, message);
         }
         [_] => {}
@@ -46,11 +45,11 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Validate> {
     let pattern = fields.take("pattern");
     let any_pattern = fields.take("anyPattern");
     let deny = fields.take("deny");
-    fields.finish(
-        reader,
-        &["foreach", "podSecurity", "cel", "manifests", "assert"],
-    );
-    let body = if let Some(node) = deny {
+    let pod_security = fields.take("podSecurity");
+    fields.finish(reader, &["foreach", "cel", "manifests", "assert"]);
+    let body = if let Some(node) = pod_security {
+        ValidateBody::PodSecurity(Box::new(pod_security::read(reader, node)?))
+    } else if let Some(node) = deny {
         ValidateBody::Deny(read_deny(reader, node)?)
     } else if let Some(node) = pattern {
         ValidateBody::Pattern(pattern::read(reader, node))

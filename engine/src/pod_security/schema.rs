@@ -70,12 +70,14 @@ pub(super) fn mismatch(root: &str, resource: &Value) -> Option<String> {
         owner: None,
         path: Vec::new(),
         depth: 0,
+        first: None,
     };
     let of = Type {
         go: format!("v1.{root}"),
         shape: Shape::Struct(Some(index)),
     };
-    place.mismatch(&of, resource)
+    let fatal = place.read(&of, resource);
+    fatal.err().or(place.first)
 }
 
 /// The field of a map by its name, or by its name in other letters, as Go finds it.
@@ -97,80 +99,101 @@ struct Place {
     owner: Option<&'static str>,
     path: Vec<&'static str>,
     depth: usize,
+    /// The first error after which the decoder went on.
+    first: Option<String>,
 }
 
 impl Place {
-    fn mismatch(&mut self, of: &Type, value: &Value) -> Option<String> {
+    /// Reads a value; an error ends the reading, others are kept.
+    ///
+    /// Types that decode themselves end it, as in Go.
+    fn read(&mut self, of: &Type, value: &Value) -> Result<(), String> {
         if value.is_null() {
-            return None;
+            return Ok(());
         }
         self.depth += 1;
-        let found = if self.depth > MAX_DEPTH {
-            Some("the resource is nested too deeply".to_owned())
-        } else {
-            self.mismatch_of_value(of, value)
-        };
+        if self.depth > MAX_DEPTH {
+            return Err("the resource is nested too deeply".to_owned());
+        }
+        let read = self.read_value(of, value);
         self.depth -= 1;
-        found
+        read
     }
 
-    fn mismatch_of_value(&mut self, of: &Type, value: &Value) -> Option<String> {
-        match (&of.shape, value) {
+    fn read_value(&mut self, of: &Type, value: &Value) -> Result<(), String> {
+        let own = match (&of.shape, value) {
             (Shape::Any, _)
             | (Shape::Bool, Value::Bool(_))
-            | (Shape::Text | Shape::IntOrString, Value::String(_)) => None,
-            (Shape::Int32 | Shape::Int64, Value::Number(number)) => {
-                let text = go_format::number(number);
-                let fits = go_format::parse_int(&text).is_some_and(|number| {
-                    matches!(of.shape, Shape::Int64) || i32::try_from(number).is_ok()
-                });
-                (!fits).then(|| self.describe(&format!("number {text}"), of))
-            }
-            (Shape::Quantity, value) => not_a_quantity(value),
-            (Shape::IntOrString, value) => not_an_int32(value),
-            (Shape::Time(layout), value) => not_a_time(layout, value),
+            | (Shape::Text | Shape::IntOrString, Value::String(_)) => return Ok(()),
             (Shape::Struct(index), Value::Object(fields)) => {
-                self.mismatch_of_fields(*index, fields)
+                return self.read_fields(*index, fields);
             }
             (Shape::List(of), Value::Array(items)) => {
-                items.iter().find_map(|item| self.mismatch(of, item))
+                return items.iter().try_for_each(|item| self.read(of, item));
             }
             (Shape::Map(of), Value::Object(fields)) => {
-                fields.values().find_map(|value| self.mismatch(of, value))
+                return fields.values().try_for_each(|value| self.read(of, value));
             }
-            (_, other) => Some(self.describe(json_type(other), of)),
-        }
+            (Shape::Int32 | Shape::Int64, Value::Number(number)) => {
+                if let Some(found) = not_an_integer(number, &of.shape) {
+                    let message = self.describe(&found, &of.go);
+                    self.first.get_or_insert(message);
+                }
+                return Ok(());
+            }
+            (Shape::Quantity, value) => not_a_quantity(value),
+            (Shape::IntOrString, value) => self.not_an_int32(value),
+            (Shape::Time(layout), value) => self.not_a_time(layout, value),
+            (_, other) => {
+                let message = self.describe(json_type(other), &of.go);
+                self.first.get_or_insert(message);
+                return Ok(());
+            }
+        };
+        own.map_or(Ok(()), Err)
     }
 
-    fn mismatch_of_fields(
+    fn read_fields(
         &mut self,
         index: Option<usize>,
         fields: &serde_json::Map<String, Value>,
-    ) -> Option<String> {
+    ) -> Result<(), String> {
         let schema = self.schema;
         let Some(of) = index.and_then(|index| schema.structs.get(index)) else {
-            return Some("a type is not known".to_owned());
+            return Err("a type is not known".to_owned());
         };
         let (owner, length) = (self.owner, self.path.len());
-        let mut found = None;
         for (key, value) in fields {
             let Some(field) = of.field(key) else { continue };
             self.owner = Some(of.name);
             self.path.extend(field.embedded);
             self.path.push(field.name);
-            found = self.mismatch(&field.of, value);
+            self.read(&field.of, value)?;
             self.path.truncate(length);
-            if found.is_some() {
-                break;
-            }
         }
         self.owner = owner;
-        found
+        Ok(())
+    }
+
+    fn not_an_int32(&self, value: &Value) -> Option<String> {
+        let found = match value {
+            Value::Number(number) => not_an_integer(number, &Shape::Int32)?,
+            other => json_type(other).to_owned(),
+        };
+        Some(self.describe(&found, "int32"))
+    }
+
+    fn not_a_time(&self, layout: &str, value: &Value) -> Option<String> {
+        match value {
+            Value::String(text) => Time::parse(layout, text)
+                .err()
+                .map(|error| error.to_string()),
+            other => Some(self.describe(json_type(other), "string")),
+        }
     }
 
     /// What Go's decoder says.
-    fn describe(&self, found: &str, wanted: &Type) -> String {
-        let wanted = &wanted.go;
+    fn describe(&self, found: &str, wanted: &str) -> String {
         match self.owner {
             None => format!("json: cannot unmarshal {found} into Go value of type {wanted}"),
             Some(owner) => {
@@ -307,31 +330,10 @@ fn not_a_quantity(value: &Value) -> Option<String> {
     })
 }
 
-fn not_an_int32(value: &Value) -> Option<String> {
-    let found = match value {
-        Value::Number(number) => {
-            let text = go_format::number(number);
-            let number = go_format::parse_int(&text);
-            if number.is_some_and(|number| i32::try_from(number).is_ok()) {
-                return None;
-            }
-            format!("number {text}")
-        }
-        other => json_type(other).to_owned(),
-    };
-    Some(format!(
-        "json: cannot unmarshal {found} into Go value of type int32"
-    ))
-}
-
-fn not_a_time(layout: &str, value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Time::parse(layout, text)
-            .err()
-            .map(|error| error.to_string()),
-        other => Some(format!(
-            "json: cannot unmarshal {} into Go value of type string",
-            json_type(other)
-        )),
-    }
+/// What Go calls a number that is no whole one of the size.
+fn not_an_integer(number: &serde_json::Number, shape: &Shape) -> Option<String> {
+    let text = go_format::number(number);
+    let fits = go_format::parse_int(&text)
+        .is_some_and(|number| matches!(shape, Shape::Int64) || i32::try_from(number).is_ok());
+    (!fits).then(|| format!("number {text}"))
 }

@@ -168,7 +168,16 @@ const MAY_USE: [(&str, &[&str]); 8] = [
     ("source", &[]),
     ("diagnostic", &["source"]),
     ("yaml", &["diagnostic", "limits", "source"]),
-    ("ast", &["admission", "operator", "response", "source"]),
+    (
+        "ast",
+        &[
+            "admission",
+            "operator",
+            "pod_security",
+            "response",
+            "source",
+        ],
+    ),
     ("admission", &[]),
     ("wildcard", &[]),
     ("quantity", &[]),
