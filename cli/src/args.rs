@@ -11,6 +11,7 @@ pub mod check;
 pub mod compile;
 pub mod demo;
 pub mod image;
+pub mod jp;
 pub mod serve;
 pub mod test;
 pub mod verify;
@@ -44,6 +45,8 @@ pub enum Command {
     Apply(Box<apply::ApplyArgs>),
     /// Say everything that is wrong with policies, with file, line, column and help.
     Check(check::CheckArgs),
+    /// Evaluate JMESPath expressions as policies have them.
+    Jp(jp::JpArgs),
     /// Print the Rego that policies become.
     Compile(compile::CompileArgs),
     /// Verify the signatures and attestations of images, as `cosign verify` does.

@@ -18,6 +18,7 @@ pub mod demo;
 pub mod exit_status;
 pub mod images;
 pub mod io;
+pub mod jp;
 pub mod offline;
 pub mod render;
 pub mod sources;

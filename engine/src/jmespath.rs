@@ -9,6 +9,7 @@ pub mod functions;
 mod interpreter;
 mod lexer;
 mod parser;
+mod tree;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -151,6 +152,11 @@ impl Expression {
         let mut names = Vec::new();
         self.node.collect_functions(&mut names);
         names
+    }
+
+    /// The tree that it was parsed to, a node a line, as `jp parse` prints it.
+    pub fn tree(&self) -> String {
+        tree::print(&self.node)
     }
 
     /// The fields from the root down if the expression is nothing but a path, such as `request.object.metadata.name`.

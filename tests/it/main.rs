@@ -27,6 +27,8 @@ mod generator;
 #[cfg(test)]
 mod image_rules;
 #[cfg(test)]
+mod jp;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod pod_security;

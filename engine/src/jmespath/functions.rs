@@ -277,6 +277,30 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     FUNCTIONS.iter().map(|function| function.name)
 }
 
+/// How a function is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// Its name.
+    pub name: &'static str,
+    /// The types that each argument may have, by their names in messages.
+    pub arguments: Vec<Vec<&'static str>>,
+    /// Whether there may be more of the last one.
+    pub variadic: bool,
+}
+
+/// The signatures of all functions, in the order of their names.
+pub fn signatures() -> impl Iterator<Item = Signature> {
+    FUNCTIONS.iter().map(|function| Signature {
+        name: function.name,
+        arguments: function
+            .arguments
+            .iter()
+            .map(|types| types.iter().map(|wanted| wanted.name()).collect())
+            .collect(),
+        variadic: function.variadic,
+    })
+}
+
 impl Function {
     /// Whether the arguments are as many and of the types that it takes.
     pub(super) fn check(&self, arguments: &[Argument<'_>]) -> Result<(), ExpressionError> {
