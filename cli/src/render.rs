@@ -1,5 +1,8 @@
 //! Results as people and machines read them.
 
+pub mod diff;
 pub mod human;
 pub mod json;
+pub mod place;
+pub mod sarif;
 pub mod table;

@@ -31,6 +31,8 @@ mod jp;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
+mod outputs;
+#[cfg(test)]
 mod pod_security;
 #[cfg(test)]
 mod registry;

@@ -20,4 +20,6 @@ pub enum Format {
     Human,
     /// One JSON document on stdout.
     Json,
+    /// SARIF 2.1.0 on stdout, for code scanning.
+    Sarif,
 }

@@ -67,4 +67,12 @@ pub enum TestFormat {
     Human,
     /// One JSON document on stdout.
     Json,
+    /// The same as YAML.
+    Yaml,
+    /// Tables in Markdown.
+    Markdown,
+    /// `JUnit`'s XML.
+    Junit,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
 }

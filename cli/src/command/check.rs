@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::args::check::{CheckArgs, Format};
 use crate::exit_status::ExitStatus;
 use crate::io::Io;
+use crate::render::sarif::{self, Finding};
 use crate::render::{human, json};
 use crate::sources::{self, Wanted};
 
@@ -21,6 +22,10 @@ pub fn run(args: &CheckArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     match args.format {
         Format::Human => show_human(&diagnostics, &counts, io)?,
         Format::Json => show_json(&diagnostics, &counts, io)?,
+        Format::Sarif => {
+            let findings: Vec<_> = diagnostics.iter().map(Finding::of_diagnostic).collect();
+            writeln!(io.stdout, "{:#}", sarif::document(&findings))?;
+        }
     }
     Ok(if counts.errors > 0 {
         ExitStatus::DoesNotCompile

@@ -1,12 +1,16 @@
 //! `regent test`: folders of policy tests in the format of `kyverno-test.yaml`.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use anyhow::Result;
+use regent_engine::yaml_text;
 
 use crate::args::test::{TestArgs, TestFormat};
 use crate::exit_status::ExitStatus;
 use crate::io::{ColourChoice, Io};
 use crate::offline::images::Registries;
 use crate::offline::parallel;
+use crate::render::sarif;
 use crate::test::find::find;
 use crate::test::report::{self, Shown, Strictness, Summary};
 use crate::test::run::{self, Options};
@@ -35,26 +39,60 @@ pub fn run(args: &TestArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
             Registries::Offline
         },
     };
-    let results = run::run(&files, &options);
+    let began = SystemTime::now().duration_since(UNIX_EPOCH);
+    let began = began.map_or(0, |began| began.as_secs().try_into().unwrap_or(i64::MAX));
+    let results = run::run(&files, &options, progress(files.len(), io));
+    clear_progress(files.len(), io)?;
     let strictness = if args.strict {
         Strictness::Strict
     } else {
         Strictness::Lenient
     };
-    match args.format {
-        TestFormat::Json => report::show_json(&results, strictness, io)?,
-        TestFormat::Human if files.is_empty() => {}
+    let shown = Shown {
+        strictness,
+        failures_only: args.fail_only,
+        messages: args.detailed_results,
+    };
+    let text = match args.format {
+        TestFormat::Human if files.is_empty() => String::new(),
         TestFormat::Human => {
-            let shown = Shown {
-                failures_only: args.fail_only,
-                messages: args.detailed_results,
-            };
-            report::show_human(&results, strictness, shown, io)?;
+            report::human::show(&results, shown, io)?;
+            String::new()
         }
-    }
+        TestFormat::Json => format!("{:#}\n", report::data::document(&results, shown)),
+        TestFormat::Yaml => yaml_text::document(&report::data::document(&results, shown)),
+        TestFormat::Markdown => report::markdown::document(&results, shown)?,
+        TestFormat::Junit => report::junit::document(&results, strictness, began)?,
+        TestFormat::Sarif => {
+            let findings = report::sarif::findings(&results, strictness);
+            format!("{:#}\n", sarif::document(&findings))
+        }
+    };
+    write!(io.stdout, "{text}")?;
     Ok(if Summary::of(&results, strictness).is_good() {
         ExitStatus::Pass
     } else {
         ExitStatus::Failed
     })
+}
+
+/// Fewer files than this are done before a person wonders.
+const LONG_RUN: usize = 20;
+
+/// Says how far a long run is, where somebody is watching.
+fn progress(files: usize, io: &mut Io<'_>) -> impl FnMut(usize) {
+    let is_shown = io.colours.are_on() && files >= LONG_RUN;
+    move |done| {
+        if is_shown {
+            // A terminal that is gone will be noticed by what matters more.
+            drop(write!(io.stderr, "\r{done} of {files} test files"));
+        }
+    }
+}
+
+fn clear_progress(files: usize, io: &mut Io<'_>) -> Result<()> {
+    if io.colours.are_on() && files >= LONG_RUN {
+        write!(io.stderr, "\r\u{1b}[K")?;
+    }
+    Ok(())
 }

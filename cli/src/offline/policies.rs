@@ -5,9 +5,10 @@
 use std::sync::Arc;
 
 use regent_engine::diagnostic::{Code, Diagnostic};
-use regent_engine::source::Source;
+use regent_engine::source::{Source, Span};
 use regent_engine::yaml::{self, Node, Value};
 
+use crate::render::place::Place;
 use crate::sources;
 
 /// One policy of a file.
@@ -23,8 +24,14 @@ pub struct Named {
     pub group: String,
     /// Whether one of its rules changes resources.
     pub mutates: bool,
+    /// The text that holds it.
+    pub source: Arc<Source>,
+    /// Where its name stands.
+    pub span: Span,
     /// Names of its rules; none for kinds without.
     pub rules: Vec<String>,
+    /// Where the names of its rules stand.
+    pub rule_spans: Vec<Span>,
     /// Why it does not run.
     pub errors: Vec<Diagnostic>,
 }
@@ -60,15 +67,26 @@ impl Named {
                 .all(|error| error.code == Code::NotSupported)
     }
 
+    /// Where a rule is named, by its own name or that of a rule which was generated from it; where the policy is, if it has
+    /// no such rule.
+    pub fn place(&self, rule: &str) -> Place {
+        let span = self.rule_index(rule).and_then(|at| self.rule_spans.get(at));
+        Place::line_of(&self.source, span.copied().unwrap_or(self.span))
+    }
+
     /// Whether a row's rule is one of its, by its own name or that of a rule which was generated from it.
     pub fn has_rule(&self, rule: &str) -> bool {
+        self.rule_index(rule).is_some()
+    }
+
+    fn rule_index(&self, rule: &str) -> Option<usize> {
         let base = rule
             .strip_prefix("autogen-cronjob-")
             .or_else(|| rule.strip_prefix("autogen-"))
             .unwrap_or(rule);
         self.rules
             .iter()
-            .any(|known| known == rule || known == base)
+            .position(|known| known == rule || known == base)
     }
 }
 
@@ -81,7 +99,7 @@ pub fn named(texts: &[Arc<Source>], diagnostics: &[Diagnostic]) -> Vec<Named> {
             .filter(|diagnostic| diagnostic.is_error() && Arc::ptr_eq(&diagnostic.source, text))
             .collect();
         for node in yaml::parse(text).0 {
-            let Some(mut policy) = policy(&node) else {
+            let Some(mut policy) = policy(text, &node) else {
                 continue;
             };
             let about = |error: &&&Diagnostic| match error.labels.first() {
@@ -98,7 +116,7 @@ pub fn named(texts: &[Arc<Source>], diagnostics: &[Diagnostic]) -> Vec<Named> {
     policies
 }
 
-fn policy(node: &Node) -> Option<Named> {
+fn policy(source: &Arc<Source>, node: &Node) -> Option<Named> {
     let metadata = node.get("metadata")?;
     let text = |node: Option<&Node>| node.and_then(Node::as_str).map(str::to_owned);
     let rules = node
@@ -115,16 +133,22 @@ fn policy(node: &Node) -> Option<Named> {
     let namespace = (kind != "ClusterPolicy")
         .then(|| text(metadata.get("namespace")))
         .flatten();
+    let (names, rule_spans) = rules
+        .iter()
+        .filter_map(|rule| rule.get("name"))
+        .filter_map(|name| Some((name.as_str()?.to_owned(), name.span)))
+        .unzip();
+    let name = metadata.get("name")?;
     Some(Named {
-        name: text(metadata.get("name"))?,
+        name: name.as_str()?.to_owned(),
+        source: Arc::clone(source),
+        span: name.span,
         namespace,
         kind,
         group: group.to_owned(),
         mutates: rules.iter().any(|rule| rule.get("mutate").is_some()),
-        rules: rules
-            .iter()
-            .filter_map(|rule| text(rule.get("name")))
-            .collect(),
+        rules: names,
+        rule_spans,
         errors: Vec::new(),
     })
 }

@@ -5,6 +5,7 @@ use regent_engine::source::{Source, Span};
 use serde_json::{Value, json};
 
 use super::human::severity_name;
+use super::place::Place;
 
 /// One diagnostic as an object: `code`, `severity`, `message`, `file`, `labels`, `help`.
 pub fn diagnostic(diagnostic: &Diagnostic) -> Value {
@@ -32,7 +33,6 @@ pub fn diagnostic(diagnostic: &Diagnostic) -> Value {
 
 /// A place: lines and columns from one, the end exclusive.
 fn place(source: &Source, span: Span) -> Value {
-    let (line, column) = source.position(span.start);
-    let (end_line, end_column) = source.position(span.end.max(span.start));
-    json!({"line": line, "column": column, "endLine": end_line, "endColumn": end_column})
+    let Place { start, end, .. } = Place::of(source, span);
+    json!({"line": start.0, "column": start.1, "endLine": end.0, "endColumn": end.1})
 }

@@ -3,10 +3,11 @@
 //! Knows the names of fields; opens no file but its own.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use regent_engine::admission::Operation;
 use regent_engine::diagnostic::{Code, Diagnostic};
-use regent_engine::source::Span;
+use regent_engine::source::{Source, Span};
 use regent_engine::yaml::Node;
 
 use crate::offline::decode::{Fields, Problems};
@@ -20,6 +21,8 @@ use crate::offline::values::Values;
 pub struct Definition {
     /// The file.
     pub path: PathBuf,
+    /// Its text.
+    pub source: Arc<Source>,
     /// `metadata.name`.
     pub name: String,
     /// Paths of policies.
@@ -128,7 +131,7 @@ pub fn read(path: &Path) -> Result<Vec<Definition>, Vec<Diagnostic>> {
     }
     let definitions = nodes
         .iter()
-        .map(|node| definition(path, node, &mut problems))
+        .map(|node| definition(path, &source, node, &mut problems))
         .collect();
     if problems.found.is_empty() {
         Ok(definitions)
@@ -137,13 +140,19 @@ pub fn read(path: &Path) -> Result<Vec<Definition>, Vec<Diagnostic>> {
     }
 }
 
-fn definition(path: &Path, node: &Node, problems: &mut Problems) -> Definition {
+fn definition(
+    path: &Path,
+    source: &Arc<Source>,
+    node: &Node,
+    problems: &mut Problems,
+) -> Definition {
     let mut fields = Fields::open(node, "the test", problems);
     check_schema(&mut fields, node, problems);
     let name = metadata_name(&mut fields, problems);
     let unsupported = used(&UNSUPPORTED, &mut fields);
     let definition = Definition {
         path: path.to_owned(),
+        source: Arc::clone(source),
         name,
         policies: fields.texts("policies", problems),
         resources: fields.texts("resources", problems),

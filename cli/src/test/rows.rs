@@ -4,6 +4,7 @@
 
 use regent_engine::admission::Operation;
 use regent_engine::response::RuleResponse;
+use regent_engine::yaml_text;
 use serde_json::Value;
 
 use super::definition::{Definition, ExpectedRow, ResourceSpec};
@@ -13,6 +14,11 @@ use crate::offline::evaluate::{Answer, Evaluated, Prepared};
 use crate::offline::patch;
 use crate::offline::policies::Named;
 use crate::offline::resources::Resource;
+use crate::render::diff::unified;
+use crate::render::place::Place;
+
+/// The reason of a line whose patched object is not as expected.
+pub const DIFFERENT: &str = "Resource diff";
 
 /// What became of one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +78,10 @@ pub struct Judged {
     pub lines: Vec<Line>,
     /// Why its passing may mean nothing.
     pub warnings: Vec<String>,
+    /// Where the row is.
+    pub place: Place,
+    /// Where the rule that it names is, or its policy.
+    pub rule_place: Option<Place>,
 }
 
 /// An evaluation of all resources, with the operation that rows asked for.
@@ -105,7 +115,17 @@ pub fn judge(
         let message = "no resource to test it on";
         lines.push(line(row, &listed, Outcome::Fail, "Not found", message));
     }
-    Judged { lines, warnings }
+    Judged {
+        lines,
+        warnings,
+        place: place(definition, row),
+        rule_place: policy.map(|policy| policy.place(&row.rule)),
+    }
+}
+
+/// Where a row is.
+pub fn place(definition: &Definition, row: &ExpectedRow) -> Place {
+    Place::line_of(&definition.source, row.span)
 }
 
 /// The line of a row that could not be tested at all.
@@ -367,9 +387,10 @@ impl Judge<'_> {
                     return Check::Is(Outcome::Fail, "Resource error".to_owned(), message);
                 }
                 Compared::NotInManifest => return Check::NotInManifest,
-                Compared::Different(places) => {
-                    let message = format!("the patched object is not as in `{path}`:\n{places}");
-                    return Check::Is(Outcome::Fail, "Resource diff".to_owned(), message);
+                Compared::Different(difference) => {
+                    let message =
+                        format!("the patched object is not as in `{path}`:\n{difference}");
+                    return Check::Is(Outcome::Fail, DIFFERENT.to_owned(), message);
                 }
                 Compared::Unreadable(message) => {
                     return Check::Is(Outcome::Fail, "Resource error".to_owned(), message);
@@ -400,12 +421,16 @@ impl Judge<'_> {
         };
         let expected = patch::comparable(&expected.object);
         let actual = patch::comparable(&actual.object);
-        let places = patch::differences(&expected, &actual);
-        if places.is_empty() {
-            Compared::Same
-        } else {
-            Compared::Different(places.join("\n"))
+        if expected == actual {
+            return Compared::Same;
         }
+        let difference = unified(
+            &yaml_text::document(&expected),
+            &yaml_text::document(&actual),
+        );
+        let difference =
+            difference.unwrap_or_else(|| patch::differences(&expected, &actual).join("\n"));
+        Compared::Different(difference)
     }
 }
 

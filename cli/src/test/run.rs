@@ -4,6 +4,7 @@
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use regent_engine::diagnostic::Diagnostic;
 
@@ -33,6 +34,8 @@ pub struct TestResult {
     pub warnings: Vec<String>,
     /// Whether the file, or one that it names, could not be read.
     pub is_broken: bool,
+    /// How long it took.
+    pub duration: Duration,
 }
 
 impl TestResult {
@@ -58,13 +61,13 @@ pub struct Options<'a> {
     pub registries: Registries,
 }
 
-/// Runs the tests of some files; results are in the order of the files.
-pub fn run(files: &[PathBuf], options: &Options<'_>) -> Vec<TestResult> {
+/// Runs the tests of some files; results are in the order of the files, and `told` hears how many files are done.
+pub fn run(files: &[PathBuf], options: &Options<'_>, told: impl FnMut(usize)) -> Vec<TestResult> {
     let run = |index: usize| match files.get(index) {
         Some(file) => run_file(file, options),
         None => Vec::new(),
     };
-    let results = parallel::map(files.len(), options.threads, run);
+    let results = parallel::map(files.len(), options.threads, run, told);
     results.into_iter().flatten().collect()
 }
 
@@ -82,6 +85,7 @@ fn run_file(file: &Path, options: &Options<'_>) -> Vec<TestResult> {
             diagnostics,
             warnings: Vec::new(),
             is_broken: true,
+            duration: Duration::ZERO,
         }],
     }
 }
@@ -104,7 +108,9 @@ fn run_test(definition: &Definition, options: &Options<'_>) -> Option<TestResult
         diagnostics: Vec::new(),
         warnings: Vec::new(),
         is_broken: false,
+        duration: Duration::ZERO,
     };
+    let begun = Instant::now();
     let images = OfflineImages::new(
         definition.folder(),
         &definition.images,
@@ -123,6 +129,8 @@ fn run_test(definition: &Definition, options: &Options<'_>) -> Option<TestResult
                     Judged {
                         lines: vec![line],
                         warnings: Vec::new(),
+                        place: rows::place(definition, row),
+                        rule_place: None,
                     }
                 })
                 .collect();
@@ -130,6 +138,7 @@ fn run_test(definition: &Definition, options: &Options<'_>) -> Option<TestResult
             result.is_broken = true;
         }
     }
+    result.duration = begun.elapsed();
     Some(result)
 }
 
