@@ -4,6 +4,7 @@
 //! counts, defaults applied. Rules that autogen made stand after the author's, with the spans of the rule they came from.
 
 pub mod condition;
+pub mod exception;
 pub mod matching;
 pub mod pattern;
 pub mod pod_security;

@@ -8,7 +8,8 @@ mod attestation_without_keyless;
 mod autogen_controllers;
 mod conflicting_settings;
 mod duplicate_rule_name;
-pub(crate) mod invalid_exclusion;
+mod exception;
+mod invalid_exclusion;
 mod invalid_regex;
 mod mutate_digest_audit;
 mod name_too_long;
@@ -22,6 +23,8 @@ mod user_data_in_background;
 mod variable_not_allowed;
 mod wildcard_attestor;
 mod wildcard_kind;
+
+pub use exception::exception;
 
 use crate::ast::condition::Condition;
 use crate::ast::template::Text;

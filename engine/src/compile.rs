@@ -6,6 +6,7 @@
 
 mod builders;
 mod condition;
+mod exception;
 mod images;
 mod matching;
 mod pattern;
@@ -13,10 +14,12 @@ mod pod_security;
 mod scope;
 mod validate;
 
+pub use exception::exception;
 pub(crate) use images::{SLSA_V1, SLSA_V02, uses_builder_only};
 
 use std::sync::Arc;
 
+use crate::ast::matching::Filter;
 use crate::ast::validate::ValidateBody;
 use crate::ast::{self, Checked, PolicyKind, RuleBody};
 use crate::diagnostic::{Code, Diagnostic, Label, Severity};
@@ -24,7 +27,7 @@ use crate::program::{Body, Candidates, EvidenceSource, ImageEntry, PodSecurity, 
 use crate::rego::evaluate::{Program, RegoError};
 use crate::rego::module::{self, Expression, Module};
 use crate::rego::writer;
-use crate::source::Span;
+use crate::source::{Source, Span};
 
 use scope::Scope;
 
@@ -37,7 +40,7 @@ pub fn compile(checked: &Checked) -> Result<Policy, Diagnostic> {
             return Err(diagnostic);
         }
         let compiled = compile_rule(&policy, index, rule);
-        rules.push(compiled.map_err(|error| internal(&policy, rule.span, &error))?);
+        rules.push(compiled.map_err(|error| internal(&policy.source, rule.span, &error))?);
     }
     Ok(Policy { ast: policy, rules })
 }
@@ -62,12 +65,12 @@ fn not_compiled(policy: &ast::Policy, rule: &ast::Rule) -> Option<Diagnostic> {
 }
 
 /// A defect, shown at the rule that it came from.
-fn internal(policy: &ast::Policy, span: Span, error: &RegoError) -> Diagnostic {
+fn internal(source: &Arc<Source>, span: Span, error: &RegoError) -> Diagnostic {
     Diagnostic {
         code: Code::InternalError,
         severity: Severity::Error,
-        message: format!("the rule compiled to something that does not run: {error}"),
-        source: Arc::clone(&policy.source),
+        message: format!("it compiled to something that does not run: {error}"),
+        source: Arc::clone(source),
         labels: vec![Label {
             span,
             text: String::new(),
@@ -117,9 +120,16 @@ fn compile_rule(policy: &ast::Policy, index: usize, rule: &ast::Rule) -> Result<
         index,
         candidates: candidates(rule, namespace),
         needs_namespace_labels: needs_namespace_labels(policy, rule),
-        program: program(policy, rule.span, package, &mut scope, &entry_points)?,
+        program: program(
+            &policy.source,
+            rule.span,
+            package,
+            &mut scope,
+            &entry_points,
+        )?,
         precondition_slots,
         body,
+        exceptions: Vec::new(),
     })
 }
 
@@ -161,7 +171,7 @@ fn compile_images(
     let package = package(policy, rule, Some(number));
     let names: Vec<&str> = entry_points.iter().map(String::as_str).collect();
     Ok(ImageEntry {
-        program: program(policy, entry.span, package, &mut scope, &names)?,
+        program: program(&policy.source, entry.span, package, &mut scope, &names)?,
         sources: asked.sources,
         views: asked.views,
         condition_slots,
@@ -203,21 +213,21 @@ fn word(name: &str) -> String {
 }
 
 fn program(
-    policy: &ast::Policy,
+    source: &Arc<Source>,
     span: Span,
     package: Vec<String>,
     scope: &mut Scope,
     entry_points: &[&str],
 ) -> Result<Program, RegoError> {
-    let (line, _) = policy.source.position(span.start);
+    let (line, _) = source.position(span.start);
     let mut rules = std::mem::take(&mut scope.rules);
     for rule in &mut rules {
-        comment(policy, rule);
+        comment(source, rule);
     }
     let path = package.join(".");
     let module = Module {
         package,
-        comments: vec![format!("{}, line {line}", policy.source.name)],
+        comments: vec![format!("{}, line {line}", source.name)],
         rules,
     };
     let text = writer::write(&module);
@@ -230,10 +240,10 @@ fn program(
 }
 
 /// Puts the author's line above a rule.
-fn comment(policy: &ast::Policy, rule: &mut module::Rule) {
+fn comment(source: &Source, rule: &mut module::Rule) {
     let Some(span) = rule.span else { return };
-    let (line, _) = policy.source.position(span.start);
-    let text = policy.source.text.lines().nth(line - 1).unwrap_or("");
+    let (line, _) = source.position(span.start);
+    let text = source.text.lines().nth(line - 1).unwrap_or("");
     rule.comments.push(format!("{line}: {}", text.trim()));
 }
 
@@ -271,14 +281,17 @@ fn candidates(rule: &ast::Rule, namespace: Option<&str>) -> Candidates {
 fn needs_namespace_labels(policy: &ast::Policy, rule: &ast::Rule) -> bool {
     let filters = rule.matches.filters.iter();
     let excluded = rule.excludes.iter().flat_map(|filters| &filters.filters);
-    let selects = filters.chain(excluded).any(|filter| {
-        let resources = filter.resources.as_ref();
-        resources.is_some_and(|resources| resources.namespace_selector.is_some())
-    });
+    let selects = filters.chain(excluded).any(selects_namespaces);
     let actions = policy.failure_action(rule);
     let mut overrides = actions
         .rule_overrides
         .iter()
         .chain(actions.policy_overrides);
     selects || overrides.any(|one| one.namespace_selector.is_some())
+}
+
+/// Whether a filter asks for labels of namespaces.
+fn selects_namespaces(filter: &Filter) -> bool {
+    let resources = filter.resources.as_ref();
+    resources.is_some_and(|resources| resources.namespace_selector.is_some())
 }

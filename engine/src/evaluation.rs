@@ -5,6 +5,7 @@
 pub mod need;
 
 mod documents;
+mod exception;
 mod facts;
 mod images;
 mod pod_images;

@@ -5,6 +5,7 @@
 
 mod attestor;
 mod condition;
+mod exception;
 mod fields;
 mod key;
 mod matching;
@@ -20,6 +21,7 @@ mod verify_images;
 use std::sync::Arc;
 
 use crate::ast::Policy;
+use crate::ast::exception::PolicyException;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Source;
 use crate::yaml::{Node, Value};
@@ -32,6 +34,42 @@ pub fn parse(source: &Arc<Source>, document: &Node) -> (Option<Policy>, Vec<Diag
     let mut reader = Reader::new(source);
     let policy = read(&mut reader, document);
     (policy, reader.into_diagnostics())
+}
+
+/// Whether a document is a `PolicyException` that [`exception`] reads.
+pub fn is_exception(document: &Node) -> bool {
+    let text = |name| document.get(name).and_then(Node::as_str).unwrap_or("");
+    let known = ["kyverno.io/v2", "kyverno.io/v2beta1"].contains(&text("apiVersion"));
+    known && text("kind") == "PolicyException"
+}
+
+/// Reads a `PolicyException`; where an error is among the diagnostics it is not to be applied.
+pub fn exception(
+    source: &Arc<Source>,
+    document: &Node,
+) -> (Option<PolicyException>, Vec<Diagnostic>) {
+    let mut reader = Reader::new(source);
+    let exception = exception::read(&mut reader, document);
+    (exception, reader.into_diagnostics())
+}
+
+/// Says what a document is that is no exception of ours.
+pub fn no_exception(source: &Arc<Source>, document: &Node) -> Vec<Diagnostic> {
+    let mut reader = Reader::new(source);
+    let text = |name| document.get(name).and_then(Node::as_str).unwrap_or("");
+    let (version, kind) = (text("apiVersion"), text("kind"));
+    let span = document.get("kind").map_or(document.span, |node| node.span);
+    let (code, message) = if kind == "PolicyException" {
+        let message = format!("`{kind}` of `{version}` is not supported");
+        (Code::NotSupported, message)
+    } else {
+        let message = format!("`{kind}` of `{version}` is no exception");
+        (Code::InvalidValue, message)
+    };
+    reader
+        .error(code, span, message)
+        .set_help("`PolicyException` of `kyverno.io/v2` and `v2beta1` is");
+    reader.into_diagnostics()
 }
 
 fn read(reader: &mut Reader<'_>, document: &Node) -> Option<Policy> {

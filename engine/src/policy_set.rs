@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::admission::AdmissionRequest;
 use crate::evaluation::{Evaluation, Phase, Scope};
-use crate::program::Policy;
+use crate::program::{Exception, Policy};
 use crate::selection::{RuleKey, Selection};
 
 /// Compiled policies, indexed by kind and operation.
@@ -22,6 +22,21 @@ impl PolicySet {
             policies,
             selection,
         }
+    }
+
+    /// The same with exceptions, each for the rules that it names.
+    pub fn with_exceptions(mut policies: Vec<Policy>, exceptions: Vec<Exception>) -> Self {
+        let exceptions: Vec<_> = exceptions.into_iter().map(Arc::new).collect();
+        for policy in &mut policies {
+            let key = policy.ast.key();
+            for rule in &mut policy.rules {
+                let ast = policy.ast.rules.get(rule.index);
+                let name = ast.map_or("", |ast| ast.name.value.as_str());
+                let about = exceptions.iter().filter(|one| one.is_about(&key, name));
+                rule.exceptions = about.map(Arc::clone).collect();
+            }
+        }
+        Self::new(policies)
     }
 
     /// Starts an evaluation of `request`.

@@ -11,6 +11,7 @@ use crate::ast::template::Template;
 use crate::evaluation::need::{HashAlgorithm, PublicKey};
 use crate::pod_security::{Exclusion, Level, Version};
 use crate::rego::evaluate;
+use crate::wildcard;
 
 /// A compiled policy.
 #[derive(Debug)]
@@ -36,12 +37,44 @@ pub struct Rule {
     pub precondition_slots: Vec<Template>,
     /// What it demands.
     pub body: Body,
+    /// Exceptions that let requests off from it, in the order of loading.
+    pub exceptions: Vec<Arc<Exception>>,
+}
+
+/// A compiled `PolicyException`.
+#[derive(Debug)]
+pub struct Exception {
+    /// `namespace/name`.
+    pub key: String,
+    /// Whether labels of namespaces are asked for.
+    pub needs_namespace_labels: bool,
+    /// Its program: the entry points [`SELECTED`] and [`EXCEPTION_CONDITIONS`].
+    pub program: evaluate::Program,
+    /// Values of the conditions, `input.values`.
+    pub slots: Vec<Template>,
+    /// Only these controls are let off, where there are any and the rule is about such.
+    pub exclusions: Vec<Exclusion>,
+    /// What it was made from.
+    pub ast: Arc<ast::exception::PolicyException>,
+}
+
+impl Exception {
+    /// Whether it is about a rule.
+    pub fn is_about(&self, policy: &str, rule: &str) -> bool {
+        let mut exceptions = self.ast.exceptions.iter();
+        exceptions.any(|one| {
+            let mut rules = one.rules.iter();
+            one.policy.value == policy && rules.any(|name| wildcard::matches(&name.value, rule))
+        })
+    }
 }
 
 /// Entry point: `match` or `nomatch`.
 pub const SELECTED: usize = 0;
 /// Entry point: `true`, `false` or `error`.
 pub const PRECONDITIONS: usize = 1;
+/// Entry point of an exception's program: `true`, `false` or `error`.
+pub const EXCEPTION_CONDITIONS: usize = 1;
 /// Entry point: `pass`, `fail`, `skip` or `error`.
 pub const VERDICT: usize = 2;
 /// Entry point of an image's program: which statements are used.

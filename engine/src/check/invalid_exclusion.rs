@@ -67,7 +67,7 @@ pub(super) fn check(report: &mut Report<'_>) {
 }
 
 /// What is wrong with an exclusion, whatever it is excluded from.
-pub(crate) fn problems(source: &Arc<Source>, exclusion: &ExcludedControl) -> Vec<Diagnostic> {
+pub(super) fn problems(source: &Arc<Source>, exclusion: &ExcludedControl) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     let mut say = |span: Span, message: String, help: &str| {
         let diagnostic = Diagnostic::error(Code::InvalidExclusion, source, span, message);

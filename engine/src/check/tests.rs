@@ -81,6 +81,7 @@ spec:
 fn the_reference_policy_loads_without_diagnostics() {
     let environment = Environment {
         log_urls: Some(vec!["https://rekor.sigstore.dev/".to_owned()]),
+        ..Environment::default()
     };
     check_in(&environment, REFERENCE, &expect![[""]]);
 }
@@ -89,6 +90,7 @@ fn the_reference_policy_loads_without_diagnostics() {
 fn a_log_that_no_trust_root_has() {
     let environment = Environment {
         log_urls: Some(vec!["https://log.example".to_owned()]),
+        ..Environment::default()
     };
     check_in(
         &environment,

@@ -45,6 +45,19 @@ pub(super) fn compile(
     }
 }
 
+/// Writes `selected` of an exception: where there is no user, it is not about users.
+pub(super) fn compile_exception(scope: &mut Scope, includes: &Filters) {
+    filters(scope, Side::Exclude, includes);
+    let excluded = || Expression::name("excluded");
+    let answer = |text: &str, body| Rule::value("selected", Expression::text(text), vec![body]);
+    scope
+        .rules
+        .push(answer("match", Statement::Holds(excluded())));
+    scope
+        .rules
+        .push(answer("nomatch", Statement::Not(excluded())));
+}
+
 /// Fields of the host's summary.
 fn subject(field: &str) -> Expression {
     Expression::path(&["input", "subject", field])

@@ -16,50 +16,74 @@ use super::rule::{Answer, Context, unexpected};
 pub(crate) struct Found {
     /// The kind of the resource.
     pub(crate) kind: String,
-    /// The violations that nothing excuses; why the pod cannot be read.
-    pub(crate) violations: Result<Vec<Violation>, String>,
+    /// The violations that the rule does not excuse; why the pod cannot be read.
+    violations: Result<Vec<Violation>, String>,
+    /// Those that no exception excuses either.
+    pub(crate) remaining: Vec<Violation>,
+}
+
+impl Found {
+    /// Why the pod cannot be read, where it cannot.
+    pub(crate) fn unreadable(&self) -> Option<&str> {
+        self.violations.as_ref().err().map(String::as_str)
+    }
 }
 
 impl Context<'_> {
-    /// The answer of a rule about a resource; beside the rule's own, `exclusions` are excused.
+    /// The answer of a rule about a resource; `exceptions` are the names of those that are about it, and what they excuse.
     pub(super) fn pod_security(
         &mut self,
         policy: &Policy,
         rule: &Rule,
         demand: &PodSecurity,
-        exclusions: &[Exclusion],
+        exceptions: (&[String], &[Exclusion]),
     ) -> Option<Answer> {
         // Nothing runs from an object that goes away.
         let resource = self.request.object.as_ref()?;
-        let found = find(&self.request.kind.kind, resource, demand, exclusions);
+        let found = find(&self.request.kind.kind, resource, demand, exceptions.1);
         let input = self.documents.pod_security(document(&found));
         let status = match self.ask(&rule.program, program::VERDICT, &input).as_deref() {
             Ok("pass") => RuleStatus::Pass,
             Ok("fail") => RuleStatus::Fail,
+            Ok("skip") => RuleStatus::Skip,
             Ok("error") => RuleStatus::Error,
             Ok(other) => return Some(Answer::new(RuleStatus::Error, unexpected(other))),
             Err(message) => return Some(Answer::new(RuleStatus::Error, message)),
         };
-        let message = explain::pod_security::message(policy, rule, status, &found);
+        let message = explain::pod_security::message(policy, rule, (status, exceptions.0), &found);
         Some(Answer::new(status, message))
     }
 }
 
-/// What a resource violates that nothing excuses.
+/// What a resource violates that the rule does not excuse, and of that what exceptions do not excuse.
 fn find(kind: &str, resource: &Value, demand: &PodSecurity, exclusions: &[Exclusion]) -> Found {
     let own = resource.get("kind").and_then(Value::as_str);
     let kind = own.unwrap_or(kind).to_owned();
-    let violations = Pod::of_resource(&kind, resource).map(|pod| {
-        let asked = (demand.level, demand.version);
-        let mut violations = evaluate(asked.0, asked.1, &pod);
-        for excused in [&demand.exclusions, exclusions] {
-            if !violations.is_empty() {
-                violations = exclusion::apply(asked, excused, violations, &pod);
-            }
+    let asked = (demand.level, demand.version);
+    let pod = match Pod::of_resource(&kind, resource) {
+        Ok(pod) => pod,
+        Err(reason) => {
+            return Found {
+                kind,
+                violations: Err(reason),
+                remaining: Vec::new(),
+            };
         }
-        violations
-    });
-    Found { kind, violations }
+    };
+    let excuse = |exclusions: &[Exclusion], violations: Vec<Violation>| {
+        if violations.is_empty() {
+            violations
+        } else {
+            exclusion::apply(asked, exclusions, violations, &pod)
+        }
+    };
+    let violations = excuse(&demand.exclusions, evaluate(asked.0, asked.1, &pod));
+    let remaining = excuse(exclusions, violations.clone());
+    Found {
+        kind,
+        violations: Ok(violations),
+        remaining,
+    }
 }
 
 /// `input.pod_security`.
@@ -78,5 +102,6 @@ fn document(found: &Found) -> Document {
     Document::from_json(&json!({
         "read": found.violations.is_ok(),
         "violations": violations.iter().map(violation).collect::<Vec<_>>(),
+        "remaining": found.remaining.iter().map(violation).collect::<Vec<_>>(),
     }))
 }

@@ -16,6 +16,7 @@ use crate::response::{FailureAction, RuleResponse, RuleStatus, RuleType};
 use crate::wildcard;
 
 use super::documents::Documents;
+use super::exception::Excepted;
 use super::facts::Facts;
 use super::values::{self, Values};
 use super::{Phase, images};
@@ -86,15 +87,22 @@ impl Context<'_> {
         if let Some(answer) = self.preconditions(policy, rule, labels.as_ref()) {
             return respond(answer);
         }
+        let (keys, exclusions) = match self.exceptions(rule) {
+            None => return Progress::Waiting,
+            Some(Excepted::Whole(answer)) => return respond(answer),
+            Some(Excepted::Controls(keys, exclusions)) => (keys, exclusions),
+        };
         match &rule.body {
             Body::Validate(slots) => match self.validate(policy, rule, (slots, labels.as_ref())) {
                 Some(answer) => respond(answer),
                 None => Progress::NotAbout,
             },
-            Body::PodSecurity(demand) => match self.pod_security(policy, rule, demand, &[]) {
-                Some(answer) => respond(answer),
-                None => Progress::NotAbout,
-            },
+            Body::PodSecurity(demand) => {
+                match self.pod_security(policy, rule, demand, (&keys, &exclusions)) {
+                    Some(answer) => respond(answer),
+                    None => Progress::NotAbout,
+                }
+            }
             // Nothing runs from an object that goes away.
             Body::VerifyImages(_) if self.request.object.is_none() => Progress::NotAbout,
             Body::VerifyImages(entries) => {

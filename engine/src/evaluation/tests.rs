@@ -16,6 +16,7 @@ use crate::policy_set::PolicySet;
 use crate::response::{PatchOperation, RuleStatus};
 use crate::source::Source;
 
+mod exception;
 mod images;
 mod pod_security;
 mod validate;

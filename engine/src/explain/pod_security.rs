@@ -8,7 +8,12 @@ use crate::program::{Policy, Rule};
 use crate::response::RuleStatus;
 
 /// The message of an answer.
-pub(crate) fn message(policy: &Policy, rule: &Rule, status: RuleStatus, found: &Found) -> String {
+pub(crate) fn message(
+    policy: &Policy,
+    rule: &Rule,
+    (status, exceptions): (RuleStatus, &[String]),
+    found: &Found,
+) -> String {
     let Some(ast) = policy.rule_ast(rule) else {
         return String::new();
     };
@@ -20,11 +25,17 @@ pub(crate) fn message(policy: &Policy, rule: &Rule, status: RuleStatus, found: &
         },
         RuleBody::VerifyImages(_) => ("", ""),
     };
-    match (status, &found.violations) {
+    match (status, found.unreadable()) {
         (RuleStatus::Pass, _) => format!("Validation rule '{name}' passed."),
-        (_, Err(reason)) => format!("Error while getting new resource: {reason}"),
-        (_, Ok(violations)) => {
-            let violations = listed(violations, &found.kind);
+        (RuleStatus::Skip, _) => {
+            format!(
+                "rule is skipped due to policy exceptions {}",
+                exceptions.join(", ")
+            )
+        }
+        (_, Some(reason)) => format!("Error while getting new resource: {reason}"),
+        (_, None) => {
+            let violations = listed(&found.remaining, &found.kind);
             format!(
                 r#"Validation rule '{name}' failed. It violates PodSecurity "{level}:{version}": {violations}"#
             )

@@ -11,6 +11,9 @@ use crate::yaml::{Node, Value};
 
 use super::fields::{Fields, Reader, one_line};
 
+/// Fields of a filter, which may stand directly below `match`.
+const DIRECT: [&str; 4] = ["resources", "subjects", "roles", "clusterRoles"];
+
 const OPERATIONS: [(&str, Operation); 4] = [
     ("CREATE", Operation::Create),
     ("UPDATE", Operation::Update),
@@ -41,6 +44,17 @@ pub(super) fn read_match(reader: &mut Reader<'_>, node: &Node) -> Option<Filters
     Some(filters)
 }
 
+/// `match` of an exception, which has no filter of its own beside `any` and `all`.
+pub(super) fn read_match_of_exception(reader: &mut Reader<'_>, node: &Node) -> Option<Filters> {
+    let own = DIRECT.iter().find_map(|name| node.get(name));
+    if let Some(own) = own {
+        let message = "`match` of an exception has `any` or `all`, and no filter of its own";
+        reader.error(Code::InvalidValue, own.span, message);
+        return None;
+    }
+    read_match(reader, node)
+}
+
 /// `exclude`: none where it is empty.
 pub(super) fn read_exclude(reader: &mut Reader<'_>, node: &Node) -> Option<Filters> {
     read(reader, node, "exclude").filter(|filters| !filters.filters.is_empty())
@@ -50,8 +64,7 @@ fn read(reader: &mut Reader<'_>, node: &Node, what: &'static str) -> Option<Filt
     let mut fields = reader.fields(node, what)?;
     let any = fields.take("any");
     let all = fields.take("all");
-    let direct = ["resources", "subjects", "roles", "clusterRoles"];
-    let has_direct = direct.iter().any(|name| fields.peek(name).is_some());
+    let has_direct = DIRECT.iter().any(|name| fields.peek(name).is_some());
     let forms = usize::from(any.is_some()) + usize::from(all.is_some()) + usize::from(has_direct);
     if forms > 1 {
         let message = format!("`{what}` has more than one of `any`, `all` and a filter of its own");
@@ -68,7 +81,7 @@ fn read(reader: &mut Reader<'_>, node: &Node, what: &'static str) -> Option<Filt
         }
         (None, None) => (Combination::All, Vec::new()),
     };
-    fields.ignore(&direct);
+    fields.ignore(&DIRECT);
     fields.finish(reader, &[]);
     Some(Filters {
         span: node.span,

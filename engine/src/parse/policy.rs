@@ -90,14 +90,14 @@ pub(super) fn read(reader: &mut Reader<'_>, document: &Node) -> Option<Policy> {
     })
 }
 
-struct Metadata {
-    name: Spanned<String>,
-    namespace: Option<Spanned<String>>,
+pub(super) struct Metadata {
+    pub(super) name: Spanned<String>,
+    pub(super) namespace: Option<Spanned<String>>,
     annotations: BTreeMap<String, Spanned<String>>,
     labels: BTreeMap<String, Spanned<String>>,
 }
 
-fn read_metadata(reader: &mut Reader<'_>, node: &Node) -> Option<Metadata> {
+pub(super) fn read_metadata(reader: &mut Reader<'_>, node: &Node) -> Option<Metadata> {
     let mut fields = reader.fields(node, "metadata")?;
     let name = fields.require(reader, "name");
     let name = name.and_then(|node| reader.text(node, "name"));

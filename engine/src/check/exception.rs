@@ -1,0 +1,26 @@
+//! What an exception must keep to; the checks of policies, as far as they are about what it has too.
+
+use crate::ast::exception::PolicyException;
+use crate::diagnostic::{Code, Diagnostic};
+
+use super::invalid_exclusion;
+
+/// Checks an exception. There is none to be run where there is an error.
+pub fn exception(exception: &PolicyException) -> Vec<Diagnostic> {
+    let source = &exception.source;
+    let controls = exception.pod_security.iter();
+    let mut found: Vec<_> = controls
+        .flat_map(|control| invalid_exclusion::problems(source, control))
+        .collect();
+    if exception.background() {
+        let mut filters = exception.matches.filters.iter();
+        if let Some(filter) = filters.find(|filter| filter.names_users()) {
+            // It is only a warning: where there is no user, the exception is about nothing.
+            let message = "users are matched in an exception that also counts in the background";
+            let code = Code::UserDataInBackground;
+            let warning = Diagnostic::warning(code, source, filter.span, message);
+            found.push(warning.help("set `spec.background: false`"));
+        }
+    }
+    found
+}

@@ -1,0 +1,96 @@
+//! Which exceptions let a request off from a rule.
+
+use std::collections::BTreeMap;
+
+use crate::pod_security::Exclusion;
+use crate::program::{self, Body, Exception, Rule};
+use crate::rego::evaluate::Document;
+use crate::response::RuleStatus;
+
+use super::rule::{Answer, Context};
+
+/// What comes of the exceptions that are about a request.
+pub(super) enum Excepted {
+    /// The rule is not asked.
+    Whole(Answer),
+    /// Only controls are let off, by these exceptions; none of either where no exception is about the request.
+    Controls(Vec<String>, Vec<Exclusion>),
+}
+
+impl Context<'_> {
+    /// What the exceptions of a rule come to; nothing as long as facts are outstanding.
+    pub(super) fn exceptions(&mut self, rule: &Rule) -> Option<Excepted> {
+        let mut found = Vec::new();
+        for exception in &rule.exceptions {
+            if self.is_excepted(exception)? {
+                found.push(exception);
+            }
+        }
+        let keys = || found.iter().map(|exception| exception.key.clone());
+        let skip = |message| Excepted::Whole(Answer::new(RuleStatus::Skip, message));
+        Some(match &rule.body {
+            Body::PodSecurity(_) => {
+                let mut whole = found.iter().filter(|one| one.exclusions.is_empty());
+                match whole.next() {
+                    Some(one) => skip(format!(
+                        "rule is skipped due to policy exception {}",
+                        one.key
+                    )),
+                    None => Excepted::Controls(
+                        keys().collect(),
+                        found
+                            .iter()
+                            .flat_map(|one| one.exclusions.clone())
+                            .collect(),
+                    ),
+                }
+            }
+            _ if found.is_empty() => Excepted::Controls(Vec::new(), Vec::new()),
+            // Without a space, as Kyverno says it.
+            _ => {
+                let keys: Vec<String> = keys().collect();
+                skip(format!(
+                    "rule is skipped due to policy exceptions{}",
+                    keys.join(", ")
+                ))
+            }
+        })
+    }
+
+    /// Whether an exception is about the request; one that cannot be evaluated is not.
+    fn is_excepted(&mut self, exception: &Exception) -> Option<bool> {
+        let labels = self.labels_for(exception)?;
+        let Ok(labels) = labels else {
+            return Some(false);
+        };
+        let values = self.values(&exception.slots);
+        let selected = self.documents.input(labels.as_ref(), Document::list([]));
+        let asked = [
+            (program::SELECTED, selected, "match"),
+            (
+                program::EXCEPTION_CONDITIONS,
+                self.documents.input(labels.as_ref(), values.document()),
+                "true",
+            ),
+        ];
+        Some(asked.into_iter().all(|(entry, input, wanted)| {
+            let answer = self.ask(&exception.program, entry, &input);
+            answer.as_deref() == Ok(wanted)
+        }))
+    }
+
+    /// Labels of the request's namespace, where the exception asks for them.
+    fn labels_for(
+        &mut self,
+        exception: &Exception,
+    ) -> Option<Result<Option<BTreeMap<String, String>>, ()>> {
+        let namespace = self.request.namespace.as_deref();
+        match namespace.filter(|_| exception.needs_namespace_labels) {
+            None => Some(Ok(None)),
+            Some(namespace) => {
+                let labels = self.facts.namespace_labels(namespace)?;
+                Some(labels.map(Some).map_err(|_unknown| ()))
+            }
+        }
+    }
+}

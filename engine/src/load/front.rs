@@ -1,0 +1,190 @@
+//! Texts become checked policies and exceptions, which are compiled.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+
+use crate::ast::exception::PolicyException;
+use crate::ast::{Checked, Policy};
+use crate::diagnostic::{Code, Diagnostic};
+use crate::policy_set::PolicySet;
+use crate::source::Source;
+use crate::{autogen, check, compile, parse, wildcard, yaml};
+
+use super::{Environment, ExceptionsFrom, Holds, Loaded};
+
+/// What could be read and checked so far.
+#[derive(Default)]
+pub(super) struct Front {
+    pub(super) policies: Vec<Checked>,
+    exceptions: Vec<Arc<PolicyException>>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+    /// Where the policies of each name stand.
+    places: BTreeMap<String, String>,
+}
+
+impl Front {
+    pub(super) fn of(sources: &[Arc<Source>], environment: &Environment) -> Self {
+        let mut front = Self::default();
+        for source in sources {
+            let (documents, mut found) = yaml::parse(source);
+            for document in &documents {
+                found.extend(front.document(source, document, environment));
+            }
+            front.say(found);
+        }
+        front
+    }
+
+    fn document(
+        &mut self,
+        source: &Arc<Source>,
+        document: &yaml::Node,
+        environment: &Environment,
+    ) -> Vec<Diagnostic> {
+        if parse::is_exception(document) {
+            self.exception(source, document, &environment.exceptions)
+        } else {
+            self.policy(source, document, environment)
+        }
+    }
+
+    /// Reads a policy; one with errors, or of a name that there is already, is left out.
+    fn policy(
+        &mut self,
+        source: &Arc<Source>,
+        document: &yaml::Node,
+        environment: &Environment,
+    ) -> Vec<Diagnostic> {
+        let (policy, mut said) = read(source, document, environment);
+        let Some(policy) = policy else { return said };
+        match self.places.entry(policy.policy().key()) {
+            Entry::Vacant(place) => {
+                place.insert(position(policy.policy()));
+                self.policies.push(policy);
+            }
+            Entry::Occupied(place) => said.push(duplicate(policy.policy(), place.get())),
+        }
+        said
+    }
+
+    /// Adds diagnostics of one source, in the order in which an author reads.
+    fn say(&mut self, mut found: Vec<Diagnostic>) {
+        found.sort_by_key(|diagnostic| diagnostic.labels.first().map(|label| label.span.start));
+        self.diagnostics.extend(found);
+    }
+
+    /// Reads an exception; one with errors, or of a namespace whose exceptions do not count, is left out.
+    fn exception(
+        &mut self,
+        source: &Arc<Source>,
+        document: &yaml::Node,
+        from: &ExceptionsFrom,
+    ) -> Vec<Diagnostic> {
+        let (exception, mut said) = parse::exception(source, document);
+        let Some(exception) = exception else {
+            return said;
+        };
+        said.extend(check::exception(&exception));
+        let unheard = unheard(&exception, from);
+        if unheard.is_none() && !said.iter().any(Diagnostic::is_error) {
+            self.exceptions.push(Arc::new(exception));
+        }
+        said.extend(unheard);
+        said
+    }
+
+    /// Reads the exceptions of more sources, from wherever they are.
+    pub(super) fn exceptions(&mut self, sources: &[(Arc<Source>, Holds)]) {
+        for (source, holds) in sources {
+            let (documents, mut found) = yaml::parse(source);
+            for document in &documents {
+                found.extend(match (parse::is_exception(document), holds) {
+                    (true, _) => self.exception(source, document, &ExceptionsFrom::Anywhere),
+                    (false, Holds::Exceptions) => parse::no_exception(source, document),
+                    (false, Holds::Anything) => Vec::new(),
+                });
+            }
+            self.say(found);
+        }
+    }
+
+    pub(super) fn compile(self) -> Loaded {
+        let mut diagnostics = self.diagnostics;
+        let mut policies = Vec::new();
+        for policy in &self.policies {
+            match compile::compile(policy) {
+                Ok(policy) => policies.push(policy),
+                Err(diagnostic) => diagnostics.push(diagnostic),
+            }
+        }
+        let mut exceptions = Vec::new();
+        for exception in &self.exceptions {
+            match compile::exception(exception) {
+                Ok(exception) => exceptions.push(exception),
+                Err(diagnostic) => diagnostics.push(diagnostic),
+            }
+        }
+        Loaded {
+            policies: Arc::new(PolicySet::with_exceptions(policies, exceptions)),
+            diagnostics,
+        }
+    }
+}
+
+/// Says that an exception does not count, if it does not.
+fn unheard(exception: &PolicyException, from: &ExceptionsFrom) -> Option<Diagnostic> {
+    let namespace = exception.namespace.as_ref();
+    let name = namespace.map_or("default", |namespace| namespace.value.as_str());
+    let (message, help) = match from {
+        ExceptionsFrom::Anywhere => return None,
+        ExceptionsFrom::Namespaces(namespaces) => {
+            let mut patterns = namespaces.iter();
+            if patterns.any(|pattern| wildcard::matches(pattern, name)) {
+                return None;
+            }
+            let message =
+                format!("exceptions of namespace `{name}` do not count: this one has no effect");
+            (
+                message,
+                "name the namespace among those whose exceptions count",
+            )
+        }
+        ExceptionsFrom::Nowhere => (
+            "exceptions are not enabled: this one has no effect".to_owned(),
+            "enable them, for the namespaces that they may be in",
+        ),
+    };
+    let span = namespace.map_or(exception.name.span, |namespace| namespace.span);
+    let code = Code::NeverEvaluated;
+    Some(Diagnostic::warning(code, &exception.source, span, message).help(help))
+}
+
+/// A document becomes a checked policy, if it has no errors.
+fn read(
+    source: &Arc<Source>,
+    document: &yaml::Node,
+    environment: &Environment,
+) -> (Option<Checked>, Vec<Diagnostic>) {
+    let (policy, mut diagnostics) = parse::parse(source, document);
+    let readable = !diagnostics.iter().any(Diagnostic::is_error);
+    let checked = policy.and_then(|policy| {
+        let (checked, said) = check::check(autogen::autogen(policy), environment);
+        diagnostics.extend(said);
+        checked
+    });
+    (checked.filter(|_| readable), diagnostics)
+}
+
+/// Where a policy's name stands, for a message about another source.
+fn position(policy: &Policy) -> String {
+    let (line, _) = policy.source.position(policy.name.span.start);
+    format!("{}:{line}", policy.source.name)
+}
+
+/// Says that a policy is left out because an earlier one has its name.
+fn duplicate(policy: &Policy, earlier: &str) -> Diagnostic {
+    let message = format!("there is a policy `{}` already, at {earlier}", policy.key());
+    let span = policy.name.span;
+    Diagnostic::error(Code::DuplicatePolicy, &policy.source, span, message)
+}

@@ -1,0 +1,90 @@
+use std::sync::Arc;
+
+use super::*;
+
+const POLICY: &str = "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: standards}\nspec:\n  rules:\n  - name: level\n    match: {any: [{resources: {kinds: [Pod]}}]}\n    validate: {podSecurity: {level: baseline}}\n";
+
+fn exception(namespace: &str) -> String {
+    format!(
+        "apiVersion: kyverno.io/v2\nkind: PolicyException\nmetadata: {{name: tools, namespace: {namespace}}}\nspec:\n  match: {{any: [{{resources: {{kinds: [Pod]}}}}]}}\n  exceptions: [{{policyName: standards, ruleNames: ['*']}}]\n"
+    )
+}
+
+fn said(loaded: &Loaded) -> Vec<(bool, &str)> {
+    let diagnostics = loaded.diagnostics.iter();
+    diagnostics
+        .map(|one| (one.is_error(), one.message.as_str()))
+        .collect()
+}
+
+/// How many exceptions the rule for Pods has, and that of autogen.
+fn counts(loaded: &Loaded) -> Vec<usize> {
+    let policy = loaded.policies.policies().first().unwrap();
+    policy
+        .rules
+        .iter()
+        .map(|rule| rule.exceptions.len())
+        .collect()
+}
+
+#[test]
+fn exceptions_are_off_and_then_only_from_the_namespaces_named() {
+    let texts = [POLICY.to_owned(), exception("delta"), exception("other")];
+    let sources = [Source::new("a.yaml", texts.join("---\n"))];
+    let loaded = |exceptions| {
+        let environment = Environment {
+            exceptions,
+            ..Environment::default()
+        };
+        load(&sources, &environment)
+    };
+    let off = loaded(ExceptionsFrom::Nowhere);
+    let message = "exceptions are not enabled: this one has no effect";
+    assert_eq!(said(&off), [(false, message), (false, message)]);
+    assert_eq!(counts(&off), [0, 0, 0]);
+    let one = loaded(ExceptionsFrom::Namespaces(vec!["delt?".into()]));
+    let message = "exceptions of namespace `other` do not count: this one has no effect";
+    assert_eq!(said(&one), [(false, message)]);
+    assert_eq!(counts(&one), [1, 1, 1]);
+    assert_eq!(counts(&loaded(ExceptionsFrom::Anywhere)), [2, 2, 2]);
+}
+
+#[test]
+fn an_exception_with_an_error_lets_nothing_off() {
+    let broken = exception("a").replace("policyName", "policy");
+    let direct = exception("a").replace(
+        "{any: [{resources: {kinds: [Pod]}}]}",
+        "{resources: {kinds: [Pod]}}",
+    );
+    let cel = exception("a").replace("kyverno.io/v2", "policies.kyverno.io/v1");
+    let texts = [broken, direct, cel, POLICY.to_owned()];
+    let source = Source::new("exceptions.yaml", texts.join("---\n"));
+    let policies = [Source::new("policy.yaml", POLICY)];
+    let environment = Environment::default();
+    let strict = [(Arc::clone(&source), Holds::Exceptions)];
+    let loaded = load_with_exceptions(&policies, &strict, &environment);
+    assert_eq!(
+        said(&loaded),
+        [
+            (true, "`exceptions` has no `policyName`"),
+            (true, "`exceptions` has no field `policy`"),
+            (
+                true,
+                "`match` of an exception has `any` or `all`, and no filter of its own"
+            ),
+            (
+                true,
+                "`PolicyException` of `policies.kyverno.io/v1` is not supported"
+            ),
+            (true, "`ClusterPolicy` of `kyverno.io/v1` is no exception"),
+        ]
+    );
+    assert_eq!(counts(&loaded), [0, 0, 0]);
+    let among = [(
+        Source::new("all.yaml", format!("{POLICY}---\n{}", exception("a"))),
+        Holds::Anything,
+    )];
+    let loaded = load_with_exceptions(&policies, &among, &environment);
+    assert_eq!(said(&loaded), []);
+    assert_eq!(counts(&loaded), [1, 1, 1]);
+}
