@@ -11,6 +11,7 @@ use crate::selection::{RuleKey, Selection};
 #[derive(Debug, Default)]
 pub struct PolicySet {
     policies: Vec<Policy>,
+    exceptions: Vec<Arc<Exception>>,
     selection: Selection,
 }
 
@@ -20,6 +21,7 @@ impl PolicySet {
         let selection = Selection::new(&policies);
         Self {
             policies,
+            exceptions: Vec::new(),
             selection,
         }
     }
@@ -36,7 +38,10 @@ impl PolicySet {
                 rule.exceptions = about.map(Arc::clone).collect();
             }
         }
-        Self::new(policies)
+        Self {
+            exceptions,
+            ..Self::new(policies)
+        }
     }
 
     /// Starts an evaluation of `request`.
@@ -58,6 +63,11 @@ impl PolicySet {
     /// The policies, in the order of loading.
     pub fn policies(&self) -> &[Policy] {
         &self.policies
+    }
+
+    /// The exceptions, in the order of loading.
+    pub fn exceptions(&self) -> &[Arc<Exception>] {
+        &self.exceptions
     }
 
     /// Rules that may be about a request, in the order of the policies.

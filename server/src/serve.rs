@@ -118,6 +118,7 @@ fn sources(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Watch, Host),
     let trust_roots = settings.trust_roots.clone();
     let environment = Environment {
         log_urls: Some(trust_roots.log_urls()),
+        exceptions: settings.exceptions.clone(),
     };
     let images = Images::new(&settings.images, trust_roots, metrics.clone())?;
     let policies = Watch::start(

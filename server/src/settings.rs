@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use regent_engine::load::ExceptionsFrom;
+
 use crate::image::ImageSettings;
 use crate::image::trust::TrustRoots;
 
@@ -22,6 +24,8 @@ pub struct Settings {
     pub policies: Vec<PathBuf>,
     /// Manifests of namespaces, whose labels `namespaceSelector` is matched with.
     pub namespaces: Option<PathBuf>,
+    /// Whose policy exceptions count, of those among the policies.
+    pub exceptions: ExceptionsFrom,
     /// What evidence of images is verified under.
     pub trust_roots: TrustRoots,
     /// Where images and their evidence come from.

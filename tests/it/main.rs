@@ -19,6 +19,8 @@ mod docker_registry;
 #[cfg(test)]
 mod evidence;
 #[cfg(test)]
+mod exceptions;
+#[cfg(test)]
 mod expr_oracle;
 #[cfg(test)]
 mod front;

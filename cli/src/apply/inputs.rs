@@ -3,9 +3,11 @@
 //! Knows flags and files; what policies mean is the engine's business.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use regent_engine::diagnostic::Diagnostic;
+use regent_engine::load::Holds;
 use regent_engine::yaml::Node;
 use serde_json::Value;
 
@@ -13,7 +15,7 @@ use crate::args::apply::ApplyArgs;
 use crate::io::Io;
 use crate::offline::decode::Problems;
 use crate::offline::documents::decoded;
-use crate::offline::evaluate::{Inputs, Prepared};
+use crate::offline::evaluate::{Exceptions, Inputs, Prepared};
 use crate::offline::images::{ImageSection, OfflineImages, Registries};
 use crate::offline::resources;
 use crate::offline::values::{RequestUser, Values};
@@ -50,6 +52,14 @@ pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
     };
     let section = ImageSection::default();
     let images = OfflineImages::new(Path::new("."), &section, &args.images, registries);
+    let exceptions = sources::read(&args.exception, Wanted::Documents, &mut std::io::empty());
+    found.extend(exceptions.unreadable);
+    let named = exceptions.texts.into_iter();
+    let mut exceptions: Vec<_> = named.map(|text| (text, Holds::Exceptions)).collect();
+    if args.exceptions_with_resources {
+        let texts = sources.texts.iter();
+        exceptions.extend(texts.map(|text| (Arc::clone(text), Holds::Anything)));
+    }
     let prepared = Prepared::new(Inputs {
         policies: policies.texts,
         resources,
@@ -57,7 +67,14 @@ pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
         values,
         user,
         images,
+        exceptions: Exceptions {
+            texts: exceptions,
+            among_policies: args.exceptions_within_policies,
+        },
     });
+    if let Some(unusable) = prepared.unusable_exceptions.first() {
+        bail!("{}", human::line(unusable));
+    }
     Ok(Read { prepared, found })
 }
 
@@ -65,14 +82,6 @@ pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
 fn check(args: &ApplyArgs) -> Result<()> {
     if let Some((flag, why)) = args.refused.first() {
         bail!("`{flag}` is refused: {why}");
-    }
-    let exceptions = !args.exception.is_empty()
-        || args.exceptions_with_resources
-        || args.exceptions_within_policies;
-    if exceptions {
-        bail!(
-            "policy exceptions are not supported yet, and without them the results would be others"
-        );
     }
     if !args.target_resource.is_empty() {
         bail!("`--target-resource` is refused: `mutate.targets` is not supported yet");

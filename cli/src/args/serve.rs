@@ -42,6 +42,12 @@ pub struct ServeArgs {
     /// Manifests of namespaces (YAML or JSON), whose labels `namespaceSelector` is matched with
     #[arg(long, value_name = "FILE")]
     pub namespaces: Option<PathBuf>,
+    /// Have `PolicyException`s among the policies count, of the namespaces that `--exception-namespace` names
+    #[arg(long)]
+    pub enable_policy_exception: bool,
+    /// Namespace whose exceptions count, may have wildcards; `*` is all of them; repeatable
+    #[arg(long, value_name = "NAMESPACE", requires = "enable_policy_exception")]
+    pub exception_namespace: Vec<String>,
     /// How often files are looked at for changes; SIGHUP has them read at once
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     pub reload_interval: u64,

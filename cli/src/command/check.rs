@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use regent_engine::diagnostic::{Diagnostic, Severity};
-use regent_engine::load::{Environment, load};
+use regent_engine::load::{Environment, ExceptionsFrom, load};
 use serde_json::json;
 
 use crate::args::check::{CheckArgs, Format};
@@ -17,7 +17,12 @@ pub fn run(args: &CheckArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     let sources = sources::read(&args.policies, Wanted::Policies, io.stdin);
     let unreadable = sources.unreadable.len();
     let mut diagnostics = sources.unreadable;
-    diagnostics.extend(load(&sources.texts, &Environment::default()).diagnostics);
+    // Whether exceptions count is the business of whoever runs them.
+    let environment = Environment {
+        exceptions: ExceptionsFrom::Anywhere,
+        ..Environment::default()
+    };
+    diagnostics.extend(load(&sources.texts, &environment).diagnostics);
     let counts = Counts::of(sources.texts.len() + unreadable, &diagnostics);
     match args.format {
         Format::Human => show_human(&diagnostics, &counts, io)?,

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 use regent_engine::diagnostic::Diagnostic;
-use regent_engine::load::{Environment, load};
+use regent_engine::load::{Environment, ExceptionsFrom, load};
 use regent_engine::program::{Body, Policy, Rule};
 use regent_engine::wildcard;
 
@@ -21,7 +21,12 @@ pub fn run(args: &CompileArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
         );
     }
     let sources = sources::read(&args.policies, Wanted::Policies, io.stdin);
-    let loaded = load(&sources.texts, &Environment::default());
+    // Whether exceptions count is the business of whoever runs them.
+    let environment = Environment {
+        exceptions: ExceptionsFrom::Anywhere,
+        ..Environment::default()
+    };
+    let loaded = load(&sources.texts, &environment);
     let mut diagnostics = sources.unreadable;
     diagnostics.extend(loaded.diagnostics);
     for diagnostic in &diagnostics {
@@ -32,6 +37,13 @@ pub fn run(args: &CompileArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
             writeln!(io.stdout)?;
         }
         show_policy(policy, &args.rule, io)?;
+    }
+    for exception in loaded.policies.exceptions() {
+        let source = &exception.ast.source;
+        let (line, _) = source.position(exception.ast.name.span.start);
+        let (key, file) = (&exception.key, &source.name);
+        writeln!(io.stdout, "\n# Exception {key}, {file}:{line}")?;
+        show_program(exception.program.text(), io)?;
     }
     Ok(if diagnostics.iter().any(Diagnostic::is_error) {
         ExitStatus::DoesNotCompile

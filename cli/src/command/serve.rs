@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use regent_engine::load::ExceptionsFrom;
 use regent_server::serve::{Running, serve};
 use regent_server::settings::{Limits, Settings, TlsSettings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -72,6 +73,11 @@ fn settings(args: &ServeArgs) -> Result<Settings> {
         tls: tls(args)?,
         policies: args.policies.clone(),
         namespaces: args.namespaces.clone(),
+        exceptions: if args.enable_policy_exception {
+            ExceptionsFrom::Namespaces(args.exception_namespace.clone())
+        } else {
+            ExceptionsFrom::Nowhere
+        },
         trust_roots: images::trust_roots(&args.images.trusted_root)?,
         images: images::settings(&args.images),
         reload_interval: Duration::from_secs(args.reload_interval),

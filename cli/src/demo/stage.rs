@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use regent_engine::load::ExceptionsFrom;
 use regent_server::image::layout::Layouts;
 use regent_server::image::registry::RegistrySettings;
 use regent_server::image::{ImageSettings, Network};
@@ -161,6 +162,7 @@ fn settings(written: &Written, tls: PathBuf, registry: SocketAddr) -> Result<Set
         },
         policies: vec![written.policies.clone()],
         namespaces: None,
+        exceptions: ExceptionsFrom::Nowhere,
         trust_roots: trust_roots(std::slice::from_ref(&written.trusted_root))?,
         images: ImageSettings {
             network: Network::Registries(RegistrySettings {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use regent_engine::admission::Operation;
 use regent_engine::diagnostic::Diagnostic;
 use regent_engine::evaluation::{Phase, Scope};
-use regent_engine::load::{Environment, Loaded, load};
+use regent_engine::load::{Environment, ExceptionsFrom, Holds, Loaded, load_with_exceptions};
 use regent_engine::response::{PolicyResponse, RuleResponse, RuleStatus, RuleType};
 use regent_engine::source::Source;
 use serde_json::Value;
@@ -36,6 +36,17 @@ pub struct Inputs {
     pub user: Option<RequestUser>,
     /// Images.
     pub images: OfflineImages,
+    /// Exceptions.
+    pub exceptions: Exceptions,
+}
+
+/// Where exceptions are looked for.
+#[derive(Debug, Default)]
+pub struct Exceptions {
+    /// In these texts.
+    pub texts: Vec<(Arc<Source>, Holds)>,
+    /// Among the policies.
+    pub among_policies: bool,
 }
 
 /// Everything that is needed, with the policies loaded.
@@ -49,6 +60,8 @@ pub struct Prepared {
     pub resources: Vec<Resource>,
     /// What is to be said although it runs.
     pub warnings: Vec<String>,
+    /// What is wrong with exceptions: without them the results would be others.
+    pub unusable_exceptions: Vec<Diagnostic>,
     values: Values,
     user: Option<RequestUser>,
     images: OfflineImages,
@@ -85,14 +98,27 @@ impl Prepared {
     pub fn new(inputs: Inputs) -> Self {
         let environment = Environment {
             log_urls: inputs.images.log_urls(),
+            exceptions: if inputs.exceptions.among_policies {
+                ExceptionsFrom::Anywhere
+            } else {
+                ExceptionsFrom::Nowhere
+            },
         };
-        let loaded = load(&inputs.policies, &environment);
+        let exceptions = &inputs.exceptions.texts;
+        let loaded = load_with_exceptions(&inputs.policies, exceptions, &environment);
+        let of_exceptions = |one: &&Diagnostic| {
+            let mut texts = exceptions.iter();
+            one.is_error() && texts.any(|(text, _)| text.name == one.source.name)
+        };
+        let unusable = loaded.diagnostics.iter().filter(of_exceptions);
+        let unusable_exceptions = unusable.cloned().collect();
         let policies = named(&inputs.policies, &loaded.diagnostics);
         Self {
             loaded,
             policies,
             resources: inputs.resources,
             warnings: inputs.warnings,
+            unusable_exceptions,
             values: inputs.values,
             user: inputs.user,
             images: inputs.images,

@@ -35,6 +35,8 @@ pub struct Definition {
     pub values: Option<Values>,
     /// Path of the user info file.
     pub user_info: Option<String>,
+    /// Paths of exceptions.
+    pub exceptions: Vec<String>,
     /// Where images come from: an extension of ours.
     pub images: ImageSection,
     /// Fields that are used and that this version cannot honour.
@@ -93,9 +95,8 @@ pub struct ResourceSpec {
 }
 
 /// Fields of a test file that are known and not honoured yet: a test that uses one cannot pass.
-const UNSUPPORTED: [&str; 11] = [
+const UNSUPPORTED: [&str; 10] = [
     "targetResources",
-    "exceptions",
     "context",
     "clusterResources",
     "paramResources",
@@ -161,6 +162,7 @@ fn definition(
             .node("values")
             .map(|node| Values::decode(node, problems)),
         user_info: fields.text("userinfo", problems),
+        exceptions: fields.texts("exceptions", problems),
         images: images(&mut fields, problems),
         unsupported,
         rows: fields

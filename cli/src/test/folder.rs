@@ -5,10 +5,11 @@
 use std::path::PathBuf;
 
 use regent_engine::diagnostic::Diagnostic;
+use regent_engine::load::Holds;
 
 use super::definition::Definition;
 use crate::offline::documents::decoded;
-use crate::offline::evaluate::{Inputs, Prepared};
+use crate::offline::evaluate::{Exceptions, Inputs, Prepared};
 use crate::offline::images::OfflineImages;
 use crate::offline::resources::{self, Resource, tidy};
 use crate::offline::values::{RequestUser, Values};
@@ -21,8 +22,8 @@ pub fn prepare(
 ) -> Result<Prepared, Vec<Diagnostic>> {
     let folder = definition.folder();
     let mut found = Vec::new();
-    let paths = paths(definition, &definition.policies);
-    let policies = sources::read(&paths, Wanted::Policies, &mut std::io::empty());
+    let named = paths(definition, &definition.policies);
+    let policies = sources::read(&named, Wanted::Policies, &mut std::io::empty());
     found.extend(policies.unreadable);
     let mut warnings = Vec::new();
     let resources = resources(definition, &definition.resources, &mut found);
@@ -35,6 +36,9 @@ pub fn prepare(
         .user_info
         .as_ref()
         .and_then(|path| decoded(&folder.join(path), &mut found, RequestUser::decode));
+    let named = paths(definition, &definition.exceptions);
+    let exceptions = sources::read(&named, Wanted::Documents, &mut std::io::empty());
+    found.extend(exceptions.unreadable);
     if !found.is_empty() {
         return Err(found);
     }
@@ -45,6 +49,14 @@ pub fn prepare(
         values: values.unwrap_or_default(),
         user,
         images,
+        exceptions: Exceptions {
+            texts: exceptions
+                .texts
+                .into_iter()
+                .map(|text| (text, Holds::Exceptions))
+                .collect(),
+            among_policies: false,
+        },
     }))
 }
 

@@ -3,6 +3,7 @@
 //! Knows nothing of how policies were evaluated.
 
 use regent_engine::admission::Operation;
+use regent_engine::diagnostic::{Code, Diagnostic};
 use regent_engine::response::RuleResponse;
 use regent_engine::yaml_text;
 use serde_json::Value;
@@ -98,7 +99,8 @@ pub fn judge(
     let chosen = choose(row, &prepared.resources, &mut warnings);
     let policy = policy_of(row, &prepared.policies);
     let mut lines = Vec::new();
-    if let Some((reason, message)) = untestable(definition, row, policy) {
+    let unusable = &prepared.unusable_exceptions;
+    if let Some((reason, message)) = untestable(definition, row, (policy, unusable)) {
         for resource in &chosen {
             lines.push(line(row, &resource.key(), Outcome::Error, reason, &message));
         }
@@ -249,12 +251,21 @@ fn base_name(policy: &str) -> &str {
 fn untestable(
     definition: &Definition,
     row: &ExpectedRow,
-    policy: Option<&Named>,
+    (policy, exceptions): (Option<&Named>, &[Diagnostic]),
 ) -> Option<(&'static str, String)> {
     let mut unsupported = definition.unsupported.iter().chain(&row.unsupported);
     if let Some(field) = unsupported.next() {
         let message = format!("`{field}` of the test is not supported yet");
         return Some(("Not supported", message));
+    }
+    if !exceptions.is_empty() {
+        let supported = exceptions.iter().any(|one| one.code != Code::NotSupported);
+        let reason = if supported {
+            "Invalid exception"
+        } else {
+            "Not supported"
+        };
+        return Some((reason, lines(exceptions)));
     }
     let policy = policy.filter(|policy| !policy.runs())?;
     let reason = if policy.is_unsupported() {
@@ -262,15 +273,16 @@ fn untestable(
     } else {
         "Invalid policy"
     };
-    let messages: Vec<_> = policy
-        .errors
-        .iter()
-        .map(|error| {
-            let (line, column) = error.position();
-            format!("{}:{line}:{column}: {}", error.source.name, error.message)
-        })
-        .collect();
-    Some((reason, messages.join("\n")))
+    Some((reason, lines(&policy.errors)))
+}
+
+/// Errors, a line each, with their places.
+fn lines(errors: &[Diagnostic]) -> String {
+    let line = |error: &Diagnostic| {
+        let (line, column) = error.position();
+        format!("{}:{line}:{column}: {}", error.source.name, error.message)
+    };
+    errors.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn warn_of_names(

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::{http1, http2};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use regent_engine::load::ExceptionsFrom;
 use regent_server::image::ImageSettings;
 use regent_server::image::trust::{TrustRoots, public_sigstore};
 use regent_server::serve::{Running, serve};
@@ -71,6 +72,7 @@ pub(crate) async fn start(policies: &[(&str, &str)], adjust: impl FnOnce(&mut Se
         },
         policies: vec![folder],
         namespaces: None,
+        exceptions: ExceptionsFrom::Nowhere,
         trust_roots: TrustRoots::new(public_sigstore().unwrap()),
         images: ImageSettings::default(),
         reload_interval: Duration::from_hours(1),

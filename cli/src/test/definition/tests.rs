@@ -69,7 +69,7 @@ kind: Test
 metadata: {name: t}
 policies: [p.yaml]
 resources: [r.yaml]
-exceptions: [e.yaml]
+globalContextEntries: [e.yaml]
 targetResources: []
 values:
   globalValues: {request.operation: UPDATE}
@@ -91,7 +91,7 @@ results:
     .unwrap();
     let tests = read(&path).unwrap();
     let test = &tests[0];
-    assert_eq!(test.unsupported, ["exceptions"]);
+    assert_eq!(test.unsupported, ["globalContextEntries"]);
     assert_eq!(
         test.images,
         ImageSection {
