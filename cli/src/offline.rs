@@ -14,3 +14,4 @@ pub mod policies;
 pub mod request;
 pub mod resources;
 pub mod values;
+pub mod world;

@@ -1,0 +1,367 @@
+//! A cluster that nobody has: the objects, answers and global entries that a test describes.
+//!
+//! Answers as an API server and services would; knows nothing of policies.
+
+mod path;
+mod selector;
+
+use std::collections::BTreeMap;
+
+use regent_engine::diagnostic::Code;
+use regent_engine::evaluation::need::FactError;
+use regent_engine::jmespath::{Environment, Expression};
+use regent_engine::yaml::Node;
+use serde_json::{Map, Value, json};
+
+use super::decode::{Fields, Problems};
+use super::documents::to_json;
+use super::request::{kind_of, resource_of};
+use path::ApiPath;
+use selector::Requirements;
+
+/// What is there.
+#[derive(Debug, Default)]
+pub struct World {
+    objects: Vec<Value>,
+    /// Kinds by group and plural, from the definitions of custom resources.
+    kinds: BTreeMap<(String, String), String>,
+    answers: Vec<CallAnswer>,
+    entries: BTreeMap<String, Value>,
+    images: BTreeMap<String, Value>,
+}
+
+/// What a call is answered with, `apiCallResponses`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallAnswer {
+    /// The whole URL of a service, or the path of an API server.
+    pub target: String,
+    /// The method.
+    pub method: String,
+    /// The status.
+    pub status: u64,
+    /// The body.
+    pub body: Value,
+}
+
+impl World {
+    /// Puts an object there, or what a definition of custom resources says of their names.
+    pub fn add(&mut self, object: Value) {
+        if object.get("kind").and_then(Value::as_str) == Some("CustomResourceDefinition") {
+            let text = |pointer| object.pointer(pointer).and_then(Value::as_str);
+            let names = (
+                text("/spec/group"),
+                text("/spec/names/plural"),
+                text("/spec/names/kind"),
+            );
+            if let (Some(group), Some(plural), Some(kind)) = names {
+                let place = (group.to_owned(), plural.to_lowercase());
+                self.kinds.insert(place, kind.to_owned());
+            }
+        }
+        self.objects.push(object);
+    }
+
+    /// Has a call answered.
+    pub fn add_answer(&mut self, answer: CallAnswer) {
+        self.answers.push(answer);
+    }
+
+    /// Gives an entry of the global context its value.
+    pub fn add_entry(&mut self, name: String, value: Value) {
+        self.entries.insert(name, value);
+    }
+
+    /// Says what a registry knows of an image, by the reference that policies use.
+    pub fn add_image(&mut self, reference: String, data: Value) {
+        self.images.insert(reference, data);
+    }
+
+    /// A `ConfigMap`.
+    pub fn config_map(&self, namespace: &str, name: &str) -> Result<Value, FactError> {
+        let is_it = |object: &&Value| {
+            let kind = kind_of(object);
+            kind.kind == "ConfigMap"
+                && kind.group.is_empty()
+                && metadata(object, "name") == name
+                && metadata(object, "namespace") == namespace
+        };
+        let found = self.objects.iter().find(is_it);
+        found.cloned().ok_or_else(|| {
+            FactError::NotFound(format!("there is no ConfigMap `{namespace}/{name}`"))
+        })
+    }
+
+    /// An entry of the global context, with a projection behind a dot.
+    pub fn entry(&self, name: &str) -> Result<Value, FactError> {
+        self.entries.get(name).cloned().ok_or_else(|| {
+            FactError::NotFound(format!("there is no global context entry `{name}`"))
+        })
+    }
+
+    /// What a registry knows of an image.
+    pub fn image(&self, reference: &str) -> Result<Value, FactError> {
+        self.images.get(reference).cloned().ok_or_else(|| {
+            FactError::Unavailable(format!("nothing is said of the image `{reference}`"))
+        })
+    }
+
+    /// The answer to a call: the one that is described, else what the objects make of a path.
+    pub fn call(&self, method: &str, target: &str) -> Result<Value, FactError> {
+        let described = self
+            .answers
+            .iter()
+            .find(|answer| answer.method.eq_ignore_ascii_case(method) && answer.target == target);
+        match described {
+            Some(answer) if answer.status >= 400 => Err(FactError::Unavailable(format!(
+                "{method} `{target}` answers with status {}",
+                answer.status
+            ))),
+            Some(answer) => Ok(answer.body.clone()),
+            None if method.eq_ignore_ascii_case("GET") && target.starts_with('/') => {
+                self.get(target)
+            }
+            None => Err(FactError::NotFound(format!(
+                "no answer to {method} `{target}` is described"
+            ))),
+        }
+    }
+
+    fn get(&self, target: &str) -> Result<Value, FactError> {
+        let missing = || FactError::NotFound(format!("there is nothing at `{target}`"));
+        let path = ApiPath::parse(target).ok_or_else(missing)?;
+        let mut found: Vec<&Value> = self
+            .objects
+            .iter()
+            .filter(|object| self.is_at(object, &path))
+            .collect();
+        if let Some(name) = &path.name {
+            found.retain(|object| metadata(object, "name") == name);
+            return found
+                .first()
+                .map(|found| (*found).clone())
+                .ok_or_else(missing);
+        }
+        let wanted = Requirements::parse(&path.label_selector, &path.field_selector)
+            .map_err(FactError::Malformed)?;
+        found.retain(|object| wanted.are_met(object));
+        Ok(self.list(&path, &found))
+    }
+
+    fn list(&self, path: &ApiPath, items: &[&Value]) -> Value {
+        let known = self.kinds.get(&(path.group.clone(), path.resource.clone()));
+        let kind = match (items.first(), known) {
+            (Some(item), _) => kind_of(item).kind,
+            (None, Some(kind)) => kind.clone(),
+            (None, None) => String::new(),
+        };
+        let api_version = if path.group.is_empty() {
+            path.version.clone()
+        } else {
+            format!("{}/{}", path.group, path.version)
+        };
+        json!({
+            "apiVersion": api_version,
+            "kind": format!("{kind}List"),
+            "metadata": {"resourceVersion": ""},
+            "items": items,
+        })
+    }
+
+    fn is_at(&self, object: &Value, path: &ApiPath) -> bool {
+        let kind = kind_of(object);
+        let place = (kind.group.clone(), path.resource.clone());
+        let is_kind = match self.kinds.get(&place) {
+            Some(known) => *known == kind.kind,
+            None => resource_of(&kind).resource == path.resource,
+        };
+        let in_namespace = path
+            .namespace
+            .as_ref()
+            .is_none_or(|namespace| metadata(object, "namespace") == namespace);
+        is_kind && in_namespace && kind.group == path.group && kind.version == path.version
+    }
+}
+
+fn metadata<'o>(object: &'o Value, field: &str) -> &'o str {
+    let metadata = object.get("metadata");
+    let value = metadata.and_then(|metadata| metadata.get(field));
+    value.and_then(Value::as_str).unwrap_or_default()
+}
+
+/// `ClusterResource`: the paths of definitions of custom resources, and objects.
+pub fn cluster_resource(node: &Node, problems: &mut Problems) -> (Vec<String>, Vec<Value>) {
+    let mut fields = Fields::open(node, "the cluster's resources", problems);
+    for name in ["apiVersion", "kind"] {
+        fields.text(name, problems);
+    }
+    fields.node("metadata");
+    let mut found = (Vec::new(), Vec::new());
+    if let Some(node) = fields.node("spec") {
+        let mut spec = Fields::open(node, "`spec`", problems);
+        found.0 = spec.texts("crds", problems);
+        found.1 = spec
+            .list("resources", problems)
+            .iter()
+            .map(to_json)
+            .collect();
+        spec.finish(problems);
+    }
+    fields.finish(problems);
+    found
+}
+
+/// `Context`: objects, and what registries know of images.
+pub fn context(node: &Node, world: &mut World, problems: &mut Problems) {
+    let mut fields = Fields::open(node, "the context", problems);
+    for name in ["apiVersion", "kind"] {
+        fields.text(name, problems);
+    }
+    fields.node("metadata");
+    if let Some(node) = fields.node("spec") {
+        let mut spec = Fields::open(node, "`spec`", problems);
+        for object in spec.list("resources", problems) {
+            world.add(to_json(object));
+        }
+        for image in spec.list("images", problems) {
+            add_image(&to_json(image), world);
+        }
+        spec.finish(problems);
+    }
+    fields.finish(problems);
+}
+
+/// What is said of an image for policies in CEL, by the names that `imageRegistry` has for it.
+fn add_image(image: &Value, world: &mut World) {
+    let mut data = Map::new();
+    for (name, from) in [
+        ("image", "image"),
+        ("resolvedImage", "resolvedImage"),
+        ("registry", "registry"),
+        ("repository", "repository"),
+        ("identifier", "digest"),
+        ("identifier", "tag"),
+        ("manifestList", "imageIndex"),
+        ("manifest", "manifest"),
+        ("configData", "config"),
+    ] {
+        if let Some(value) = image.get(from).filter(|value| !value.is_null()) {
+            data.entry(name).or_insert_with(|| value.clone());
+        }
+    }
+    if let Some(reference) = image.get("image").and_then(Value::as_str) {
+        world.add_image(reference.to_owned(), Value::Object(data));
+    }
+}
+
+/// An entry of `apiCallResponses`.
+pub fn call_answer(node: &Node, problems: &mut Problems) -> CallAnswer {
+    let mut fields = Fields::open(node, "an answer to a call", problems);
+    let path = fields.text("urlPath", problems);
+    let url = fields.text("url", problems);
+    let mut answer = CallAnswer {
+        target: path.or(url).unwrap_or_default(),
+        method: fields
+            .text("method", problems)
+            .unwrap_or_else(|| "GET".to_owned()),
+        status: 200,
+        body: Value::Null,
+    };
+    if answer.target.is_empty() {
+        let message = "an answer to a call names neither `urlPath` nor `url`";
+        problems.error(Code::MissingField, node.span, message);
+    }
+    if let Some(node) = fields.node("response") {
+        let mut response = Fields::open(node, "`response`", problems);
+        if let Some(status) = response.node("statusCode") {
+            answer.status = to_json(status).as_u64().unwrap_or(0);
+        }
+        answer.body = response.node("body").map_or(Value::Null, body);
+        response.finish(problems);
+    }
+    fields.finish(problems);
+    answer
+}
+
+/// A body as policies see it: what a text is in JSON, if it is any.
+fn body(node: &Node) -> Value {
+    match to_json(node) {
+        Value::String(text) => serde_json::from_str(&text).unwrap_or(Value::String(text)),
+        other => other,
+    }
+}
+
+/// An entry of `globalContextEntries`, before its files are read.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GlobalEntry {
+    name: String,
+    data: Option<Value>,
+    resources: Vec<Value>,
+    /// Paths of files with more of its resources.
+    pub files: Vec<String>,
+    field_path: Option<String>,
+    projections: Vec<(String, String)>,
+}
+
+impl GlobalEntry {
+    /// Reads an entry.
+    pub fn decode(node: &Node, problems: &mut Problems) -> Self {
+        let mut fields = Fields::open(node, "a global context entry", problems);
+        let mut entry = Self {
+            name: fields.text("name", problems).unwrap_or_default(),
+            data: fields.node("data").map(body),
+            resources: fields
+                .list("resources", problems)
+                .iter()
+                .map(to_json)
+                .collect(),
+            files: fields.texts("resourceFiles", problems),
+            field_path: fields.text("fieldPath", problems),
+            projections: Vec::new(),
+        };
+        for node in fields.list("projections", problems) {
+            let mut fields = Fields::open(node, "a projection", problems);
+            let name = fields.text("name", problems).unwrap_or_default();
+            let path = fields.text("path", problems).unwrap_or_default();
+            fields.finish(problems);
+            entry.projections.push((name, path));
+        }
+        fields.finish(problems);
+        if entry.name.is_empty() {
+            let message = "a global context entry has no `name`";
+            problems.error(Code::MissingField, node.span, message);
+        }
+        entry
+    }
+
+    /// Puts its value and those of its projections into a world, or says what keeps one from having a value.
+    pub fn put(
+        self,
+        read: Vec<Value>,
+        environment: &Environment,
+        world: &mut World,
+    ) -> Result<(), String> {
+        let listed = || Value::Array(self.resources.into_iter().chain(read).collect());
+        let mut data = self.data.unwrap_or_else(listed);
+        if let Some(path) = &self.field_path {
+            data = value_of(path, &data, environment)?;
+        }
+        for (name, path) in &self.projections {
+            let value = value_of(path, &data, environment)?;
+            world.add_entry(format!("{}.{name}", self.name), value);
+        }
+        world.add_entry(self.name, data);
+        Ok(())
+    }
+}
+
+fn value_of(path: &str, data: &Value, environment: &Environment) -> Result<Value, String> {
+    let expression =
+        Expression::parse(path).map_err(|error| format!("`{path}`: {}", error.message))?;
+    let value = expression.evaluate(data, environment);
+    value
+        .map(std::borrow::Cow::into_owned)
+        .map_err(|error| format!("`{path}`: {error}"))
+}
+
+#[cfg(test)]
+mod tests;
