@@ -13,6 +13,7 @@ use crate::io::Io;
 
 pub mod apply;
 pub mod args;
+pub mod clock;
 pub mod command;
 pub mod demo;
 pub mod exit_status;
@@ -26,7 +27,7 @@ pub mod test;
 
 /// Runs the command that `arguments` (the program's name first) ask for.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> ExitStatus {
-    let args = match Args::try_parse_from(arguments) {
+    let args = match Args::try_parse_from(args::flags::without_values(arguments)) {
         Ok(args) => args,
         Err(error) => return say_usage(&error, io),
     };

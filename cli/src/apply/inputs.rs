@@ -19,6 +19,7 @@ use crate::offline::evaluate::{Exceptions, Inputs, Prepared};
 use crate::offline::images::{ImageSection, OfflineImages, Registries};
 use crate::offline::resources;
 use crate::offline::values::{RequestUser, Values};
+use crate::offline::world::{World, context};
 use crate::render::human;
 use crate::sources::{self, Wanted};
 
@@ -45,6 +46,10 @@ pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
         Some(path) => Some(one(path, RequestUser::decode)?),
         None => None,
     };
+    let world = match &args.context_file {
+        Some(path) => one(path, context)?,
+        None => World::default(),
+    };
     let registries = if args.registry {
         Registries::Asked
     } else {
@@ -67,6 +72,7 @@ pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
         values,
         user,
         images,
+        world,
         exceptions: Exceptions {
             texts: exceptions,
             among_policies: args.exceptions_within_policies,

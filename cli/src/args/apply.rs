@@ -43,6 +43,9 @@ pub struct ApplyArgs {
     /// Values of variables: a file of kind `Values`
     #[arg(short = 'f', long, value_name = "FILE")]
     pub values_file: Option<PathBuf>,
+    /// Objects of the cluster, and what registries know of images: a file of kind `Context`
+    #[arg(long, value_name = "FILE")]
+    pub context_file: Option<PathBuf>,
     /// Files of policy exceptions; repeatable, or separated by commas
     #[arg(
         short,
@@ -140,8 +143,6 @@ pub struct RefusedArgs {
     #[arg(long, hide = true, visible_alias = "crd-path", value_delimiter = ',')]
     crd_paths: Vec<String>,
     #[arg(long, hide = true)]
-    context_file: Option<String>,
-    #[arg(long, hide = true)]
     generate_exceptions: bool,
     #[arg(long, hide = true)]
     generated_exception_ttl: Option<String>,
@@ -177,7 +178,6 @@ impl RefusedArgs {
                 CEL,
             ),
             (!self.crd_paths.is_empty(), "--crd-paths", CEL),
-            (given(&self.context_file), "--context-file", CEL),
             (
                 self.generate_exceptions,
                 "--generate-exceptions",

@@ -3,17 +3,17 @@
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use regent_engine::go_format;
+use regent_engine::jmespath::Expression;
 use regent_engine::jmespath::functions::signatures;
-use regent_engine::jmespath::{Environment, Expression};
 use regent_engine::source::Source;
 use regent_engine::yaml;
 use serde_json::Value;
 
 use crate::args::jp::{FunctionArgs, JpArgs, JpCommand, ParseArgs, QueryArgs};
+use crate::clock;
 use crate::exit_status::ExitStatus;
 use crate::io::Io;
 use crate::jp::{described, signature};
@@ -64,7 +64,7 @@ fn query(args: &QueryArgs, io: &mut Io<'_>) -> Result<()> {
         Some(path) => input(&path.display().to_string(), read_file(path)?)?,
         None => input("<stdin>", read_stdin("the input", io)?)?,
     };
-    let environment = environment();
+    let environment = clock::environment();
     for text in &expressions {
         let expression = parsed(text)?;
         let value = expression
@@ -164,15 +164,4 @@ fn escaped(json: &str) -> String {
         }
     }
     text
-}
-
-fn environment() -> Environment {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    Environment {
-        seconds: i64::try_from(now.as_secs()).unwrap_or(i64::MAX),
-        nanoseconds: now.subsec_nanos(),
-        seed: u64::from(now.subsec_nanos()),
-    }
 }

@@ -20,6 +20,7 @@ use super::policies::{Named, named};
 use super::request::{Assumed, Assumptions, assume};
 use super::resources::Resource;
 use super::values::{RequestUser, Values};
+use super::world::World;
 
 /// What is evaluated, on what, and what is assumed.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub struct Inputs {
     pub user: Option<RequestUser>,
     /// Images.
     pub images: OfflineImages,
+    /// What stands for a cluster and for services.
+    pub world: World,
     /// Exceptions.
     pub exceptions: Exceptions,
 }
@@ -65,6 +68,7 @@ pub struct Prepared {
     values: Values,
     user: Option<RequestUser>,
     images: OfflineImages,
+    world: World,
 }
 
 /// What became of one resource.
@@ -122,6 +126,7 @@ impl Prepared {
             values: inputs.values,
             user: inputs.user,
             images: inputs.images,
+            world: inputs.world,
         }
     }
 
@@ -188,6 +193,7 @@ impl Prepared {
         let host = Host {
             namespaces: &self.values.namespaces,
             images: &self.images,
+            world: &self.world,
         };
         let mut request = assumed.request.clone();
         let policies = &self.loaded.policies;

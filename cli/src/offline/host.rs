@@ -9,6 +9,7 @@ use regent_engine::evaluation::{Evaluation, Step};
 use regent_engine::response::PolicyResponse;
 
 use super::images::OfflineImages;
+use super::world::World;
 
 /// What a test says of the world.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +18,8 @@ pub struct Host<'a> {
     pub namespaces: &'a BTreeMap<String, BTreeMap<String, String>>,
     /// Images.
     pub images: &'a OfflineImages,
+    /// What stands for a cluster and for services.
+    pub world: &'a World,
 }
 
 impl Host<'_> {

@@ -31,16 +31,27 @@ pub struct Resource {
     pub file: String,
 }
 
-/// The resources of some texts, the documents of a `List` one by one; what is no YAML is said in `found`.
+/// The resources of some texts; what is no YAML is said in `found`.
 pub fn of(texts: &[Arc<Source>], found: &mut Vec<Diagnostic>) -> Vec<Resource> {
-    let mut resources = Vec::new();
+    objects(texts, found)
+        .into_iter()
+        .map(|(object, text)| Resource::new(object, &text.name))
+        .collect()
+}
+
+/// The objects of some texts as they are written, the documents of a `List` one by one, each with the text that holds it.
+pub fn objects<'t>(
+    texts: &'t [Arc<Source>],
+    found: &mut Vec<Diagnostic>,
+) -> Vec<(Value, &'t Source)> {
+    let mut all = Vec::new();
     for text in texts {
         let (nodes, diagnostics) = yaml::parse(text);
         found.extend(diagnostics.into_iter().filter(Diagnostic::is_error));
         let objects = nodes.iter().map(documents::to_json).flat_map(unlisted);
-        resources.extend(objects.map(|object| Resource::new(object, &text.name)));
+        all.extend(objects.map(|object| (object, text.as_ref())));
     }
-    resources
+    all
 }
 
 /// Each resource once, its first; what is left out is said in `warnings`.

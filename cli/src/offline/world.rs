@@ -61,6 +61,15 @@ impl World {
         self.objects.push(object);
     }
 
+    /// Puts everything of another there too.
+    pub fn extend(&mut self, other: Self) {
+        self.objects.extend(other.objects);
+        self.kinds.extend(other.kinds);
+        self.answers.extend(other.answers);
+        self.entries.extend(other.entries);
+        self.images.extend(other.images);
+    }
+
     /// Has a call answered.
     pub fn add_answer(&mut self, answer: CallAnswer) {
         self.answers.push(answer);
@@ -211,7 +220,8 @@ pub fn cluster_resource(node: &Node, problems: &mut Problems) -> (Vec<String>, V
 }
 
 /// `Context`: objects, and what registries know of images.
-pub fn context(node: &Node, world: &mut World, problems: &mut Problems) {
+pub fn context(node: &Node, problems: &mut Problems) -> World {
+    let mut world = World::default();
     let mut fields = Fields::open(node, "the context", problems);
     for name in ["apiVersion", "kind"] {
         fields.text(name, problems);
@@ -223,11 +233,12 @@ pub fn context(node: &Node, world: &mut World, problems: &mut Problems) {
             world.add(to_json(object));
         }
         for image in spec.list("images", problems) {
-            add_image(&to_json(image), world);
+            add_image(&to_json(image), &mut world);
         }
         spec.finish(problems);
     }
     fields.finish(problems);
+    world
 }
 
 /// What is said of an image for policies in CEL, by the names that `imageRegistry` has for it.

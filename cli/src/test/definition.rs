@@ -15,6 +15,7 @@ use crate::offline::documents::{self, Documents};
 use crate::offline::images::ImageSection;
 use crate::offline::request::operation_of;
 use crate::offline::values::Values;
+use crate::offline::world::{CallAnswer, GlobalEntry, call_answer};
 
 /// One test file.
 #[derive(Debug)]
@@ -39,10 +40,25 @@ pub struct Definition {
     pub exceptions: Vec<String>,
     /// Where images come from: an extension of ours.
     pub images: ImageSection,
+    /// What is in the cluster besides, and how calls are answered.
+    pub world: WorldSection,
     /// Fields that are used and that this version cannot honour.
     pub unsupported: Vec<&'static str>,
     /// What is expected.
     pub rows: Vec<ExpectedRow>,
+}
+
+/// What stands for a cluster and for services.
+#[derive(Debug, Default)]
+pub struct WorldSection {
+    /// `clusterResources`: paths.
+    pub cluster_resources: Vec<String>,
+    /// `context`: path.
+    pub context: Option<String>,
+    /// `apiCallResponses`.
+    pub answers: Vec<CallAnswer>,
+    /// `globalContextEntries`.
+    pub entries: Vec<GlobalEntry>,
 }
 
 impl Definition {
@@ -95,17 +111,13 @@ pub struct ResourceSpec {
 }
 
 /// Fields of a test file that are known and not honoured yet: a test that uses one cannot pass.
-const UNSUPPORTED: [&str; 10] = [
+const UNSUPPORTED: [&str; 6] = [
     "targetResources",
-    "context",
-    "clusterResources",
     "paramResources",
     "jsonPayload",
     "jsonPayloads",
     "httpPayloads",
     "envoyPayloads",
-    "apiCallResponses",
-    "globalContextEntries",
 ];
 
 /// Flags of a row that say which kind of policy it is about; the policy's own kind says it better.
@@ -164,6 +176,7 @@ fn definition(
         user_info: fields.text("userinfo", problems),
         exceptions: fields.texts("exceptions", problems),
         images: images(&mut fields, problems),
+        world: world(&mut fields, problems),
         unsupported,
         rows: fields
             .list("results", problems)
@@ -223,6 +236,21 @@ fn images(fields: &mut Fields<'_>, problems: &mut Problems) -> ImageSection {
         .extend(fields.text("trustedRoot", problems));
     fields.finish(problems);
     section
+}
+
+fn world(fields: &mut Fields<'_>, problems: &mut Problems) -> WorldSection {
+    let list = fields.list("apiCallResponses", problems).iter();
+    let answers = list.map(|node| call_answer(node, problems)).collect();
+    let list = fields.list("globalContextEntries", problems).iter();
+    let entries = list
+        .map(|node| GlobalEntry::decode(node, problems))
+        .collect();
+    WorldSection {
+        cluster_resources: fields.texts("clusterResources", problems),
+        context: fields.text("context", problems),
+        answers,
+        entries,
+    }
 }
 
 fn row(node: &Node, problems: &mut Problems) -> ExpectedRow {

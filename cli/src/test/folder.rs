@@ -4,15 +4,19 @@
 
 use std::path::PathBuf;
 
-use regent_engine::diagnostic::Diagnostic;
+use regent_engine::diagnostic::{Code, Diagnostic};
 use regent_engine::load::Holds;
+use regent_engine::source::Span;
+use serde_json::Value;
 
 use super::definition::Definition;
+use crate::clock;
 use crate::offline::documents::decoded;
 use crate::offline::evaluate::{Exceptions, Inputs, Prepared};
 use crate::offline::images::OfflineImages;
 use crate::offline::resources::{self, Resource, tidy};
 use crate::offline::values::{RequestUser, Values};
+use crate::offline::world::{World, cluster_resource, context};
 use crate::sources::{self, Wanted};
 
 /// Reads what a test names.
@@ -39,6 +43,7 @@ pub fn prepare(
     let named = paths(definition, &definition.exceptions);
     let exceptions = sources::read(&named, Wanted::Documents, &mut std::io::empty());
     found.extend(exceptions.unreadable);
+    let world = world(definition, &mut found);
     if !found.is_empty() {
         return Err(found);
     }
@@ -49,6 +54,7 @@ pub fn prepare(
         values: values.unwrap_or_default(),
         user,
         images,
+        world,
         exceptions: Exceptions {
             texts: exceptions
                 .texts
@@ -70,6 +76,55 @@ pub fn resources(
     let sources = sources::read(&paths, Wanted::Documents, &mut std::io::empty());
     found.extend(sources.unreadable);
     resources::of(&sources.texts, found)
+}
+
+/// What stands for a cluster and for services.
+fn world(definition: &Definition, found: &mut Vec<Diagnostic>) -> World {
+    let folder = definition.folder();
+    let section = &definition.world;
+    let mut world = World::default();
+    for path in &section.cluster_resources {
+        let read = decoded(&folder.join(path), found, cluster_resource);
+        let Some((definitions, resources)) = read else {
+            continue;
+        };
+        let definitions = objects(definition, &definitions, found);
+        definitions
+            .into_iter()
+            .chain(resources)
+            .for_each(|object| world.add(object));
+    }
+    if let Some(path) = &section.context {
+        let more = decoded(&folder.join(path), found, context);
+        world.extend(more.unwrap_or_default());
+    }
+    for answer in &section.answers {
+        world.add_answer(answer.clone());
+    }
+    let environment = clock::environment();
+    for entry in &section.entries {
+        let read = objects(definition, &entry.files, found);
+        if let Err(message) = entry.clone().put(read, &environment, &mut world) {
+            let span = Span::new(0, 0);
+            let code = Code::InvalidValue;
+            found.push(Diagnostic::error(code, &definition.source, span, message));
+        }
+    }
+    world
+}
+
+/// The objects of some files that a test names, as they are written.
+fn objects(definition: &Definition, names: &[String], found: &mut Vec<Diagnostic>) -> Vec<Value> {
+    let sources = sources::read(
+        &paths(definition, names),
+        Wanted::Documents,
+        &mut std::io::empty(),
+    );
+    found.extend(sources.unreadable);
+    resources::objects(&sources.texts, found)
+        .into_iter()
+        .map(|(object, _)| object)
+        .collect()
 }
 
 fn paths(definition: &Definition, names: &[String]) -> Vec<PathBuf> {

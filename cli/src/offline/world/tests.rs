@@ -161,14 +161,14 @@ fn answers_entries_and_contexts_are_read() {
     assert_eq!(world.entry("e").unwrap().as_array().unwrap().len(), 2);
     assert!(world.entry("f").is_err());
     let (text, _) = node(
-        "{kind: Context, spec: {images: [{image: 'i:1', digest: 'sha256:0', tag: '1', config: {user: root}}], resources: [{kind: ConfigMap, apiVersion: v1, metadata: {name: n, namespace: s}}]}}",
+        "{kind: Context, spec: {images: [{image: 'i:1', digest: 'sha256:0', tag: '1', config: {user: root}}], resources: [{kind: ConfigMap, apiVersion: v1, metadata: {name: m, namespace: s}}]}}",
     );
-    context(&text, &mut world, &mut problems);
+    world.extend(context(&text, &mut problems));
     assert_eq!(
         world.image("i:1").unwrap(),
         json!({"image": "i:1", "identifier": "sha256:0", "configData": {"user": "root"}})
     );
-    assert!(world.config_map("s", "n").is_ok());
+    assert!(world.config_map("s", "m").is_ok());
     let said: Vec<_> = problems.found.iter().map(|found| &found.message).collect();
     assert_eq!(said, Vec::<&String>::new());
 }

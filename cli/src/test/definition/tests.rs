@@ -69,7 +69,11 @@ kind: Test
 metadata: {name: t}
 policies: [p.yaml]
 resources: [r.yaml]
-globalContextEntries: [e.yaml]
+paramResources: [e.yaml]
+globalContextEntries: [{name: e, data: 1}]
+apiCallResponses: [{urlPath: /a, response: {body: b}}]
+clusterResources: [c.yaml]
+context: x.yaml
 targetResources: []
 values:
   globalValues: {request.operation: UPDATE}
@@ -91,7 +95,11 @@ results:
     .unwrap();
     let tests = read(&path).unwrap();
     let test = &tests[0];
-    assert_eq!(test.unsupported, ["globalContextEntries"]);
+    assert_eq!(test.unsupported, ["paramResources"]);
+    assert_eq!(test.world.cluster_resources, ["c.yaml"]);
+    assert_eq!(test.world.context.as_deref(), Some("x.yaml"));
+    assert_eq!(test.world.answers[0].target, "/a");
+    assert_eq!(test.world.entries.len(), 1);
     assert_eq!(
         test.images,
         ImageSection {
