@@ -7,7 +7,7 @@ mod debian;
 mod hostile;
 mod outage;
 mod redirects;
-mod scripted;
+pub(crate) mod scripted;
 mod serving;
 mod tokens;
 
@@ -58,7 +58,7 @@ fn trust_roots(file: Option<&Path>) -> TrustRoots {
 }
 
 /// A configuration without credentials, so that those of the machine stay out of tests.
-fn no_credentials() -> PathBuf {
+pub(crate) fn no_credentials() -> PathBuf {
     let path = std::env::temp_dir().join("regent-tests-no-credentials.json");
     let written = path.with_extension(format!("{:?}", std::thread::current().id()));
     std::fs::write(&written, "{}").unwrap();

@@ -24,8 +24,10 @@ pub(super) fn find(kind: &str, object: &Value) -> Result<Vec<Found>, String> {
     let Some(pod) = pod_pointer(kind) else {
         return Ok(Vec::new());
     };
-    let Some(spec) = object.pointer(pod) else {
-        return Ok(Vec::new());
+    let spec = match object.pointer(pod) {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(spec) if spec.is_object() => spec,
+        Some(_) => return Err(format!("`{pod}` is not an object")),
     };
     let mut found = Vec::new();
     for list in ["initContainers", "containers", "ephemeralContainers"] {
@@ -82,6 +84,9 @@ fn image(
     pointer: String,
     list: &'static str,
 ) -> Result<Option<Found>, String> {
+    if !holder.is_object() {
+        return Err(format!("what holds `{pointer}` is not an object"));
+    }
     match holder.get(field) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.is_empty() => Ok(None),

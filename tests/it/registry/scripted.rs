@@ -13,29 +13,29 @@ use tokio::task::JoinHandle;
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
-    pub(super) method: String,
+pub(crate) struct Asked {
+    pub(crate) method: String,
     /// Path and query.
-    pub(super) path: String,
-    pub(super) head: String,
-    pub(super) body: String,
+    pub(crate) path: String,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Asked {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (written, value) = line.split_once(':')?;
             written.eq_ignore_ascii_case(name).then(|| value.trim())
         })
     }
 
-    pub(super) fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 }
 
 /// What the server does about a request.
-pub(super) enum Reply {
+pub(crate) enum Reply {
     /// Status, header lines, body.
     Full(u16, String, Vec<u8>),
     /// The head, and then bytes without end.
@@ -52,18 +52,18 @@ pub(super) enum Reply {
 
 impl Reply {
     /// The same with other headers.
-    pub(super) fn with_headers(self, headers: &str) -> Self {
+    pub(crate) fn with_headers(self, headers: &str) -> Self {
         match self {
             Self::Full(status, _, body) => Self::Full(status, headers.to_owned(), body),
             other => other,
         }
     }
 
-    pub(super) fn not_found() -> Self {
+    pub(crate) fn not_found() -> Self {
         Self::Full(404, String::new(), Vec::new())
     }
 
-    pub(super) fn json(body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn json(body: impl Into<Vec<u8>>) -> Self {
         Self::Full(
             200,
             "Content-Type: application/json\r\n".to_owned(),
@@ -71,7 +71,7 @@ impl Reply {
         )
     }
 
-    pub(super) fn manifest(body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn manifest(body: impl Into<Vec<u8>>) -> Self {
         Self::Full(
             200,
             format!("Content-Type: {OCI_MANIFEST}\r\n"),
@@ -79,19 +79,19 @@ impl Reply {
         )
     }
 
-    pub(super) fn index(body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn index(body: impl Into<Vec<u8>>) -> Self {
         Self::Full(200, format!("Content-Type: {OCI_INDEX}\r\n"), body.into())
     }
 
-    pub(super) fn blob(body: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn blob(body: impl Into<Vec<u8>>) -> Self {
         Self::Full(200, String::new(), body.into())
     }
 
-    pub(super) fn redirect(to: &str) -> Self {
+    pub(crate) fn redirect(to: &str) -> Self {
         Self::Full(307, format!("Location: {to}\r\n"), Vec::new())
     }
 
-    pub(super) fn challenge(realm: &str) -> Self {
+    pub(crate) fn challenge(realm: &str) -> Self {
         let header = format!("WWW-Authenticate: Bearer realm=\"{realm}\",service=\"test\"\r\n");
         Self::Full(401, header, Vec::new())
     }
@@ -100,8 +100,8 @@ impl Reply {
 type Script = dyn Fn(&Asked) -> Reply + Send + Sync;
 
 /// The server.
-pub(super) struct Scripted {
-    pub(super) address: SocketAddr,
+pub(crate) struct Scripted {
+    pub(crate) address: SocketAddr,
     state: Arc<State>,
     accepting: JoinHandle<()>,
 }
@@ -113,7 +113,7 @@ struct State {
 }
 
 impl Scripted {
-    pub(super) async fn start(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(script: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(State {
@@ -131,7 +131,7 @@ impl Scripted {
     }
 
     /// Tells a story, except where `script` has something else to say.
-    pub(super) async fn telling(
+    pub(crate) async fn telling(
         story: Story,
         script: impl Fn(&Story, &Asked) -> Option<Reply> + Send + Sync + 'static,
     ) -> Self {
@@ -139,12 +139,12 @@ impl Scripted {
     }
 
     /// All requests so far.
-    pub(super) fn log(&self) -> Vec<Asked> {
+    pub(crate) fn log(&self) -> Vec<Asked> {
         self.state.log.lock().unwrap().clone()
     }
 
     /// How many requests so far start so, as in `GET /token`.
-    pub(super) fn count(&self, starts: &str) -> usize {
+    pub(crate) fn count(&self, starts: &str) -> usize {
         let log = self.log();
         log.iter()
             .filter(|asked| asked.line().starts_with(starts))
@@ -152,7 +152,7 @@ impl Scripted {
     }
 
     /// Bytes that clients took.
-    pub(super) fn sent(&self) -> u64 {
+    pub(crate) fn sent(&self) -> u64 {
         self.state.sent.load(Ordering::Relaxed)
     }
 }
@@ -256,16 +256,16 @@ async fn read(stream: &mut TcpStream) -> std::io::Result<Option<Asked>> {
 }
 
 /// An image, and one referrer with a bundle of garbage.
-pub(super) struct Story {
-    pub(super) image: String,
-    pub(super) bundle: String,
-    pub(super) referrer: String,
+pub(crate) struct Story {
+    pub(crate) image: String,
+    pub(crate) bundle: String,
+    pub(crate) referrer: String,
 }
 
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 impl Story {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let image = format!(r#"{{"schemaVersion":2,"mediaType":"{OCI_MANIFEST}","layers":[]}}"#);
         let bundle = r#"{"mediaType":"not a bundle at all"}"#.to_owned();
         let referrer = referrer(&digest(&image), &bundle);
@@ -276,12 +276,12 @@ impl Story {
         }
     }
 
-    pub(super) fn digest(&self) -> Digest {
+    pub(crate) fn digest(&self) -> Digest {
         digest(&self.image)
     }
 
     /// The honest answers.
-    pub(super) fn answer(&self, asked: &Asked) -> Reply {
+    pub(crate) fn answer(&self, asked: &Asked) -> Reply {
         let path = asked.path.as_str();
         let at = |kind: &str, text: &str| path.ends_with(&format!("/{kind}/{}", digest(text)));
         if at("manifests", &self.image) || path.ends_with("/manifests/v1") {
@@ -303,7 +303,7 @@ impl Story {
 }
 
 /// A referrer's manifest about `subject`, with one bundle.
-pub(super) fn referrer(subject: &Digest, bundle: &str) -> String {
+pub(crate) fn referrer(subject: &Digest, bundle: &str) -> String {
     format!(
         r#"{{"schemaVersion":2,"mediaType":"{OCI_MANIFEST}","artifactType":"{BUNDLE}","config":{{"mediaType":"application/vnd.oci.empty.v1+json","digest":"{}","size":2}},"layers":[{{"mediaType":"{BUNDLE}","digest":"{}","size":{}}}],"subject":{{"mediaType":"{OCI_MANIFEST}","digest":"{subject}","size":1}}}}"#,
         digest("{}"),
@@ -313,7 +313,7 @@ pub(super) fn referrer(subject: &Digest, bundle: &str) -> String {
 }
 
 /// A descriptor of a referrer's manifest.
-pub(super) fn descriptor(manifest: &str, artifact_type: &str) -> String {
+pub(crate) fn descriptor(manifest: &str, artifact_type: &str) -> String {
     format!(
         r#"{{"mediaType":"{OCI_MANIFEST}","digest":"{}","size":{},"artifactType":"{artifact_type}"}}"#,
         digest(manifest),
@@ -321,13 +321,13 @@ pub(super) fn descriptor(manifest: &str, artifact_type: &str) -> String {
     )
 }
 
-pub(super) fn index(descriptors: &[String]) -> String {
+pub(crate) fn index(descriptors: &[String]) -> String {
     format!(
         r#"{{"schemaVersion":2,"mediaType":"{OCI_INDEX}","manifests":[{}]}}"#,
         descriptors.join(",")
     )
 }
 
-pub(super) fn digest(text: &str) -> Digest {
+pub(crate) fn digest(text: &str) -> Digest {
     digest_of(text.as_bytes())
 }

@@ -1,0 +1,180 @@
+//! Images that nobody can judge, as the API server sees it: a valid answer in time, a reason, and never an allow.
+
+use std::time::{Duration, Instant};
+
+use hyper::StatusCode;
+use regent_server::image::Network;
+use regent_server::image::registry::RegistrySettings;
+use serde_json::{Value, json};
+
+use super::client::{Answer, Server, pod_review, start};
+use crate::registry::no_credentials;
+use crate::registry::scripted::{Asked, Reply, Scripted, Story};
+
+/// Wants a signature.
+const POLICY: &str = "
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: verified}
+spec:
+  validationFailureAction: Enforce
+  rules:
+  - name: is-signed
+    match: {any: [{resources: {kinds: [Pod]}}]}
+    verifyImages:
+    - imageReferences: ['registry.example/acme/*']
+      attestors:
+      - entries:
+        - keyless:
+            issuer: https://token.actions.githubusercontent.com
+            subject: https://github.com/acme/*
+";
+
+/// The API server's deadline in these tests.
+const DEADLINE: Duration = Duration::from_secs(2);
+
+/// A server for which `registry` stands for `registry.example`.
+async fn at(registry: impl std::fmt::Display) -> Server {
+    start(&[("policy.yaml", POLICY)], |settings| {
+        settings.images.network = Network::Registries(RegistrySettings {
+            mirrors: vec![("registry.example".to_owned(), format!("http://{registry}"))],
+            docker_config: Some(no_credentials()),
+            ..RegistrySettings::default()
+        });
+    })
+    .await
+}
+
+fn with_image(image: &Value) -> Value {
+    let mut review = pod_review(&json!({}));
+    review["request"]["object"]["spec"]["containers"][0]["image"] = image.clone();
+    review
+}
+
+/// Asks both webhooks about an image: the refusals' messages.
+async fn refusals(server: &Server, image: &Value) -> Vec<String> {
+    let mut messages = Vec::new();
+    for path in ["/mutate", "/validate"] {
+        let started = Instant::now();
+        let path = format!("{path}?timeout={}s", DEADLINE.as_secs());
+        let answer: Answer = server.post(&path, &with_image(image)).await;
+        assert!(started.elapsed() < DEADLINE, "{image}: {path}");
+        assert_eq!(answer.status, StatusCode::OK, "{image}: {}", answer.body);
+        assert!(!answer.allowed(), "{image}: {path}");
+        let response = answer.response();
+        assert!(response.get("patch").is_none(), "{image}: {path}");
+        let message = response["status"]["message"].as_str().unwrap();
+        messages.push(message.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
+    messages
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn references_that_do_not_parse_are_refused() {
+    let server = at("127.0.0.1:1").await;
+    let long = format!("registry.example/{}", "a/".repeat(400));
+    for image in [
+        ":::",
+        "registry.example/acme/app@sha256:0123",
+        "registry.example/acme/app@sha512:0123",
+        "registry.example/ACME/app:v1",
+        "registry.example/acme/app:v 1",
+        "registry.example/acme/../app:v1",
+        "https://registry.example/acme/app:v1",
+        "registry.example:port/acme/app",
+        "registry.example/acme/äpp",
+        &long,
+    ] {
+        for message in refusals(&server, &json!(image)).await {
+            assert!(message.contains("is-signed"), "{image}: {message}");
+        }
+    }
+    for image in [json!(7), json!(["registry.example/acme/app"]), json!({})] {
+        refusals(&server, &image).await;
+    }
+    for (place, value) in [
+        ("/request/object/spec/containers", json!("none")),
+        ("/request/object/spec/containers", json!([7])),
+        ("/request/object/spec", json!([])),
+    ] {
+        let mut review = pod_review(&json!({}));
+        *review.pointer_mut(place).unwrap() = value;
+        let answer = server.post("/validate", &review).await;
+        let refused = answer.status.is_client_error() || !answer.allowed();
+        assert!(refused, "{review}: {}", answer.body);
+    }
+}
+
+/// What a registry may send instead of what was asked for.
+#[derive(Clone, Copy)]
+struct Lie {
+    name: &'static str,
+    reply: fn(&Story, &Asked) -> Reply,
+}
+
+const LIES: [Lie; 7] = [
+    Lie {
+        name: "garbage",
+        reply: |_, _| Reply::Raw(b"\x16\x03\x01 what\r\n\r\n".to_vec()),
+    },
+    Lie {
+        name: "a page",
+        reply: |_, _| Reply::blob("<html>please log in</html>"),
+    },
+    Lie {
+        name: "no end",
+        reply: |_, _| Reply::Endless(200, String::new()),
+    },
+    Lie {
+        name: "a byte now and then",
+        reply: |_, _| Reply::Drip(200, String::new()),
+    },
+    Lie {
+        name: "a way to elsewhere",
+        reply: |_, asked| {
+            Reply::redirect(&format!("http://registry.elsewhere.example{}", asked.path))
+        },
+    },
+    Lie {
+        name: "a circle",
+        reply: |_, asked| Reply::redirect(&asked.path),
+    },
+    Lie {
+        name: "another manifest",
+        reply: |story, _| Reply::manifest(story.image.replace("[]", "[ ]")),
+    },
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn registries_that_lie_are_no_reason_to_admit() {
+    for lie in LIES {
+        // Most of the time of these is waiting.
+        tokio::join!(
+            lies_about(lie, "/manifests/v1"),
+            lies_about(lie, "/manifests/sha256:"),
+            lies_about(lie, "/referrers/"),
+            lies_about(lie, "/blobs/"),
+        );
+    }
+}
+
+async fn lies_about(lie: Lie, part: &'static str) {
+    let name = lie.name;
+    let script = move |story: &Story, asked: &Asked| {
+        let lies = asked.path.contains(part);
+        lies.then(|| (lie.reply)(story, asked))
+    };
+    let story = Story::new();
+    let digest = story.digest();
+    let registry = Scripted::telling(story, script).await;
+    let server = at(registry.address).await;
+    let by_tag = json!("registry.example/acme/app:v1");
+    let by_digest = json!(format!("registry.example/acme/app@{digest}"));
+    for image in [by_tag, by_digest] {
+        for message in refusals(&server, &image).await {
+            assert!(message.contains("is-signed"), "{name} {part}: {message}");
+        }
+    }
+    // 4 MiB are read of a part, more lies in the buffers of sockets.
+    assert!(registry.sent() < 100 << 20, "{name} {part}");
+}
