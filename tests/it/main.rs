@@ -39,6 +39,8 @@ mod pod_security;
 #[cfg(test)]
 mod registry;
 #[cfg(test)]
+mod serve_command;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod tidy;

@@ -123,10 +123,7 @@ impl Server {
     }
 
     async fn handshake(&self, config: ClientConfig) -> std::io::Result<TlsStream<TcpStream>> {
-        let name = ServerName::from(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST));
-        TlsConnector::from(Arc::new(config))
-            .connect(name, self.tcp().await)
-            .await
+        handshake(self.tcp().await, config).await
     }
 
     pub(crate) async fn http2(&self) -> http2::SendRequest<Full<Bytes>> {
@@ -140,10 +137,8 @@ impl Server {
 
     /// Sends one request on a connection of its own.
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Answer {
-        let stream = TokioIo::new(self.tls(b"http/1.1").await);
-        let (mut sender, connection) = http1::handshake(stream).await.unwrap();
-        tokio::spawn(connection);
-        answer(sender.send_request(request).await.unwrap()).await
+        let authority = fs::read(self.directory.path().join("tls/ca.crt")).unwrap();
+        send_to(self.running.address(), &authority, request).await
     }
 
     pub(crate) async fn post(&self, path: &str, review: &Value) -> Answer {
@@ -151,13 +146,7 @@ impl Server {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
-        let request = Request::builder()
-            .method(Method::GET)
-            .uri(path)
-            .header("host", "regent")
-            .body(Full::default())
-            .unwrap();
-        self.send(request).await
+        self.send(get(path)).await
     }
 
     /// What Prometheus would read.
@@ -189,6 +178,31 @@ impl Server {
     }
 }
 
+async fn handshake(
+    stream: TcpStream,
+    config: ClientConfig,
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let name = ServerName::from(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST));
+    TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await
+}
+
+/// Sends one request to a server at an address, whose certificate chains to `authority`.
+pub(crate) async fn send_to(
+    address: SocketAddr,
+    authority: &[u8],
+    request: Request<Full<Bytes>>,
+) -> Answer {
+    let mut config = client_config(authority, rustls::ALL_VERSIONS);
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let stream = TcpStream::connect(address).await.unwrap();
+    let stream = handshake(stream, config).await.unwrap();
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    answer(sender.send_request(request).await.unwrap()).await
+}
+
 fn client_config(authority: &[u8], versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
     let mut roots = RootCertStore::empty();
     roots
@@ -199,6 +213,15 @@ fn client_config(authority: &[u8], versions: &[&'static SupportedProtocolVersion
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth()
+}
+
+pub(crate) fn get(path: &str) -> Request<Full<Bytes>> {
+    Request::builder()
+        .method(Method::GET)
+        .uri(path)
+        .header("host", "regent")
+        .body(Full::default())
+        .unwrap()
 }
 
 pub(crate) fn post(path: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {

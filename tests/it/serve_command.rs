@@ -1,0 +1,257 @@
+//! `regent serve` as a process: its flags, its files, and signals.
+//!
+//! The process is this test program itself, told to be the command line; so the tests need nothing that was built apart.
+
+use std::env;
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hyper::StatusCode;
+use regent::io::Io;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::server::client::{Answer, PATIENCE, get, pod_review, post, send_to};
+
+/// What a process is told to be the command line with: arguments, one a line.
+const ARGUMENTS: &str = "REGENT_TESTS_SERVE_COMMAND";
+
+const POLICY: &str = "
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: team}
+spec:
+  validationFailureAction: Enforce
+  rules:
+  - name: has-team
+    match: {any: [{resources: {kinds: [Pod]}}]}
+    validate:
+      message: every pod has a team
+      pattern: {metadata: {labels: {team: '?*'}}}
+";
+
+/// The command line, in the process that one of the tests below starts; among the tests it has nothing to do.
+#[test]
+#[expect(
+    clippy::exit,
+    reason = "it is a process of its own, whose exit status is looked at"
+)]
+fn is_the_command_line_where_it_is_told_to() {
+    let Ok(arguments) = env::var(ARGUMENTS) else {
+        return;
+    };
+    let (mut stdin, mut stdout, mut stderr) = Io::process_streams();
+    let mut io = Io::of_process(&mut stdin, &mut stdout, &mut stderr);
+    let status = regent::run(arguments.lines().map(Into::into), &mut io);
+    std::process::exit(status.code().into());
+}
+
+/// `regent serve` with arguments, on free ports.
+fn command(arguments: &[&str]) -> Command {
+    let mut all = vec!["regent", "serve"];
+    all.extend(["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]);
+    all.extend(arguments);
+    let mut command = Command::new(env::current_exe().unwrap());
+    command
+        .args(["--exact", "--nocapture"])
+        .arg("serve_command::is_the_command_line_where_it_is_told_to")
+        .env(ARGUMENTS, all.join("\n"))
+        .env_remove("REGENT_LOG")
+        .stdin(Stdio::null());
+    command
+}
+
+/// `regent serve`, until the test ends.
+struct Serve {
+    process: Child,
+    lines: Receiver<String>,
+    address: SocketAddr,
+    metrics: SocketAddr,
+}
+
+impl Serve {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
+        fs::create_dir_all(folder.join("policies")).unwrap();
+        fs::write(folder.join("policies/team.yaml"), POLICY).unwrap();
+        let policies = folder.join("policies");
+        let policies = ["--policies", policies.to_str().unwrap()];
+        let mut process = command(&[&policies, arguments].concat())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(process.stderr.take().unwrap());
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                // The test may have ended before the process did.
+                drop(sender.send(line));
+            }
+        });
+        let address = announced(&lines, "webhook on https://");
+        let metrics = announced(&lines, "metrics on http://");
+        Self {
+            process,
+            lines,
+            address,
+            metrics,
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("bash")
+            .arg("-c")
+            .arg(format!("kill -{name} {}", self.process.id()))
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// How it ended, once it has.
+    fn ended(mut self) -> ExitStatus {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                return status;
+            }
+            assert!(started.elapsed() < PATIENCE, "it goes on");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    async fn get(&self, authority: &[u8], path: &str) -> Answer {
+        send_to(self.address, authority, get(path)).await
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        // It has ended already in most tests; nothing is lost then.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+/// The address in the line that starts so.
+fn announced(lines: &Receiver<String>, start: &str) -> SocketAddr {
+    loop {
+        let line = lines.recv_timeout(PATIENCE).expect(start);
+        if let Some(address) = line.strip_prefix(start) {
+            return address.trim_end_matches("/metrics").parse().unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_until_it_is_told_to_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = folder.path().join("tls");
+    let flags = ["--tls-self-signed", tls.to_str().unwrap()];
+    let delayed = ["--shutdown-delay", "5"];
+    let serve = Serve::start(folder.path(), &[&flags[..], &delayed].concat());
+    let authority = fs::read(tls.join("ca.crt")).unwrap();
+    assert_eq!(
+        serve.get(&authority, "/health/liveness").await.status,
+        StatusCode::OK
+    );
+    for (team, allowed) in [(json!({"team": "a"}), true), (json!({}), false)] {
+        let review = post("/validate", pod_review(&team).to_string());
+        let answer = send_to(serve.address, &authority, review).await;
+        assert_eq!(answer.allowed(), allowed, "{}", answer.body);
+    }
+    let metrics = tokio::net::TcpStream::connect(serve.metrics).await;
+    assert!(metrics.is_ok());
+
+    serve.signal("TERM");
+    let told = Instant::now();
+    while serve.get(&authority, "/health/readiness").await.status == StatusCode::OK {
+        assert!(told.elapsed() < PATIENCE, "it is still ready");
+    }
+    assert!(serve.ended().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn serves_a_certificate_of_files_and_reads_policies_again_on_a_signal() {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = write_certificate(&folder);
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (certificate, key) = (path("tls.crt"), path("tls.key"));
+    let flags = ["--tls-cert", &certificate, "--tls-key", &key];
+    let others = ["--shutdown-delay", "0", "--reload-interval", "3600"];
+    let serve = Serve::start(folder.path(), &[&flags[..], &others].concat());
+    let ready = serve.get(&authority, "/health/readiness").await;
+    assert_eq!(ready.body, "ok: 1 policy files in force\n");
+    let broken = POLICY.replace("pattern:", "patern:");
+    fs::write(folder.path().join("policies/broken.yaml"), broken).unwrap();
+    serve.signal("HUP");
+    let told = Instant::now();
+    let degraded = loop {
+        let ready = serve.get(&authority, "/health/readiness").await;
+        if ready.body.starts_with("degraded: 1 of 2 policy files") {
+            break ready;
+        }
+        assert!(told.elapsed() < PATIENCE, "{}", ready.body);
+    };
+    assert_eq!(degraded.status, StatusCode::OK);
+    serve.signal("INT");
+    announced_end(&serve.lines);
+    assert!(serve.ended().success());
+}
+
+fn announced_end(lines: &Receiver<String>) {
+    while !lines
+        .recv_timeout(PATIENCE)
+        .expect("a last word")
+        .starts_with("shutting down")
+    {}
+}
+
+fn write_certificate(folder: &TempDir) -> Vec<u8> {
+    let pair = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    fs::write(folder.path().join("tls.crt"), pair.cert.pem()).unwrap();
+    fs::write(
+        folder.path().join("tls.key"),
+        pair.signing_key.serialize_pem(),
+    )
+    .unwrap();
+    pair.cert.pem().into_bytes()
+}
+
+#[test]
+fn what_it_cannot_start_with_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing");
+    let missing = missing.to_str().unwrap();
+    let policies = format!("--policies {}", folder.path().display());
+    let tls = format!("--tls-self-signed {}", folder.path().join("tls").display());
+    for (line, part) in [
+        (policies.clone(), "--tls-self-signed"),
+        (format!("{policies} --tls-cert {missing}"), "--tls-key"),
+        (
+            format!("{policies} --tls-cert {missing} --tls-key {missing}"),
+            missing,
+        ),
+        (tls.clone(), "--policies"),
+        (format!("{tls} --policies {missing}"), missing),
+        (
+            format!("{tls} {policies} --trusted-root {missing}"),
+            missing,
+        ),
+        (format!("{tls} {policies} --oci-layout {missing}"), missing),
+        (
+            format!("{tls} {policies} --registry-mirror ghcr.io"),
+            "HOST=ADDRESS",
+        ),
+    ] {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        let ended = command(&arguments).output().unwrap();
+        let stderr = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(2), "{line}: {stderr}");
+        assert!(stderr.contains(part), "{line}: {stderr}");
+    }
+}
