@@ -9,7 +9,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, StatusCode, Uri};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::admit::{Admission, Asked, Clock, Outcome};
 use crate::health::Health;
@@ -37,6 +37,11 @@ pub(crate) struct Webhook {
     /// One permit for each [`BUDGET_UNIT`] of bodies in memory.
     bodies: Arc<Semaphore>,
 }
+
+/// How much of the rest of a refused body is read, and for how long.
+const REST_BYTES: usize = 1 << 20;
+/// A client that is polite sends it at once.
+const REST_TIME: Duration = Duration::from_millis(250);
 
 /// An HTTP error in words.
 struct Refusal {
@@ -69,7 +74,7 @@ impl Webhook {
 
     async fn review(
         &self,
-        request: Request<Incoming>,
+        request: &mut Request<Incoming>,
         asked: Asked,
         started: Instant,
     ) -> Result<Vec<u8>, Refusal> {
@@ -85,7 +90,7 @@ impl Webhook {
         let limit = self.time_limit(request.uri());
         let clock = Clock::new(started, limit);
         let body_by = clock.answer_by.min(started + self.limits.body);
-        let held = self.body(request.into_body(), body_by).await?;
+        let held = self.body(request.body_mut(), body_by).await?;
         match self.admission.admit(held.bytes, asked, clock).await {
             Outcome::Review(answer) => Ok(answer),
             Outcome::Refused(status, message) => Err(Refusal { status, message }),
@@ -106,7 +111,7 @@ impl Webhook {
             .clamp(Duration::from_millis(100), Duration::from_secs(30))
     }
 
-    async fn body(&self, body: Incoming, by: Instant) -> Result<Held, Refusal> {
+    async fn body(&self, body: &mut Incoming, by: Instant) -> Result<Held, Refusal> {
         let announced = body.size_hint().exact();
         if announced.is_some_and(|bytes| bytes > self.limits.body_bytes as u64) {
             return Err(self.too_large());
@@ -121,7 +126,7 @@ impl Webhook {
     }
 
     /// Collects a body frame by frame, so that memory is bounded by what arrived, not by what was announced.
-    async fn collect(&self, mut body: Incoming) -> Result<Held, Refusal> {
+    async fn collect(&self, body: &mut Incoming) -> Result<Held, Refusal> {
         let mut budget: Option<OwnedSemaphorePermit> = None;
         let mut reserved = 0;
         let mut frames: Vec<Bytes> = Vec::new();
@@ -169,7 +174,7 @@ impl Webhook {
 }
 
 impl Answer for Webhook {
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Response<Full<Bytes>> {
         let started = Instant::now();
         let route = match Route::read(request.method(), request.uri().path()) {
             Ok(route) => route,
@@ -187,9 +192,13 @@ impl Answer for Webhook {
         };
         let response = match route {
             Route::Admit(phase, scope) => {
-                match self.review(request, Asked { phase, scope }, started).await {
+                let asked = Asked { phase, scope };
+                match self.review(&mut request, asked, started).await {
                     Ok(answer) => json(answer),
-                    Err(refusal) => refused(&refusal, route),
+                    Err(refusal) => {
+                        pass_over(request.body_mut()).await;
+                        refused(&refusal, route)
+                    }
                 }
             }
             Route::Liveness => text(StatusCode::OK, "ok\n"),
@@ -238,6 +247,25 @@ impl Answer for Exposition {
             }
         }
     }
+}
+
+/// Reads what is left of a refused body, and keeps nothing of it: a connection that is closed over unread bytes is reset,
+/// and the client would see that instead of the answer.
+async fn pass_over(body: &mut Incoming) {
+    if body.size_hint().lower() > REST_BYTES as u64 {
+        return;
+    }
+    let rest = async {
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            read += frame.data_ref().map_or(0, Bytes::len);
+            if read > REST_BYTES {
+                return;
+            }
+        }
+    };
+    // Who sends more, or slower, is not waited for.
+    drop(timeout(REST_TIME, rest).await);
 }
 
 fn refusal(status: StatusCode, message: &str) -> Refusal {

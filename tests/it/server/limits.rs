@@ -25,8 +25,11 @@ async fn bodies_are_bounded_each_and_together() {
         settings.limits.all_bodies_bytes = 150_000;
     })
     .await;
-    let announced = server.send(post("/validate", vec![b' '; 100_001])).await;
-    assert_eq!(announced.status, StatusCode::PAYLOAD_TOO_LARGE);
+    // The answer arrives, whatever of the body was still on its way.
+    for _ in 0..20 {
+        let announced = server.send(post("/validate", vec![b' '; 100_001])).await;
+        assert_eq!(announced.status, StatusCode::PAYLOAD_TOO_LARGE);
+    }
 
     // Without a length, over HTTP/2: cut off as soon as it is too long.
     let stream = TokioIo::new(server.tls(b"h2").await);
