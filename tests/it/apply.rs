@@ -149,7 +149,10 @@ fn warnings_have_the_status_that_the_user_gives_them() {
     let ran = Folder::new(&policy(unscored, "ClusterPolicy", "")).apply(&["-p"]);
     assert_eq!(ran.status, ExitStatus::Pass);
     assert!(ran.stdout.contains("result: warn"), "{}", ran.stdout);
-    folder.write("resources.yaml", "kind: Service\nmetadata: {name: s}\n");
+    folder.write(
+        "resources.yaml",
+        "{apiVersion: v1, kind: Service, metadata: {name: s}}\n",
+    );
     let ran = folder.apply(&["--warn-no-pass", "--warn-exit-code=4"]);
     assert_eq!(ran.status, ExitStatus::Warned(4));
 }

@@ -7,9 +7,9 @@ use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use regent_engine::diagnostic::Diagnostic;
-use regent_engine::source::Source;
-use regent_engine::yaml;
+use regent_engine::diagnostic::{Code, Diagnostic};
+use regent_engine::source::{Source, Span};
+use regent_engine::yaml::{self, Node};
 use serde_json::Value;
 
 use super::documents;
@@ -31,7 +31,7 @@ pub struct Resource {
     pub file: String,
 }
 
-/// The resources of some texts; what is no YAML is said in `found`.
+/// The resources of some texts; what is no YAML, and what is no object, is said in `found`.
 pub fn of(texts: &[Arc<Source>], found: &mut Vec<Diagnostic>) -> Vec<Resource> {
     objects(texts, found)
         .into_iter()
@@ -48,10 +48,66 @@ pub fn objects<'t>(
     for text in texts {
         let (nodes, diagnostics) = yaml::parse(text);
         found.extend(diagnostics.into_iter().filter(Diagnostic::is_error));
-        let objects = nodes.iter().map(documents::to_json).flat_map(unlisted);
-        all.extend(objects.map(|object| (object, text.as_ref())));
+        for node in nodes.iter().flat_map(unlisted) {
+            match wrong(node) {
+                Some((code, span, message)) => {
+                    found.push(Diagnostic::error(code, text, span, message));
+                }
+                None => all.push((documents::to_json(node), text.as_ref())),
+            }
+        }
     }
     all
+}
+
+/// The elements of a `List`; anything else is one itself.
+fn unlisted(node: &Node) -> &[Node] {
+    let is_list = node
+        .get("kind")
+        .and_then(Node::as_str)
+        .is_some_and(|kind| kind.ends_with("List"));
+    match node.get("items").map(|items| &items.value) {
+        Some(yaml::Value::List(items)) if is_list => items,
+        _ => std::slice::from_ref(node),
+    }
+}
+
+/// Why no API server would take this for an object.
+fn wrong(node: &Node) -> Option<(Code, Span, String)> {
+    let yaml::Value::Map(_) = &node.value else {
+        let message = format!("a resource is a map, not {}", node.value.describe());
+        return Some((Code::InvalidValue, node.span, message));
+    };
+    for field in ["apiVersion", "kind"] {
+        match node.get(field) {
+            None => {
+                let message = format!("the resource has no `{field}`");
+                return Some((Code::MissingField, node.span, message));
+            }
+            Some(value) if value.as_str().is_none_or(str::is_empty) => {
+                let message = format!("`{field}` must be a text, not {}", value.value.describe());
+                return Some((Code::InvalidValue, value.span, message));
+            }
+            Some(_) => {}
+        }
+    }
+    let metadata = node.get("metadata")?;
+    if !matches!(metadata.value, yaml::Value::Map(_)) {
+        let message = format!(
+            "`metadata` must be a map, not {}",
+            metadata.value.describe()
+        );
+        return Some((Code::InvalidValue, metadata.span, message));
+    }
+    let texts = ["name", "namespace"].into_iter();
+    let wrong = texts.filter_map(|field| Some((field, metadata.get(field)?)));
+    let mut wrong = wrong.filter(|(_, value)| value.as_str().is_none() && !value.is_null());
+    let (field, value) = wrong.next()?;
+    let message = format!(
+        "`metadata.{field}` must be a text, not {}",
+        value.value.describe()
+    );
+    Some((Code::InvalidValue, value.span, message))
 }
 
 /// Each resource once, its first; what is left out is said in `warnings`.
@@ -74,19 +130,6 @@ pub fn unique(resources: Vec<Resource>, warnings: &mut Vec<String>) -> Vec<Resou
         }
     }
     kept
-}
-
-fn unlisted(object: Value) -> Vec<Value> {
-    if object.get("kind").and_then(Value::as_str) != Some("List") {
-        return vec![object];
-    }
-    match object {
-        Value::Object(mut fields) => match fields.remove("items") {
-            Some(Value::Array(items)) => items,
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
-    }
 }
 
 impl Resource {

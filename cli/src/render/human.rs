@@ -5,7 +5,7 @@
 use std::fmt;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
-use regent_engine::diagnostic::{Diagnostic, Severity};
+use regent_engine::diagnostic::{Diagnostic, Label, Severity};
 
 use crate::io::Colours;
 
@@ -18,8 +18,20 @@ pub struct Style {
     pub width: usize,
 }
 
+/// A line that is longer is not shown: it would fill the terminal with what is not the mistake.
+const MAX_LINE: usize = 1_000;
+
 /// Renders one diagnostic, with a line break at its end.
 pub fn render(diagnostic: &Diagnostic, style: Style) -> String {
+    if diagnostic
+        .labels
+        .iter()
+        .any(|label| is_long(diagnostic, label))
+    {
+        let help = diagnostic.help.as_ref();
+        let help = help.map_or_else(String::new, |help| format!("  help: {}\n", printable(help)));
+        return format!("{}\n{help}", line(diagnostic));
+    }
     let theme = if style.colours.are_on() {
         GraphicalTheme::unicode()
     } else {
@@ -42,6 +54,16 @@ pub fn render(diagnostic: &Diagnostic, style: Style) -> String {
         text = format!("{}\n", line(diagnostic));
     }
     text
+}
+
+/// Whether a label is on a line, or beside one, that nobody wants to see.
+fn is_long(diagnostic: &Diagnostic, label: &Label) -> bool {
+    let text = &diagnostic.source.text;
+    let at = label.span.start.min(text.len());
+    let (before, after) = (text.get(..at), text.get(at..));
+    let before = before.unwrap_or_default().rsplit('\n').take(2);
+    let after = after.unwrap_or_default().split('\n').take(2);
+    before.chain(after).any(|line| line.len() > MAX_LINE)
 }
 
 /// One line: `file:line:column: error[code]: message`.
