@@ -37,7 +37,7 @@ fn malformed() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         .zip(["a", "b", "c", "d", "e", "f", "g"])
     {
         let aliases = vec![format!("*{of}"); 10].join(",");
-        bomb += &format!("{name}: &{name} [{aliases}]\n");
+        bomb.extend([name, ": &", name, " [", &aliases, "]\n"]);
     }
     vec![
         ("no YAML", b"kind: [\n".to_vec(), "x.yaml:"),
