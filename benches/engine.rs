@@ -106,7 +106,12 @@ fn request(pod: &Value) -> Result<Arc<AdmissionRequest>> {
 
 /// Evaluates a request that needs no facts.
 fn evaluate(set: &Arc<PolicySet>, request: &Arc<AdmissionRequest>) -> Vec<PolicyResponse> {
-    let mut evaluation = set.evaluate(Arc::clone(request), Phase::Validate, Scope::All);
+    let mut evaluation = set.evaluate(
+        Arc::clone(request),
+        Phase::Validate,
+        Scope::All,
+        regent_server::clock::environment(),
+    );
     match evaluation.step() {
         Step::Done(responses) => responses,
         Step::Need(_) => Vec::new(),

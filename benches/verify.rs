@@ -21,9 +21,9 @@ use aws_lc_rs::signature::{
 use clap::Parser;
 use regent_benches::machine;
 use regent_benches::numbers::{by_turns, rounded};
-use regent_engine::evaluation::need::{HashAlgorithm, PublicKey};
 use regent_engine::image::evidence::{Signer, Verification};
 use regent_engine::image::{Digest, Evidence};
+use regent_engine::image::{HashAlgorithm, PublicKey};
 use regent_server::image::artifact::Artifacts;
 use regent_server::image::discovery::{Budget, Origin, discover};
 use regent_server::image::layout::Layouts;

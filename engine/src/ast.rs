@@ -4,7 +4,9 @@
 //! counts, defaults applied. Rules that autogen made stand after the author's, with the spans of the rule they came from.
 
 pub mod condition;
+pub mod context;
 pub mod exception;
+pub mod foreach;
 pub mod matching;
 pub mod pattern;
 pub mod pod_security;
@@ -19,6 +21,7 @@ use crate::response::{FailureAction, FailurePolicy};
 use crate::source::{Source, Span, Spanned};
 
 use condition::Conditions;
+use context::ContextEntry;
 use matching::{Filters, Selector};
 use validate::Validate;
 use verify_images::VerifyImages;
@@ -115,6 +118,8 @@ pub struct Rule {
     pub matches: Filters,
     /// What of that it is not about.
     pub excludes: Option<Filters>,
+    /// Names that its expressions may use, in order.
+    pub context: Vec<ContextEntry>,
     /// When it applies.
     pub preconditions: Option<Conditions>,
     /// `reportProperties`, as written.

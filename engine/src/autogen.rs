@@ -204,7 +204,8 @@ fn wrap_patterns(validate: &mut Validate, pod: PodPath) {
                 wrap(pattern, pod);
             }
         }
-        ValidateBody::Deny(_) | ValidateBody::PodSecurity(_) => {}
+        // Elements of `foreach` are found by an expression, which is rewritten.
+        ValidateBody::Deny(_) | ValidateBody::Foreach(_) | ValidateBody::PodSecurity(_) => {}
     }
 }
 

@@ -27,6 +27,7 @@ mod wildcard_kind;
 pub use exception::exception;
 
 use crate::ast::condition::Condition;
+use crate::ast::foreach::{Foreach, ForeachBody};
 use crate::ast::template::Text;
 use crate::ast::validate::{Deny, ValidateBody};
 use crate::ast::verify_images::{AttestorIdentity, Keyless, VerifyImages};
@@ -125,6 +126,8 @@ impl<'a> Report<'a> {
 enum Place {
     /// Anywhere where the request is what there is.
     Request,
+    /// In `foreach`, where there is an element.
+    Element,
     /// Conditions of an attestation, which see the predicate's fields too.
     Attestation,
     /// `validate` of an entry of `verifyImages`, which sees the attestations by name.
@@ -143,11 +146,18 @@ fn for_each_condition<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Place, &'a Condi
     };
     all(Place::Request, rule.preconditions.as_ref());
     match &rule.body {
-        RuleBody::Validate(validate) => {
-            if let ValidateBody::Deny(deny) = &validate.body {
-                all(Place::Request, deny.conditions.as_ref());
-            }
-        }
+        RuleBody::Validate(validate) => match &validate.body {
+            ValidateBody::Deny(deny) => all(Place::Request, deny.conditions.as_ref()),
+            ValidateBody::Foreach(blocks) => for_each_block(blocks, &mut |block| {
+                all(Place::Element, block.preconditions.as_ref());
+                if let ForeachBody::Deny(deny) = &block.body {
+                    all(Place::Element, deny.conditions.as_ref());
+                }
+            }),
+            ValidateBody::Pattern(_)
+            | ValidateBody::AnyPattern(_)
+            | ValidateBody::PodSecurity(_) => {}
+        },
         RuleBody::VerifyImages(entries) => {
             for entry in entries {
                 for attestation in &entry.attestations {
@@ -163,10 +173,39 @@ fn for_each_condition<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Place, &'a Condi
     }
 }
 
+/// Calls `visit` for each block of `foreach`, those inside of others too.
+fn for_each_block<'a>(blocks: &'a [Foreach], visit: &mut dyn FnMut(&'a Foreach)) {
+    for block in blocks {
+        visit(block);
+        if let ForeachBody::Foreach(inner) = &block.body {
+            for_each_block(inner, visit);
+        }
+    }
+}
+
+/// Texts of a block, apart from its conditions.
+fn for_each_text_of_block<'a>(block: &'a Foreach, visit: &mut dyn FnMut(Place, &'a Text)) {
+    visit(Place::Element, &block.list);
+    for entry in &block.context {
+        entry.for_each_text(&mut |text| visit(Place::Element, text));
+    }
+    let patterns = match &block.body {
+        ForeachBody::Pattern(pattern) => std::slice::from_ref(pattern),
+        ForeachBody::AnyPattern(patterns) => patterns.as_slice(),
+        ForeachBody::Deny(_) | ForeachBody::Foreach(_) => &[],
+    };
+    for pattern in patterns {
+        pattern.for_each_text(&mut |text| visit(Place::Element, text));
+    }
+}
+
 /// Calls `visit` for each text of a rule that may hold variables.
 fn for_each_text<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Place, &'a Text)) {
     for (_, text) in &rule.report_properties {
         visit(Place::Request, text);
+    }
+    for entry in &rule.context {
+        entry.for_each_text(&mut |text| visit(Place::Request, text));
     }
     for_each_condition(rule, &mut |place, condition| {
         condition.key.for_each_text(&mut |text| visit(place, text));
@@ -186,6 +225,10 @@ fn for_each_text<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Place, &'a Text)) {
                 ValidateBody::Pattern(pattern) => std::slice::from_ref(pattern),
                 ValidateBody::AnyPattern(patterns) => patterns.as_slice(),
                 ValidateBody::Deny(_) | ValidateBody::PodSecurity(_) => &[],
+                ValidateBody::Foreach(blocks) => {
+                    for_each_block(blocks, &mut |block| for_each_text_of_block(block, visit));
+                    &[]
+                }
             };
             for pattern in patterns {
                 pattern.for_each_text(&mut |text| visit(Place::Request, text));

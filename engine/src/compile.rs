@@ -7,23 +7,27 @@
 mod builders;
 mod condition;
 mod exception;
+mod foreach;
 mod images;
 mod matching;
 mod pattern;
 mod pod_security;
 mod scope;
+mod text;
 mod validate;
 
 pub use exception::exception;
-pub(crate) use images::{SLSA_V1, SLSA_V02, uses_builder_only};
 
 use std::sync::Arc;
 
+use crate::ast::condition::Conditions;
 use crate::ast::matching::Filter;
 use crate::ast::validate::ValidateBody;
 use crate::ast::{self, Checked, PolicyKind, RuleBody};
 use crate::diagnostic::{Code, Diagnostic, Label, Severity};
-use crate::program::{Body, Candidates, EvidenceSource, ImageEntry, PodSecurity, Policy, Rule};
+use crate::program::{
+    self, Body, Candidates, EvidenceSource, ImageEntry, Judged, PodSecurity, Policy, Rule,
+};
 use crate::rego::evaluate::{Program, RegoError};
 use crate::rego::module::{self, Expression, Module};
 use crate::rego::writer;
@@ -83,26 +87,14 @@ fn compile_rule(policy: &ast::Policy, index: usize, rule: &ast::Rule) -> Result<
     let mut scope = Scope::default();
     let namespace = confined_to(policy);
     matching::compile(&mut scope, &rule.matches, rule.excludes.as_ref(), namespace);
-    let mut functions = false;
-    if let Some(preconditions) = &rule.preconditions {
-        condition::compile(&mut scope, "preconditions", preconditions);
-        functions = true;
-    } else {
-        let always = module::Rule::value("preconditions", Expression::text("true"), Vec::new());
-        scope.rules.push(always);
-    }
-    let precondition_slots = std::mem::take(&mut scope.slots);
+    let preconditions = preconditions(&mut scope, rule.preconditions.as_ref());
+    let mut functions = preconditions.is_some();
     let mut entry_points = vec!["selected", "preconditions"];
     let body = match &rule.body {
         RuleBody::Validate(validate) => {
             entry_points.push("verdict");
-            if let ValidateBody::PodSecurity(written) = &validate.body {
-                pod_security::compile(&mut scope, written);
-                Body::PodSecurity(PodSecurity::of(written))
-            } else {
-                functions |= validate::compile(&mut scope, validate);
-                Body::Validate(std::mem::take(&mut scope.slots))
-            }
+            functions |= matches!(validate.body, ValidateBody::Deny(_));
+            compile_validate(&mut scope, policy, rule, validate)?
         }
         RuleBody::VerifyImages(entries) => Body::VerifyImages(
             entries
@@ -120,17 +112,55 @@ fn compile_rule(policy: &ast::Policy, index: usize, rule: &ast::Rule) -> Result<
         index,
         candidates: candidates(rule, namespace),
         needs_namespace_labels: needs_namespace_labels(policy, rule),
-        program: program(
+        program: assemble(
             &policy.source,
             rule.span,
             package,
             &mut scope,
             &entry_points,
         )?,
-        precondition_slots,
+        context: text::context(&rule.context, namespace),
+        preconditions,
         body,
         exceptions: Vec::new(),
     })
+}
+
+/// Writes `preconditions`.
+fn preconditions(
+    scope: &mut Scope,
+    written: Option<&Conditions>,
+) -> Option<Judged<program::Conditions>> {
+    let Some(conditions) = written else {
+        let always = module::Rule::value("preconditions", Expression::text("true"), Vec::new());
+        scope.rules.push(always);
+        return None;
+    };
+    let what = condition::compile(scope, "preconditions", conditions);
+    let slots = std::mem::take(&mut scope.slots);
+    Some(Judged { what, slots })
+}
+
+fn compile_validate(
+    scope: &mut Scope,
+    policy: &ast::Policy,
+    rule: &ast::Rule,
+    validate: &ast::validate::Validate,
+) -> Result<Body, RegoError> {
+    let demand = match &validate.body {
+        ValidateBody::Pattern(pattern) => validate::of_pattern(scope, pattern),
+        ValidateBody::AnyPattern(patterns) => validate::of_any_pattern(scope, patterns),
+        ValidateBody::Deny(deny) => validate::of_deny(scope, deny),
+        ValidateBody::Foreach(blocks) => foreach::compile(scope, (policy, rule), blocks, "")?,
+        ValidateBody::PodSecurity(written) => {
+            pod_security::compile(scope, written);
+            return Ok(Body::PodSecurity(PodSecurity::of(written)));
+        }
+    };
+    Ok(Body::Validate(program::Validate {
+        message: validate.message.as_ref().map(text::text),
+        demand,
+    }))
 }
 
 fn compile_images(
@@ -148,17 +178,20 @@ fn compile_images(
         },
     );
     let mut entry_points = vec!["used".to_owned(), "verdict".to_owned()];
-    let mut condition_slots = Vec::new();
+    let mut conditions = Vec::new();
     for (index, attestation) in entry.attestations.iter().enumerate() {
         let name = format!("conditions_{index}");
-        if let Some(conditions) = &attestation.conditions {
-            condition::compile(&mut scope, &name, conditions);
+        let compiled = if let Some(conditions) = &attestation.conditions {
+            let what = condition::compile(&mut scope, &name, conditions);
+            let slots = std::mem::take(&mut scope.slots);
+            Some(Judged { what, slots })
         } else {
             let always = module::Rule::value(&name, Expression::text("true"), Vec::new());
             scope.rules.push(always.at(attestation.span));
-        }
+            None
+        };
         entry_points.push(name);
-        condition_slots.push(std::mem::take(&mut scope.slots));
+        conditions.push(compiled);
     }
     scope.rules.extend(condition::prelude());
     if asked.sources.is_empty() {
@@ -168,13 +201,13 @@ fn compile_images(
             keys: Vec::new(),
         });
     }
-    let package = package(policy, rule, Some(number));
+    let package = package(policy, rule, Some(&format!("image_{number}")));
     let names: Vec<&str> = entry_points.iter().map(String::as_str).collect();
     Ok(ImageEntry {
-        program: program(&policy.source, entry.span, package, &mut scope, &names)?,
+        program: assemble(&policy.source, entry.span, package, &mut scope, &names)?,
         sources: asked.sources,
         views: asked.views,
-        condition_slots,
+        conditions,
     })
 }
 
@@ -190,13 +223,13 @@ fn confined_to(policy: &ast::Policy) -> Option<&str> {
 }
 
 /// `regent.<policy>.<rule>`, in letters that need no brackets.
-fn package(policy: &ast::Policy, rule: &ast::Rule, entry: Option<usize>) -> Vec<String> {
+fn package(policy: &ast::Policy, rule: &ast::Rule, part: Option<&str>) -> Vec<String> {
     let mut path = vec![
         "regent".to_owned(),
         word(&policy.key()),
         word(&rule.name.value),
     ];
-    path.extend(entry.map(|number| format!("image_{number}")));
+    path.extend(part.map(str::to_owned));
     path
 }
 
@@ -212,7 +245,7 @@ fn word(name: &str) -> String {
     format!("x_{}", letters.collect::<String>())
 }
 
-fn program(
+fn assemble(
     source: &Arc<Source>,
     span: Span,
     package: Vec<String>,

@@ -6,18 +6,26 @@ pub mod need;
 
 mod documents;
 mod exception;
+mod existing;
 mod facts;
+mod foreach;
 mod images;
+mod names;
 mod pod_images;
 mod pod_security;
+mod request_names;
 mod rule;
+mod validate;
 mod values;
+mod variables;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::admission::AdmissionRequest;
 use crate::ast::ApplyRules;
+use crate::jmespath::Environment;
 use crate::limits;
 use crate::policy_set::PolicySet;
 use crate::program::Body;
@@ -26,11 +34,13 @@ use crate::response::{FailurePolicy, PolicyResponse, RuleResponse, RuleStatus};
 use crate::selection::RuleKey;
 use facts::Facts;
 use need::{Fact, Need, NeedId};
+use request_names::RequestNames;
 use rule::Progress;
 
 pub(crate) use images::builder_id;
+pub(crate) use names::Names;
 pub(crate) use pod_security::Found;
-pub(crate) use values::Values;
+pub use variables::Variables;
 
 /// Which webhook is being answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +78,9 @@ pub struct Evaluation {
     request: Arc<AdmissionRequest>,
     phase: Phase,
     opinion: Opinion,
-    facts: Facts,
+    environment: Environment,
+    variables: Arc<Variables>,
+    facts: RefCell<Facts>,
     /// Rules that may be about the request, and how far they are.
     rules: Vec<(RuleKey, Progress)>,
 }
@@ -78,8 +90,8 @@ impl Evaluation {
     pub(crate) fn start(
         set: Arc<PolicySet>,
         request: Arc<AdmissionRequest>,
-        phase: Phase,
-        scope: Scope,
+        (phase, scope): (Phase, Scope),
+        environment: Environment,
     ) -> Self {
         let asked = |key: &RuleKey| is_asked(&set, *key, phase, scope);
         let keys = set.candidates(&request).into_iter().filter(asked);
@@ -89,7 +101,9 @@ impl Evaluation {
             request,
             phase,
             opinion: Opinion::Bytecode,
-            facts: Facts::default(),
+            environment,
+            variables: Arc::default(),
+            facts: RefCell::default(),
             rules,
         }
     }
@@ -101,6 +115,13 @@ impl Evaluation {
         self
     }
 
+    /// The same with values that the host was given for names, as a test's values file has them.
+    #[must_use]
+    pub fn with_variables(mut self, variables: Arc<Variables>) -> Self {
+        self.variables = variables;
+        self
+    }
+
     /// Goes on as far as possible.
     pub fn step(&mut self) -> Step {
         if self.rules.is_empty() {
@@ -108,10 +129,13 @@ impl Evaluation {
         }
         let mut machine = Machine::new(self.opinion, limits::PROGRAM);
         let documents = documents::Documents::new(&self.request);
+        let request_names = RequestNames::new(&self.request);
         let Self {
             set,
             request,
             phase,
+            environment,
+            variables,
             facts,
             rules,
             ..
@@ -120,6 +144,9 @@ impl Evaluation {
             request,
             phase: *phase,
             documents: &documents,
+            names: &request_names,
+            environment,
+            variables,
             machine: &mut machine,
             facts,
         };
@@ -135,14 +162,14 @@ impl Evaluation {
             }
         }
         if rules.iter().any(|(_, progress)| is_waiting(progress)) {
-            return Step::Need(facts.outstanding());
+            return Step::Need(facts.borrow().outstanding());
         }
         Step::Done(self.responses())
     }
 
     /// Hands in an answer; a fact of the wrong kind for its need counts as an error of the rules that asked.
     pub fn answer(&mut self, id: NeedId, fact: Fact) {
-        self.facts.answer(id, fact);
+        self.facts.borrow_mut().answer(id, fact);
     }
 
     /// The answers by policy; of a policy with `applyRules: One`, none after the first that applied.

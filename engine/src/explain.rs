@@ -2,6 +2,7 @@
 //!
 //! It never changes a verdict.
 
+pub(crate) mod conditions;
 pub(crate) mod images;
 pub(crate) mod pod_security;
 pub(crate) mod validate;

@@ -46,6 +46,19 @@ pub fn number(value: &Number) -> String {
     }
 }
 
+/// The type of a value as `fmt` prints it with `%T`.
+pub fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "<nil>",
+        Value::Bool(_) => "bool",
+        Value::Number(number) if number.is_i64() => "int64",
+        Value::Number(_) => "float64",
+        Value::String(_) => "string",
+        Value::Array(_) => "[]interface {}",
+        Value::Object(_) => "map[string]interface {}",
+    }
+}
+
 /// A value as `fmt.Sprint` prints it, its numbers taken for floats, as they are in Kyverno once they went through an expression.
 pub fn sprint(value: &Value) -> Cow<'_, str> {
     match value {

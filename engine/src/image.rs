@@ -3,7 +3,9 @@
 //! Knows nothing of registries or cryptography: the host fetches and verifies, and hands in a [`VerifiedImage`].
 
 pub mod evidence;
+pub mod key;
 pub mod reference;
 
 pub use evidence::{Evidence, VerifiedImage};
+pub use key::{HashAlgorithm, PublicKey};
 pub use reference::{Digest, ImageReference, ReferenceError};

@@ -25,6 +25,7 @@ pub mod limits;
 pub mod load;
 pub mod operator;
 pub mod parse;
+pub mod pattern;
 pub mod pod_security;
 pub mod policy_set;
 pub mod program;

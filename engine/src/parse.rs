@@ -5,8 +5,10 @@
 
 mod attestor;
 mod condition;
+mod context;
 mod exception;
 mod fields;
+mod foreach;
 mod key;
 mod matching;
 mod pattern;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::admission::AdmissionRequest;
 use crate::evaluation::{Evaluation, Phase, Scope};
+use crate::jmespath::Environment;
 use crate::program::{Exception, Policy};
 use crate::selection::{RuleKey, Selection};
 
@@ -44,14 +45,15 @@ impl PolicySet {
         }
     }
 
-    /// Starts an evaluation of `request`.
+    /// Starts an evaluation of `request`; the environment says what time it is, which the engine does not know.
     pub fn evaluate(
         self: &Arc<Self>,
         request: Arc<AdmissionRequest>,
         phase: Phase,
         scope: Scope,
+        environment: Environment,
     ) -> Evaluation {
-        Evaluation::start(Arc::clone(self), request, phase, scope)
+        Evaluation::start(Arc::clone(self), request, (phase, scope), environment)
     }
 
     /// The longest `webhookTimeoutSeconds` of any policy.

@@ -7,10 +7,13 @@ use std::sync::Arc;
 
 use crate::admission::Operation;
 use crate::ast;
-use crate::ast::template::Template;
-use crate::evaluation::need::{HashAlgorithm, PublicKey};
+use crate::ast::context::Method;
+use crate::image::{HashAlgorithm, PublicKey};
+use crate::jmespath::Expression;
+use crate::operator::Operator;
 use crate::pod_security::{Exclusion, Level, Version};
 use crate::rego::evaluate;
+use crate::template::{Template, Text};
 use crate::wildcard;
 
 /// A compiled policy.
@@ -33,8 +36,10 @@ pub struct Rule {
     pub needs_namespace_labels: bool,
     /// Its program: the entry points [`SELECTED`], [`PRECONDITIONS`] and, for `validate`, [`VERDICT`].
     pub program: evaluate::Program,
-    /// Values of the preconditions, `input.values`.
-    pub precondition_slots: Vec<Template>,
+    /// Names that its expressions may use.
+    pub context: Vec<ContextEntry>,
+    /// When it applies.
+    pub preconditions: Option<Judged<Conditions>>,
     /// What it demands.
     pub body: Body,
     /// Exceptions that let requests off from it, in the order of loading.
@@ -51,7 +56,7 @@ pub struct Exception {
     /// Its program: the entry points [`SELECTED`] and [`EXCEPTION_CONDITIONS`].
     pub program: evaluate::Program,
     /// Values of the conditions, `input.values`.
-    pub slots: Vec<Template>,
+    pub slots: Vec<Arc<Template>>,
     /// Only these controls are let off, where there are any and the rule is about such.
     pub exclusions: Vec<Exclusion>,
     /// What it was made from.
@@ -87,8 +92,8 @@ pub const CONDITIONS: usize = 2;
 /// What a rule demands.
 #[derive(Debug)]
 pub enum Body {
-    /// `validate`: values of the body, `input.values` of [`VERDICT`].
-    Validate(Vec<Template>),
+    /// `validate`.
+    Validate(Validate),
     /// `validate` with `podSecurity`.
     PodSecurity(PodSecurity),
     /// `verifyImages`.
@@ -129,8 +134,182 @@ pub struct ImageEntry {
     pub sources: Vec<EvidenceSource>,
     /// Which statements are judged by which attestation's conditions.
     pub views: Vec<View>,
-    /// Values of each attestation's conditions.
-    pub condition_slots: Vec<Vec<Template>>,
+    /// The conditions of each attestation.
+    pub conditions: Vec<Option<Judged<Conditions>>>,
+}
+
+/// What the program judges, as it is explained, with the values that the program needs for it: `input.values`.
+#[derive(Debug)]
+pub struct Judged<T> {
+    /// What is judged.
+    pub what: T,
+    /// Templates of the values, in order.
+    pub slots: Vec<Arc<Template>>,
+}
+
+/// `validate` of a rule.
+#[derive(Debug)]
+pub struct Validate {
+    /// What to say of a resource that fails.
+    pub message: Option<Text>,
+    /// What is demanded.
+    pub demand: Demand,
+}
+
+/// What is demanded.
+#[derive(Debug)]
+pub enum Demand {
+    /// The resource is as the pattern says.
+    Pattern(Judged<Arc<Template>>),
+    /// The resource is as one of them says.
+    AnyPattern(Judged<Vec<Arc<Template>>>),
+    /// The conditions do not hold; without any, nothing is as demanded.
+    Deny(Judged<Option<Conditions>>),
+    /// Each element of some lists is as demanded.
+    Foreach(Vec<Foreach>),
+}
+
+/// A block of `foreach`.
+#[derive(Debug)]
+pub struct Foreach {
+    /// The expression of the elements.
+    pub list: Query,
+    /// Whether a pattern is about the element; where it is not said, it is where the element is a map.
+    pub element_scope: Option<bool>,
+    /// Names that are made anew for each element.
+    pub context: Vec<ContextEntry>,
+    /// Its program: the entry points [`ELEMENT_PRECONDITIONS`] and [`ELEMENT_VERDICT`].
+    pub program: evaluate::Program,
+    /// Of each element.
+    pub preconditions: Option<Judged<Conditions>>,
+    /// Of each element.
+    pub demand: Demand,
+}
+
+/// Entry point of a block's program: `true`, `false` or `error`.
+pub const ELEMENT_PRECONDITIONS: usize = 0;
+/// Entry point of a block's program: `pass`, `fail`, `skip` or `error`; of nested blocks also `none`.
+pub const ELEMENT_VERDICT: usize = 1;
+
+/// A text that is an expression.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// The text with its variables.
+    pub text: Text,
+    /// The expression, where the text holds no variable.
+    pub expression: Option<Arc<Expression>>,
+}
+
+/// Conditions as they are explained.
+#[derive(Debug, Clone)]
+pub enum Conditions {
+    /// All of them must hold.
+    List(Vec<Condition>),
+    /// `{any, all}`.
+    Block(ConditionBlock),
+    /// All of them must hold.
+    Blocks(Vec<ConditionBlock>),
+}
+
+/// `{any, all}`.
+#[derive(Debug, Clone)]
+pub struct ConditionBlock {
+    /// At least one must hold.
+    pub any: Option<Vec<Condition>>,
+    /// All must hold.
+    pub all: Option<Vec<Condition>>,
+}
+
+/// One comparison.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    /// The left side.
+    pub key: Arc<Template>,
+    /// How they are compared; none where the operator never holds in the case that it was written in.
+    pub operator: Option<Operator>,
+    /// The right side.
+    pub value: Arc<Template>,
+    /// What to say of it.
+    pub message: Option<Text>,
+}
+
+/// An entry of `context`.
+#[derive(Debug)]
+pub struct ContextEntry {
+    /// The name.
+    pub name: String,
+    /// What stands behind it.
+    pub source: ContextSource,
+}
+
+/// What stands behind a name.
+#[derive(Debug)]
+pub enum ContextSource {
+    /// A value of the policy's own.
+    Variable {
+        /// The value.
+        value: Option<Template>,
+        /// On the value; on everything where there is no value.
+        jmes_path: Option<Query>,
+        /// Where the above has no value.
+        default: Option<Template>,
+    },
+    /// A `ConfigMap`.
+    ConfigMap {
+        /// Its name.
+        name: Text,
+        /// Its namespace.
+        namespace: Option<Text>,
+        /// The namespace where none was written.
+        default_namespace: String,
+    },
+    /// A call.
+    ApiCall(ApiCall),
+    /// A `GlobalContextEntry`.
+    GlobalReference {
+        /// Its name, with a projection behind a dot.
+        name: Text,
+        /// On what it holds.
+        jmes_path: Option<Query>,
+    },
+    /// What a registry knows of an image.
+    ImageRegistry {
+        /// The image.
+        reference: Text,
+        /// On what is known.
+        jmes_path: Option<Query>,
+    },
+}
+
+/// A call.
+#[derive(Debug)]
+pub struct ApiCall {
+    /// Who is asked.
+    pub target: ApiTarget,
+    /// How.
+    pub method: Method,
+    /// Fields of the body.
+    pub data: Vec<(String, Template)>,
+    /// On the answer.
+    pub jmes_path: Option<Query>,
+    /// Where there is no answer.
+    pub default: Option<Template>,
+}
+
+/// Who is asked.
+#[derive(Debug)]
+pub enum ApiTarget {
+    /// The API server.
+    Path(Text),
+    /// Somebody else.
+    Service {
+        /// The URL.
+        url: Text,
+        /// Headers.
+        headers: Vec<(Text, Text)>,
+        /// Certificates in PEM.
+        ca_bundle: Option<Text>,
+    },
 }
 
 /// Statements that are judged by the conditions of one attestation.

@@ -28,6 +28,7 @@ pub struct Template(Node);
 /// A text that may hold variables.
 #[derive(Debug, Clone)]
 pub struct Text {
+    raw: String,
     pieces: Vec<Piece>,
 }
 
@@ -196,6 +197,11 @@ impl Text {
         resolve_text(self, with, &Place::Top)
     }
 
+    /// The text as it was written, variables and escapes included.
+    pub fn raw(&self) -> &str {
+        &self.raw
+    }
+
     /// The text itself, if it holds no variable.
     pub fn literal(&self) -> Option<&str> {
         match self.pieces.as_slice() {
@@ -248,7 +254,10 @@ fn compile_text(written: &ast::Text, errors: &mut Vec<(Span, SyntaxError)>) -> T
             errors.push((span, error.clone()));
         }
     }
-    Text { pieces }
+    Text {
+        raw: written.raw.clone(),
+        pieces,
+    }
 }
 
 fn visit_node<'t>(node: &'t Node, visit: &mut dyn FnMut(&'t Expression)) {

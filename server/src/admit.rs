@@ -20,6 +20,7 @@ use regent_engine::response::{
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
+use crate::clock;
 use crate::host::{self, Host};
 use crate::metrics::{HostFailure, Metrics};
 use crate::review::{self, ReviewError};
@@ -212,10 +213,10 @@ impl Case {
         let read = Arc::new(review::read(body)?);
         let request = self.request.get_or_init(|| read);
         let Asked { phase, scope } = self.asked;
-        let evaluation = self
-            .snapshot
-            .policies
-            .evaluate(request.clone(), phase, scope);
+        let evaluation =
+            self.snapshot
+                .policies
+                .evaluate(request.clone(), phase, scope, clock::environment());
         self.proceed(Box::new(evaluation))
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use moka::future::Cache;
-use regent_engine::evaluation::need::PublicKey;
+use regent_engine::image::PublicKey;
 use regent_engine::image::{Digest, Evidence};
 use serde_json::Value;
 use tokio::time::Instant;

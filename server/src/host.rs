@@ -38,32 +38,30 @@ impl Host {
                 Fact::NamespaceLabels(namespace_labels(request, namespaces, &namespace))
             }
             Need::Image(image) => Fact::Image(self.images.evidence(&image, deadline).await),
+            Need::Data(data) => Fact::Data(Err(FactError::Unavailable(format!(
+                "{} cannot be had: this server does not ask the cluster yet",
+                data.description()
+            )))),
         }
     }
 }
 
 /// What is said to a need that was not answered in time.
 pub(crate) fn too_late(need: &Need) -> Fact {
-    match need {
+    let what = match need {
         Need::NamespaceLabels { namespace } => {
-            Fact::NamespaceLabels(Err(FactError::Timeout(format!(
-                "the labels of namespace `{namespace}` were not found out before the deadline of the request"
-            ))))
+            format!("the labels of namespace `{namespace}` were not found out")
         }
-        Need::Image(image) => Fact::Image(Err(FactError::Timeout(format!(
-            "{} was not verified before the deadline of the request",
-            described(image),
-        )))),
-    }
+        Need::Image(image) => format!("{} was not verified", described(image)),
+        Need::Data(data) => format!("{} was not fetched", data.description()),
+    };
+    let message = format!("{what} before the deadline of the request");
+    Fact::missing(need, FactError::Timeout(message))
 }
 
 /// What is said to a need whose answer panicked.
 pub(crate) fn defect(need: &Need) -> Fact {
-    let message = "internal error".to_owned();
-    match need {
-        Need::NamespaceLabels { .. } => Fact::NamespaceLabels(Err(FactError::Unavailable(message))),
-        Need::Image(_) => Fact::Image(Err(FactError::Unavailable(message))),
-    }
+    Fact::missing(need, FactError::Unavailable("internal error".to_owned()))
 }
 
 fn described(need: &regent_engine::evaluation::need::ImageNeed) -> String {

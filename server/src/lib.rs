@@ -1,6 +1,7 @@
 //! Everything of Regent that touches the network: the webhook, registries, Sigstore evidence, the cache, metrics.
 
 pub mod cache;
+pub mod clock;
 pub mod image;
 pub mod layout_registry;
 

@@ -66,15 +66,19 @@ pub(super) type Answers = BTreeMap<(String, String), Answer>;
 
 pub(super) fn evaluate(set: &Arc<PolicySet>, object: &Value) -> Answers {
     let mut evaluation = set
-        .evaluate(Arc::new(request(object)), Phase::Validate, Scope::All)
+        .evaluate(
+            Arc::new(request(object)),
+            Phase::Validate,
+            Scope::All,
+            regent_server::clock::environment(),
+        )
         .with_second_opinion();
     loop {
         match evaluation.step() {
             Step::Need(needs) => {
-                for (id, _) in needs {
-                    let nothing =
-                        FactError::NotFound("the command line knows no namespaces".into());
-                    evaluation.answer(id, Fact::NamespaceLabels(Err(nothing)));
+                for (id, need) in needs {
+                    let nothing = FactError::NotFound("the command line knows no cluster".into());
+                    evaluation.answer(id, Fact::missing(&need, nothing));
                 }
             }
             Step::Done(responses) => return responses.into_iter().flat_map(answers_of).collect(),
@@ -114,7 +118,8 @@ impl Counts {
         let same = want.map(|one| &one.0) == got.map(|one| &one.0);
         self.agree += usize::from(same);
         self.messages += usize::from(same && want.map(|one| &one.1) == got.map(|one| &one.1));
-        if !same {
+        let is_said = want.map(|one| &one.1) == got.map(|one| &one.1);
+        if !same || !is_said {
             self.shown.push(format!(
                 "{key:?} on {object}: Kyverno {want:?}, Regent {got:?}"
             ));
@@ -194,6 +199,8 @@ fn compare(prefix: &str) {
         .cloned()
         .collect::<Vec<_>>()
         .join("\n");
+    regent_tests::record(&format!("oracle-{prefix}-messages"), messages, of);
+    regent_tests::note(&format!("oracle-{prefix}"), &shown.join("\n"));
     assert!(
         agree >= floor,
         "{prefix}: {agree} of {of} agree, {floor} did before; {messages} messages, {unloaded} not loaded\n{first}"
@@ -218,4 +225,14 @@ fn conditions() {
 #[test]
 fn selections() {
     compare("selection");
+}
+
+#[test]
+fn foreaches() {
+    compare("foreach");
+}
+
+#[test]
+fn expressions() {
+    compare("jmespath");
 }

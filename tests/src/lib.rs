@@ -71,6 +71,18 @@ pub fn record(set: &str, passed: usize, of: usize) {
     assert!(written.is_ok(), "writing {}: {written:?}", folder.display());
 }
 
+/// Keeps what a person may want to read of a run, in `target/notes/NAME.txt`; nothing depends on it.
+///
+/// # Panics
+///
+/// If the file cannot be written.
+pub fn note(name: &str, text: &str) {
+    let folder = target().join("notes");
+    let written = fs::create_dir_all(&folder)
+        .and_then(|()| fs::write(folder.join(format!("{name}.txt")), text));
+    assert!(written.is_ok(), "writing {}: {written:?}", folder.display());
+}
+
 /// The target folder that the running test was built into.
 fn target() -> PathBuf {
     // target/debug/deps/it-0123456789abcdef

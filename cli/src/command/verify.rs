@@ -3,8 +3,9 @@
 use std::fs;
 
 use anyhow::{Context as _, Result};
-use regent_engine::evaluation::need::{FactError, HashAlgorithm, ImageNeed, PublicKey};
+use regent_engine::evaluation::need::{FactError, ImageNeed};
 use regent_engine::image::{Evidence, ImageReference, VerifiedImage};
+use regent_engine::image::{HashAlgorithm, PublicKey};
 use regent_server::image::Images;
 use regent_server::image::trust::Key;
 use regent_server::metrics::Metrics;

@@ -11,6 +11,7 @@ use regent_engine::evaluation::{Phase, Scope};
 use regent_engine::load::{Environment, ExceptionsFrom, Holds, Loaded, load_with_exceptions};
 use regent_engine::response::{PolicyResponse, RuleResponse, RuleStatus, RuleType};
 use regent_engine::source::Source;
+use regent_server::clock;
 use serde_json::Value;
 
 use super::host::Host;
@@ -197,8 +198,9 @@ impl Prepared {
         };
         let mut request = assumed.request.clone();
         let policies = &self.loaded.policies;
-        let first =
-            host.run(policies.evaluate(Arc::new(request.clone()), Phase::Mutate, Scope::All));
+        let environment = clock::environment();
+        let evaluate = |request, phase| policies.evaluate(request, phase, Scope::All, environment);
+        let first = host.run(evaluate(Arc::new(request.clone()), Phase::Mutate));
         let mut answers = Vec::new();
         for response in first {
             let mut of_rules = response.rules.iter().map(|rule| rule.patches.as_slice());
@@ -210,7 +212,7 @@ impl Prepared {
             answers.push(Answer::new(response, patched, error));
         }
         let patched = Arc::new(request.object.clone().unwrap_or(Value::Null));
-        let second = host.run(policies.evaluate(Arc::new(request), Phase::Validate, Scope::All));
+        let second = host.run(evaluate(Arc::new(request), Phase::Validate));
         for response in second {
             let known = answers.iter_mut().find(|known| {
                 known.policy == response.policy && known.namespace == response.namespace

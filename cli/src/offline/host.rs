@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use regent_engine::evaluation::need::{Fact, Need};
+use regent_engine::evaluation::need::{Fact, FactError, Need};
 use regent_engine::evaluation::{Evaluation, Step};
 use regent_engine::response::PolicyResponse;
 
@@ -45,6 +45,10 @@ impl Host<'_> {
                 .cloned()
                 .unwrap_or_default())),
             Need::Image(need) => Fact::Image(self.images.evidence(need)),
+            Need::Data(data) => Fact::Data(Err(FactError::NotFound(format!(
+                "{} is not among the values",
+                data.description()
+            )))),
         }
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Number;
 
 use crate::source::Span;
 
-use super::template::Text;
+use super::template::{Part, Template, TemplateValue, Text};
 
 /// A node of a pattern.
 #[derive(Debug, Clone, PartialEq)]
@@ -86,6 +86,26 @@ impl Anchor {
             Self::AddIfAbsent => "+",
         }
     }
+
+    /// Takes the anchor off a key.
+    pub fn split(key: &str) -> (Option<Self>, &str) {
+        const ALL: [Anchor; 6] = [
+            Anchor::Global,
+            Anchor::Equality,
+            Anchor::Negation,
+            Anchor::Existence,
+            Anchor::AddIfAbsent,
+            Anchor::Condition,
+        ];
+        for anchor in ALL {
+            let rest = key.strip_prefix(anchor.prefix());
+            let inner = rest.and_then(|rest| rest.strip_prefix('(')?.strip_suffix(')'));
+            if let Some(inner) = inner.filter(|inner| !inner.is_empty()) {
+                return (Some(anchor), inner);
+            }
+        }
+        (None, key)
+    }
 }
 
 impl Pattern {
@@ -115,5 +135,46 @@ impl Pattern {
         let mut found = false;
         self.for_each_text(&mut |text| found |= text.literal().is_none());
         found
+    }
+}
+
+impl Pattern {
+    /// The pattern as a tree of texts, its keys as they were written.
+    pub fn template(&self) -> Template {
+        let value = match &self.node {
+            PatternNode::Map(entries) => TemplateValue::Map(
+                entries
+                    .iter()
+                    .map(|entry| (entry.raw_key(), entry.value.template()))
+                    .collect(),
+            ),
+            PatternNode::List(items) => {
+                TemplateValue::List(items.iter().map(Self::template).collect())
+            }
+            PatternNode::Scalar(scalar) => match scalar {
+                PatternScalar::Null => TemplateValue::Null,
+                PatternScalar::Bool(flag) => TemplateValue::Bool(*flag),
+                PatternScalar::Number(number) => TemplateValue::Number(number.clone()),
+                PatternScalar::Text(text) => TemplateValue::Text(text.clone()),
+            },
+        };
+        Template {
+            span: self.span,
+            value,
+        }
+    }
+}
+
+impl PatternEntry {
+    /// The key with its anchor, as a text with variables.
+    fn raw_key(&self) -> Text {
+        let mut key = self.key.clone();
+        if self.raw != key.raw {
+            let (before, after) = self.raw.split_once(key.raw.as_str()).unwrap_or(("", ""));
+            key.parts.insert(0, Part::Literal(before.to_owned()));
+            key.parts.push(Part::Literal(after.to_owned()));
+            key.raw.clone_from(&self.raw);
+        }
+        key
     }
 }

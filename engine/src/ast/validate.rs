@@ -5,6 +5,7 @@ use crate::source::{Span, Spanned};
 
 use super::FailureActionOverride;
 use super::condition::Conditions;
+use super::foreach::Foreach;
 use super::pattern::Pattern;
 use super::pod_security::PodSecurity;
 use super::template::Text;
@@ -37,6 +38,8 @@ pub enum ValidateBody {
     Deny(Deny),
     /// The pod keeps to a level of the Pod Security Standards.
     PodSecurity(Box<PodSecurity>),
+    /// Each element of some lists is as demanded; never empty.
+    Foreach(Vec<Foreach>),
 }
 
 /// `deny`.

@@ -11,6 +11,11 @@ use super::condition::Conditions;
 use super::template::Text;
 use super::validate::Deny;
 
+/// Predicate types of SLSA provenance, and the name under which either can answer for the other.
+pub const SLSA_V1: &str = "https://slsa.dev/provenance/v1";
+/// The older one.
+pub const SLSA_V02: &str = "https://slsa.dev/provenance/v0.2";
+
 /// An entry of `verifyImages`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct VerifyImages {
@@ -184,6 +189,35 @@ pub struct Attestation {
     pub attestors: Vec<AttestorSet>,
     /// What all statements that are used must satisfy.
     pub conditions: Option<Conditions>,
+}
+
+impl Attestation {
+    /// Whether the conditions use nothing of the predicate but `builder`, which both versions have.
+    pub fn uses_builder_only(&self) -> bool {
+        let mut only = true;
+        let mut look = |text: &Text| {
+            only &= text
+                .variables()
+                .all(|variable| is_builder_path(&variable.expression));
+        };
+        let conditions = self.conditions.iter().flat_map(Conditions::conditions);
+        for template in conditions.flat_map(|condition| [&condition.key, &condition.value]) {
+            template.for_each_text(&mut look);
+        }
+        only
+    }
+}
+
+/// A plain path below `builder`: what cannot be told so simply does not count.
+fn is_builder_path(expression: &str) -> bool {
+    let mut parts = expression.split('.');
+    parts.next() == Some("builder")
+        && parts.all(|part| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        })
 }
 
 /// The action that the entries of a rule say: Enforce if one says so.

@@ -3,6 +3,8 @@
 //! Kyverno rewrites the rule's JSON as text, so that the words change in messages and literals too.
 
 use crate::ast::condition::{Condition, ConditionBlock, Conditions};
+use crate::ast::context::{ApiCall, ApiTarget, ContextEntry, ContextSource};
+use crate::ast::foreach::{Foreach, ForeachBody};
 use crate::ast::pattern::{Pattern, PatternNode, PatternScalar};
 use crate::ast::template::{Part, Template, TemplateValue, Text};
 use crate::ast::validate::{Deny, ValidateBody};
@@ -12,6 +14,7 @@ use crate::ast::{PodPath, Rule, RuleBody};
 /// Rewrites the texts of a rule.
 pub(super) fn rule(rule: &mut Rule, pod: PodPath) {
     let rewrite = Rewrite::new(pod);
+    rewrite.context(&mut rule.context);
     if let Some(preconditions) = &mut rule.preconditions {
         rewrite.conditions(preconditions);
     }
@@ -33,6 +36,7 @@ pub(super) fn rule(rule: &mut Rule, pod: PodPath) {
                 ValidateBody::Deny(deny) => rewrite.deny(deny),
                 // It finds the pod by the kind of the resource.
                 ValidateBody::PodSecurity(_) => {}
+                ValidateBody::Foreach(blocks) => rewrite.foreach(blocks),
             }
         }
         RuleBody::VerifyImages(entries) => {
@@ -145,6 +149,93 @@ impl Rewrite {
             if let Some(message) = &mut condition.message {
                 self.text(message);
             }
+        }
+    }
+
+    fn patterns(&self, patterns: &mut [Pattern]) {
+        for pattern in patterns {
+            self.pattern(pattern);
+        }
+    }
+
+    fn foreach(&self, blocks: &mut [Foreach]) {
+        for block in blocks {
+            self.text(&mut block.list);
+            self.context(&mut block.context);
+            if let Some(preconditions) = &mut block.preconditions {
+                self.conditions(preconditions);
+            }
+            match &mut block.body {
+                ForeachBody::Pattern(pattern) => self.pattern(pattern),
+                ForeachBody::AnyPattern(patterns) => {
+                    self.patterns(patterns);
+                }
+                ForeachBody::Deny(deny) => self.deny(deny),
+                ForeachBody::Foreach(blocks) => self.foreach(blocks),
+            }
+        }
+    }
+
+    fn context(&self, entries: &mut [ContextEntry]) {
+        for entry in entries {
+            match &mut entry.source {
+                ContextSource::Variable {
+                    value,
+                    jmes_path,
+                    default,
+                } => {
+                    let templates = value.iter_mut().chain(default);
+                    templates.for_each(|template| self.template(template));
+                    self.texts(jmes_path);
+                }
+                ContextSource::ConfigMap { name, namespace } => {
+                    self.text(name);
+                    self.texts(namespace);
+                }
+                ContextSource::ApiCall(call) => self.api_call(call),
+                ContextSource::GlobalReference { name, jmes_path } => {
+                    self.text(name);
+                    self.texts(jmes_path);
+                }
+                ContextSource::ImageRegistry {
+                    reference,
+                    jmes_path,
+                } => {
+                    self.text(reference);
+                    self.texts(jmes_path);
+                }
+            }
+        }
+    }
+
+    fn api_call(&self, call: &mut ApiCall) {
+        match &mut call.target {
+            ApiTarget::Path(path) => self.text(path),
+            ApiTarget::Service {
+                url,
+                headers,
+                ca_bundle,
+            } => {
+                self.text(url);
+                for (name, value) in headers {
+                    self.text(name);
+                    self.text(value);
+                }
+                self.texts(ca_bundle);
+            }
+        }
+        for (_, template) in &mut call.data {
+            self.template(template);
+        }
+        if let Some(template) = &mut call.default {
+            self.template(template);
+        }
+        self.texts(&mut call.jmes_path);
+    }
+
+    fn texts(&self, texts: &mut Option<Text>) {
+        if let Some(text) = texts {
+            self.text(text);
         }
     }
 

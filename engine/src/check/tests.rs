@@ -161,7 +161,6 @@ fn fields_that_are_not_run_are_named_and_unknown_ones_corrected() {
         &expect![[r#"
             unknown-field 7:48 `resources` has no field `namespaceselector`
               help: did you mean `namespaceSelector`?
-            not-supported 8:7 `context` of `rule` is not supported
             unknown-field 9:7 `rule` has no field `preconditons`
               help: did you mean `preconditions`?
             unknown-field 11:9 `validate` has no field `mesage`
@@ -217,7 +216,7 @@ spec:
             invalid-value 7:15 `background` must be a boolean, this is a text
             missing-field 9:7 `rule` has no `name`
             missing-field 9:14 `match` is empty
-            missing-field 10:17 `validate` demands nothing: it has none of `pattern`, `anyPattern`, `deny` and `podSecurity`
+            missing-field 10:17 `validate` demands nothing: it has none of `pattern`, `anyPattern`, `deny`, `foreach` and `podSecurity`
             invalid-value 12:29 `match` has more than one of `any`, `all` and a filter of its own
             invalid-value 13:17 `validate` demands one thing: it has `deny` and `pattern`
             missing-field 14:7 a rule demands something: it has neither `validate` nor `verifyImages`

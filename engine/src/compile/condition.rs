@@ -2,38 +2,75 @@
 //!
 //! Values with variables are slots, `{"ok": true, "value": …}` or `{"ok": false}`, that the host fills.
 
+use std::sync::Arc;
+
 use crate::ast::condition::{Condition, ConditionBlock, Conditions};
 use crate::ast::template::Template;
+use crate::operator;
+use crate::program;
 use crate::rego::module::{Expression, Operator, Rule, Statement};
 
 use super::scope::{Scope, constant};
+use super::text;
 
 /// Writes the rules of `conditions` and `name`, whose value is `true`, `false` or `error` as a text.
-pub(super) fn compile(scope: &mut Scope, name: &str, conditions: &Conditions) {
-    let value = match conditions {
-        Conditions::List(list) => {
-            let results = list.iter().map(|one| condition(scope, name, one)).collect();
-            decided(results, "true")
+pub(super) fn compile(
+    scope: &mut Scope,
+    name: &str,
+    conditions: &Conditions,
+) -> program::Conditions {
+    let (value, compiled) = match conditions {
+        Conditions::List(written) => {
+            let (value, compiled) = list(scope, name, written, "true");
+            (value, program::Conditions::List(compiled))
         }
-        Conditions::Block(one) => block(scope, name, one),
+        Conditions::Block(written) => {
+            let (value, compiled) = block(scope, name, written);
+            (value, program::Conditions::Block(compiled))
+        }
         Conditions::Blocks(blocks) => {
-            let results = blocks.iter().map(|one| block(scope, name, one)).collect();
-            decided(results, "true")
+            let (results, compiled) = blocks.iter().map(|one| block(scope, name, one)).unzip();
+            (
+                decided(results, "true"),
+                program::Conditions::Blocks(compiled),
+            )
         }
     };
     scope.rules.push(Rule::value(name, value, Vec::new()));
+    compiled
 }
 
 /// `any` is looked at first, and `all` in any case.
-fn block(scope: &mut Scope, name: &str, block: &ConditionBlock) -> Expression {
+fn block(
+    scope: &mut Scope,
+    name: &str,
+    block: &ConditionBlock,
+) -> (Expression, program::ConditionBlock) {
     let mut parts = Vec::new();
-    for (list, neutral) in [(&block.any, "false"), (&block.all, "true")] {
-        if let Some(list) = list {
-            let results = list.iter().map(|one| condition(scope, name, one)).collect();
-            parts.push(decided(results, neutral));
-        }
-    }
-    Expression::call("both", vec![Expression::Array(parts)])
+    let mut part = |scope: &mut Scope, written: &Option<Vec<Condition>>, neutral| {
+        let (value, compiled) = list(scope, name, written.as_ref()?, neutral);
+        parts.push(value);
+        Some(compiled)
+    };
+    let any = part(scope, &block.any, "false");
+    let all = part(scope, &block.all, "true");
+    (
+        Expression::call("both", vec![Expression::Array(parts)]),
+        program::ConditionBlock { any, all },
+    )
+}
+
+fn list(
+    scope: &mut Scope,
+    name: &str,
+    written: &[Condition],
+    neutral: &str,
+) -> (Expression, Vec<program::Condition>) {
+    let (results, compiled) = written
+        .iter()
+        .map(|one| condition(scope, name, one))
+        .unzip();
+    (decided(results, neutral), compiled)
 }
 
 /// The first answer that is not neutral decides.
@@ -45,11 +82,12 @@ fn decided(results: Vec<Expression>, neutral: &str) -> Expression {
 }
 
 /// One comparison, as a rule of its own.
-fn condition(scope: &mut Scope, prefix: &str, condition: &Condition) -> Expression {
+fn condition(
+    scope: &mut Scope,
+    prefix: &str,
+    condition: &Condition,
+) -> (Expression, program::Condition) {
     let name = scope.fresh(prefix);
-    let mut slots = Vec::new();
-    let key = operand(scope, &condition.key, &mut slots);
-    let value = operand(scope, &condition.value, &mut slots);
     let operator = &condition.operator.value;
     // In the wrong case an ordering operator never holds; the host function knows that by the name.
     let written = if operator.exact {
@@ -57,6 +95,15 @@ fn condition(scope: &mut Scope, prefix: &str, condition: &Condition) -> Expressi
     } else {
         operator.operator.name().to_lowercase()
     };
+    let mut slots = Vec::new();
+    let compiled = program::Condition {
+        key: Arc::new(text::template(&condition.key)),
+        operator: operator::Operator::parse(&written),
+        value: Arc::new(text::template(&condition.value)),
+        message: condition.message.as_ref().map(text::text),
+    };
+    let key = operand(scope, &condition.key, &compiled.key, &mut slots);
+    let value = operand(scope, &condition.value, &compiled.value, &mut slots);
     let call = Expression::call(
         "regent.condition",
         vec![key, Expression::text(written), value],
@@ -73,16 +120,21 @@ fn condition(scope: &mut Scope, prefix: &str, condition: &Condition) -> Expressi
         let rule = Rule::value(&name, Expression::text("error"), vec![ok(slot, false)]);
         scope.rules.push(rule.at(condition.span));
     }
-    Expression::name(name)
+    (Expression::name(name), compiled)
 }
 
-fn operand(scope: &mut Scope, template: &Template, slots: &mut Vec<usize>) -> Expression {
+fn operand(
+    scope: &mut Scope,
+    template: &Template,
+    compiled: &Arc<crate::template::Template>,
+    slots: &mut Vec<usize>,
+) -> Expression {
     if let Some(value) = template.constant()
         && depth(&value) < MAX_LITERAL_DEPTH
     {
         return constant(&value);
     }
-    let slot = scope.slot(template);
+    let slot = scope.slot(compiled);
     slots.push(slot);
     slot_at(slot).field("value")
 }

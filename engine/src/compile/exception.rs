@@ -32,7 +32,7 @@ fn compile(written: &Arc<PolicyException>) -> Result<program::Exception, RegoErr
     Ok(program::Exception {
         key: written.key(),
         needs_namespace_labels: filters.iter().any(super::selects_namespaces),
-        program: super::program(
+        program: super::assemble(
             &written.source,
             written.span,
             package.map(str::to_owned).to_vec(),

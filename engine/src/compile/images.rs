@@ -5,7 +5,8 @@
 //! absence of statements of the asked type.
 
 use crate::ast::verify_images::{
-    Attestation, Attestor, AttestorIdentity, AttestorSet, EvidenceType, Keyless, VerifyImages,
+    Attestation, Attestor, AttestorIdentity, AttestorSet, EvidenceType, Keyless, SLSA_V1, SLSA_V02,
+    VerifyImages,
 };
 use crate::program::{EvidenceSource, View};
 use crate::rego::module::{Expression, Operator, Rule, Statement};
@@ -13,11 +14,6 @@ use crate::source::Span;
 
 use super::builders;
 use super::scope::{Scope, matches};
-
-/// Predicate types of SLSA provenance, and the name under which either can answer for the other.
-pub(crate) const SLSA_V1: &str = "https://slsa.dev/provenance/v1";
-/// The older one.
-pub(crate) const SLSA_V02: &str = "https://slsa.dev/provenance/v0.2";
 
 const SOURCE_REPOSITORY: &str = "1.3.6.1.4.1.57264.1.12";
 const BUILD_CONFIG: &str = "1.3.6.1.4.1.57264.1.18";
@@ -398,7 +394,7 @@ fn candidates(
         SLSA_V02 => SLSA_V1,
         _ => return name,
     };
-    if entry.version_fallback && uses_builder_only(attestation) {
+    if entry.version_fallback && attestation.uses_builder_only() {
         let any = scope.fresh("found");
         scope.rules.push(Rule::holds(&any, of_type(asked)));
         let mut body = vec![Statement::Not(Expression::name(any))];
@@ -410,36 +406,6 @@ fn candidates(
         );
     }
     name
-}
-
-/// Whether the conditions use nothing of the predicate but `builder`, which both versions have.
-pub(crate) fn uses_builder_only(attestation: &Attestation) -> bool {
-    let Some(conditions) = &attestation.conditions else {
-        return true;
-    };
-    let mut only = true;
-    for condition in conditions.conditions() {
-        for template in [&condition.key, &condition.value] {
-            template.for_each_text(&mut |text| {
-                only &= text
-                    .variables()
-                    .all(|variable| is_builder_path(&variable.expression));
-            });
-        }
-    }
-    only
-}
-
-/// A plain path below `builder`: what cannot be told so simply does not count.
-fn is_builder_path(expression: &str) -> bool {
-    let mut parts = expression.split('.');
-    parts.next() == Some("builder")
-        && parts.all(|part| {
-            !part.is_empty()
-                && part
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        })
 }
 
 /// The signer is the builder that the predicate names, or the table says that it signs for it.

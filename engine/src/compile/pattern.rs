@@ -3,34 +3,38 @@
 //! `pass`, `fail` and `skip` are what they say; `nested` is a skip that came from below an anchor, `forbidden` the
 //! failure of a negation, which is a failure also where keys of anchors are missing.
 
+mod missing;
 mod prelude;
+
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::ast::pattern::{Anchor, Pattern, PatternEntry, PatternNode, PatternScalar};
-use crate::ast::template::{Template, TemplateValue, Text};
+use crate::program::Judged;
 use crate::rego::module::{Expression, Operator, Rule, Statement};
+use crate::template::Template;
 use crate::wildcard;
 
 use super::condition::slot_at;
 use super::scope::{Scope, constant, matches};
+use super::text;
 
 /// Writes `verdict` for one pattern.
-pub(super) fn compile(scope: &mut Scope, pattern: &Pattern) {
-    let root = node(scope, pattern, &Place::default());
-    let walked = root.applied(Expression::path(&["input", "resource"]));
+pub(super) fn compile(scope: &mut Scope, pattern: &Pattern) -> Judged<Arc<Template>> {
+    let template = Arc::new(text::template(&pattern.template()));
+    let root = root(scope, pattern, &template);
     scope
         .rules
-        .push(Rule::value("walked", walked, Vec::new()).at(pattern.span));
-    let missing = missing_keys(scope, pattern);
+        .push(Rule::value("walked", root.walked, Vec::new()).at(pattern.span));
     let walked = |status: &str| {
         Statement::Holds(Expression::name("walked").equals(Expression::text(status)))
     };
-    let absent = || Expression::name("missing");
     verdict(scope, "pass", vec![walked("pass")]);
     verdict(scope, "skip", vec![walked("skip")]);
     verdict(scope, "fail", vec![walked("forbidden")]);
-    if missing {
+    if let Some(missing) = root.missing {
+        let absent = || missing.clone();
         verdict(
             scope,
             "error",
@@ -45,14 +49,20 @@ pub(super) fn compile(scope: &mut Scope, pattern: &Pattern) {
         verdict(scope, "fail", vec![walked("fail")]);
     }
     finish(scope);
+    Judged {
+        what: template,
+        slots: std::mem::take(&mut scope.slots),
+    }
 }
 
 /// Writes `verdict` for `anyPattern`: the first that passes is enough; one that fails counts before those that skip.
-pub(super) fn compile_any(scope: &mut Scope, patterns: &[Pattern]) {
+pub(super) fn compile_any(scope: &mut Scope, patterns: &[Pattern]) -> Judged<Vec<Arc<Template>>> {
     let mut results = Vec::new();
+    let mut templates = Vec::new();
     for pattern in patterns {
-        let root = node(scope, pattern, &Place::default());
-        results.push(root.applied(Expression::path(&["input", "resource"])));
+        let template = Arc::new(text::template(&pattern.template()));
+        results.push(root(scope, pattern, &template).walked);
+        templates.push(template);
     }
     let walked = Rule::value("walked", Expression::Array(results), Vec::new());
     scope.rules.push(walked);
@@ -81,6 +91,56 @@ pub(super) fn compile_any(scope: &mut Scope, patterns: &[Pattern]) {
         ],
     );
     finish(scope);
+    Judged {
+        what: templates,
+        slots: std::mem::take(&mut scope.slots),
+    }
+}
+
+/// What the walk of a whole pattern says.
+struct Root {
+    walked: Expression,
+    /// Whether keys of anchors are missing; none where the pattern has no such keys.
+    missing: Option<Expression>,
+}
+
+/// A pattern with variables is a slot: its leaves are looked up in the slot's value. Where a key has a variable there is
+/// nothing to look up by, and the host function walks the whole.
+fn root(scope: &mut Scope, pattern: &Pattern, template: &Arc<Template>) -> Root {
+    let resource = || Expression::path(&["input", "resource"]);
+    if !pattern.has_variables() {
+        let check = node(scope, pattern, &Place::default());
+        let walked = check.applied(resource());
+        let missing = missing::compile(scope, pattern).then(|| Expression::name("missing"));
+        return Root { walked, missing };
+    }
+    let slot = scope.slot(template);
+    let value = slot_at(slot).field("value");
+    if has_variable_keys(pattern) {
+        let call = |name: &str| Expression::call(name, vec![resource(), value.clone()]);
+        return Root {
+            walked: call("regent.pattern"),
+            missing: Some(call("regent.keys_missing")),
+        };
+    }
+    let place = Place {
+        value: Some(value),
+        ..Place::default()
+    };
+    let check = node(scope, pattern, &place);
+    let walked = check.applied(resource());
+    let missing = missing::compile(scope, pattern).then(|| Expression::name("missing"));
+    Root { walked, missing }
+}
+
+fn has_variable_keys(pattern: &Pattern) -> bool {
+    match &pattern.node {
+        PatternNode::Map(entries) => entries
+            .iter()
+            .any(|entry| entry.key.literal().is_none() || has_variable_keys(&entry.value)),
+        PatternNode::List(items) => items.iter().any(has_variable_keys),
+        PatternNode::Scalar(_) => false,
+    }
 }
 
 /// One way to a verdict; where the pattern has variables, all must be known.
@@ -114,6 +174,8 @@ fn finish(scope: &mut Scope) {
 enum Check {
     /// By a scalar.
     Scalar(Expression),
+    /// By a pattern that is known at run time only.
+    Pattern(Expression),
     /// By a function.
     Function(String),
 }
@@ -123,6 +185,9 @@ impl Check {
         match self {
             Self::Scalar(pattern) => {
                 Expression::call("regent.scalar", vec![value, pattern.clone()])
+            }
+            Self::Pattern(pattern) => {
+                Expression::call("regent.pattern", vec![value, pattern.clone()])
             }
             Self::Function(name) => Expression::call(name, vec![value]),
         }
@@ -135,13 +200,26 @@ struct Place {
     /// The last two keys.
     above: Option<String>,
     key: Option<String>,
+    /// What stands here in the pattern with its variables resolved; none where it has none.
+    value: Option<Expression>,
 }
 
 impl Place {
-    fn below(&self, key: &str) -> Self {
+    /// `raw` is the key as written, its anchor included.
+    fn below(&self, key: &str, raw: &str) -> Self {
         Self {
             above: self.key.clone(),
             key: Some(key.to_owned()),
+            value: self.value.clone().map(|value| value.field(raw)),
+        }
+    }
+
+    fn item(&self, index: usize) -> Self {
+        Self {
+            value: self.value.clone().map(|value| {
+                Expression::Index(Box::new(value), Box::new(Expression::count(index)))
+            }),
+            ..self.clone()
         }
     }
 
@@ -154,33 +232,32 @@ impl Place {
 
 fn node(scope: &mut Scope, pattern: &Pattern, place: &Place) -> Check {
     match &pattern.node {
-        PatternNode::Scalar(scalar) => Check::Scalar(scalar_value(scope, scalar)),
+        PatternNode::Scalar(scalar) => leaf(scope, scalar, place),
         PatternNode::Map(entries) => map(scope, pattern, entries, place),
         PatternNode::List(items) => list(scope, pattern, items, place),
     }
 }
 
-/// A scalar of the pattern: a constant that is read ahead, or the value of its variables.
-fn scalar_value(scope: &mut Scope, scalar: &PatternScalar) -> Expression {
+/// A scalar of the pattern: a constant that is read ahead, or what its variables stand for, which may be a pattern itself.
+fn leaf(scope: &mut Scope, scalar: &PatternScalar, place: &Place) -> Check {
     let value = match scalar {
         PatternScalar::Null => Value::Null,
         PatternScalar::Bool(flag) => Value::Bool(*flag),
         PatternScalar::Number(number) => Value::Number(number.clone()),
-        PatternScalar::Text(text) => match text.literal() {
-            Some(literal) => Value::String(literal.to_owned()),
-            None => return text_value(scope, text),
-        },
+        PatternScalar::Text(text) => {
+            let Some(literal) = text.literal() else {
+                let value = place.value.clone().unwrap_or(Expression::Null);
+                return if text.whole_variable().is_some() {
+                    Check::Pattern(value)
+                } else {
+                    Check::Scalar(value)
+                };
+            };
+            Value::String(literal.to_owned())
+        }
     };
     scope.patterns.push(value.clone());
-    constant(&value)
-}
-
-fn text_value(scope: &mut Scope, text: &Text) -> Expression {
-    let slot = scope.slot(&Template {
-        span: text.span,
-        value: TemplateValue::Text(text.clone()),
-    });
-    slot_at(slot).field("value")
+    Check::Scalar(constant(&value))
 }
 
 fn is_object() -> Expression {
@@ -276,7 +353,7 @@ fn holds_anchors(pattern: &Pattern) -> bool {
 /// The status of one key of the map `x`.
 fn field(scope: &mut Scope, entry: &PatternEntry, place: &Place) -> Expression {
     let key_text = key_text(entry);
-    let below = place.below(&key_text);
+    let below = place.below(&key_text, &entry.raw);
     let check = node(scope, &entry.value, &below);
     let access = access(scope, entry, place, &key_text);
     let value_or_null = access.value_or_null();
@@ -358,9 +435,6 @@ impl Access {
 }
 
 fn access(scope: &mut Scope, entry: &PatternEntry, place: &Place, key: &str) -> Access {
-    if entry.key.literal().is_none() && entry.anchor != Some(Anchor::AddIfAbsent) {
-        return Access::Key(text_value(scope, &entry.key));
-    }
     if !(place.has_wildcard_keys() && wildcard::has_wildcard(key)) {
         return Access::Key(Expression::text(key));
     }
@@ -387,8 +461,8 @@ fn existence(
         return Expression::text("fail");
     };
     let mut results = Vec::new();
-    for item in items {
-        let check = node(scope, item, place);
+    for (index, item) in items.iter().enumerate() {
+        let check = node(scope, item, &place.item(index));
         let name = scope.fresh("exists");
         let each = Expression::Collect(
             Box::new(check.applied(Expression::name("element"))),
@@ -440,7 +514,7 @@ fn list(scope: &mut Scope, pattern: &Pattern, items: &[Pattern], place: &Place) 
         ),
         Some(PatternNode::Map(_) | PatternNode::Scalar(_)) => {
             let first = items.first().unwrap_or(pattern);
-            let check = node(scope, first, place);
+            let check = node(scope, first, &place.item(0));
             let is_map = matches!(first.node, PatternNode::Map(_));
             let (status, body) = if is_map {
                 every_element(&check)
@@ -483,7 +557,7 @@ fn by_index(
     let enough = length.compare(Operator::AtLeast, Expression::count(items.len()));
     let mut results = Vec::new();
     for (index, item) in items.iter().enumerate() {
-        let check = node(scope, item, place);
+        let check = node(scope, item, &place.item(index));
         let element = Expression::Index(
             Box::new(Expression::name("x")),
             Box::new(Expression::count(index)),
@@ -495,87 +569,4 @@ fn by_index(
     define(scope, pattern, name, Expression::text("fail"), short);
     let long = vec![Statement::Holds(is_array()), Statement::Holds(enough)];
     define(scope, pattern, name, status, long);
-}
-
-/// Writes `missing`, which holds where a key of `()` or `^()` was met nowhere; false where the pattern has none.
-fn missing_keys(scope: &mut Scope, pattern: &Pattern) -> bool {
-    let mut found = Vec::new();
-    collect_anchors(pattern, &mut Vec::new(), &mut found);
-    let mut keys: Vec<&str> = found.iter().map(|(entry, _)| entry.raw.as_str()).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    for key in &keys {
-        let met = scope.fresh("met");
-        let present = scope.fresh("has");
-        for (entry, steps) in found.iter().filter(|(entry, _)| entry.raw == *key) {
-            let (mut body, last) = path(steps);
-            body.push(Statement::Holds(Expression::call(
-                "is_object",
-                vec![last.clone()],
-            )));
-            scope
-                .rules
-                .push(Rule::holds(&met, body.clone()).at(entry.span));
-            let keys = Expression::call("object.keys", vec![last]);
-            let there = Expression::text(key_text(entry)).compare(Operator::In, keys);
-            body.push(Statement::Holds(there));
-            scope.rules.push(Rule::holds(&present, body).at(entry.span));
-        }
-        let body = vec![
-            Statement::Holds(Expression::name(met)),
-            Statement::Not(Expression::name(present)),
-        ];
-        scope.rules.push(Rule::holds("missing", body));
-    }
-    !keys.is_empty()
-}
-
-/// A step from a node of the pattern to one below it.
-#[derive(Debug, Clone)]
-enum Step {
-    Field(String),
-    Element,
-}
-
-fn collect_anchors<'a>(
-    pattern: &'a Pattern,
-    steps: &mut Vec<Step>,
-    found: &mut Vec<(&'a PatternEntry, Vec<Step>)>,
-) {
-    match &pattern.node {
-        PatternNode::Scalar(_) => {}
-        PatternNode::Map(entries) => {
-            for entry in entries {
-                if matches!(entry.anchor, Some(Anchor::Condition | Anchor::Existence)) {
-                    found.push((entry, steps.clone()));
-                }
-                steps.push(Step::Field(key_text(entry)));
-                collect_anchors(&entry.value, steps, found);
-                steps.pop();
-            }
-        }
-        PatternNode::List(items) => {
-            steps.push(Step::Element);
-            for item in items {
-                collect_anchors(item, steps, found);
-            }
-            steps.pop();
-        }
-    }
-}
-
-fn path(steps: &[Step]) -> (Vec<Statement>, Expression) {
-    let mut body = Vec::new();
-    let mut value = Expression::path(&["input", "resource"]);
-    for (index, step) in steps.iter().enumerate() {
-        match step {
-            Step::Field(name) => value = value.field(name.as_str()),
-            Step::Element => {
-                let element = format!("element_{index}");
-                body.push(Statement::Some(element.clone(), value));
-                value = Expression::name(element);
-            }
-        }
-    }
-    (body, value)
 }

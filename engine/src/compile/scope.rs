@@ -1,9 +1,11 @@
 //! What all parts of a rule's module share: its rules so far, names for helper rules, and what the host must compute.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
-use crate::ast::template::Template;
 use crate::rego::module::{Expression, Operator, Rule, Statement};
+use crate::template::Template;
 use crate::wildcard;
 
 /// A module on its way.
@@ -12,7 +14,7 @@ pub(super) struct Scope {
     /// Its rules.
     pub(super) rules: Vec<Rule>,
     /// Templates with variables, whose values are `input.values` in this order.
-    pub(super) slots: Vec<Template>,
+    pub(super) slots: Vec<Arc<Template>>,
     /// Constant scalars that values are compared with.
     pub(super) patterns: Vec<Value>,
     names: usize,
@@ -75,9 +77,9 @@ impl Scope {
         self.any_of("one_of", arguments, alternatives)
     }
 
-    /// The value of a template: itself where it is constant, else a slot, as `{"ok": true, "value": …}`.
-    pub(super) fn slot(&mut self, template: &Template) -> usize {
-        self.slots.push(template.clone());
+    /// A slot for the value of a template, as `{"ok": true, "value": …}` or `{"ok": false}`.
+    pub(super) fn slot(&mut self, template: &Arc<Template>) -> usize {
+        self.slots.push(Arc::clone(template));
         self.slots.len() - 1
     }
 }

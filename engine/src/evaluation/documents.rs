@@ -30,6 +30,16 @@ impl Documents {
         }
     }
 
+    /// The input of a program that is about an element, or about the object where there is none.
+    pub(super) fn input_about(&self, element: Option<Document>, values: Document) -> Document {
+        let resource = element.unwrap_or_else(|| self.resource.clone());
+        Document::object([
+            ("resource", resource),
+            ("subject", self.subject_document.clone()),
+            ("values", values),
+        ])
+    }
+
     /// The input of a rule's program.
     pub(super) fn input(
         &self,

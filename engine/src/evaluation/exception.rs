@@ -7,7 +7,9 @@ use crate::program::{self, Body, Exception, Rule};
 use crate::rego::evaluate::Document;
 use crate::response::RuleStatus;
 
+use super::names::Names;
 use super::rule::{Answer, Context};
+use super::values::Values;
 
 /// What comes of the exceptions that are about a request.
 pub(super) enum Excepted {
@@ -19,10 +21,10 @@ pub(super) enum Excepted {
 
 impl Context<'_> {
     /// What the exceptions of a rule come to; nothing as long as facts are outstanding.
-    pub(super) fn exceptions(&mut self, rule: &Rule) -> Option<Excepted> {
+    pub(super) fn exceptions(&mut self, rule: &Rule, names: &Names<'_>) -> Option<Excepted> {
         let mut found = Vec::new();
         for exception in &rule.exceptions {
-            if self.is_excepted(exception)? {
+            if self.is_excepted(exception, names)? {
                 found.push(exception);
             }
         }
@@ -58,12 +60,12 @@ impl Context<'_> {
     }
 
     /// Whether an exception is about the request; one that cannot be evaluated is not.
-    fn is_excepted(&mut self, exception: &Exception) -> Option<bool> {
+    fn is_excepted(&mut self, exception: &Exception, names: &Names<'_>) -> Option<bool> {
         let labels = self.labels_for(exception)?;
         let Ok(labels) = labels else {
             return Some(false);
         };
-        let values = self.values(&exception.slots);
+        let values = Values::of(names, &exception.slots)?;
         let selected = self.documents.input(labels.as_ref(), Document::list([]));
         let asked = [
             (program::SELECTED, selected, "match"),
@@ -88,7 +90,7 @@ impl Context<'_> {
         match namespace.filter(|_| exception.needs_namespace_labels) {
             None => Some(Ok(None)),
             Some(namespace) => {
-                let labels = self.facts.namespace_labels(namespace)?;
+                let labels = self.facts.borrow_mut().namespace_labels(namespace)?;
                 Some(labels.map(Some).map_err(|_unknown| ()))
             }
         }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::need::{Fact, FactError, ImageNeed, Need, NeedId};
+use serde_json::Value;
+
+use super::need::{DataNeed, Fact, FactError, ImageNeed, Need, NeedId};
 use crate::image::{Digest, VerifiedImage};
 
 /// Questions in order of asking, with their answers.
@@ -51,7 +53,15 @@ impl Facts {
         let namespace = namespace.to_owned();
         match self.get(Need::NamespaceLabels { namespace })? {
             Fact::NamespaceLabels(labels) => Some(labels.clone()),
-            Fact::Image(_) => Some(Err(wrong_kind())),
+            Fact::Image(_) | Fact::Data(_) => Some(Err(wrong_kind())),
+        }
+    }
+
+    /// Data that a context names; none where it is not known yet.
+    pub(super) fn data(&mut self, need: DataNeed) -> Option<Result<Value, FactError>> {
+        match self.get(Need::Data(need))? {
+            Fact::Data(data) => Some(data.clone()),
+            Fact::Image(_) | Fact::NamespaceLabels(_) => Some(Err(wrong_kind())),
         }
     }
 
@@ -63,7 +73,7 @@ impl Facts {
         let image = match self.get(Need::Image(need))? {
             Fact::Image(Ok(image)) => image.clone(),
             Fact::Image(Err(error)) => return Some(Err(error.clone())),
-            Fact::NamespaceLabels(_) => return Some(Err(wrong_kind())),
+            Fact::NamespaceLabels(_) | Fact::Data(_) => return Some(Err(wrong_kind())),
         };
         let wanted = match &reference.digest {
             Some(digest) => digest.clone(),

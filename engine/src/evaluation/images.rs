@@ -2,9 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::ast::verify_images::VerifyImages;
+use crate::ast::verify_images::{SLSA_V1, VerifyImages};
 use crate::ast::{self, RuleBody};
-use crate::compile::SLSA_V1;
 use crate::explain;
 use crate::image::evidence::{Format, Resolution, Signer, Verification, VerifiedStatement};
 use crate::image::reference::with_digest;
@@ -15,10 +14,12 @@ use crate::response::{FailureAction, ImageOutcome, PatchOperation, RuleStatus};
 use crate::wildcard;
 
 use super::Phase;
+use super::names::Names;
 use super::need::{FactError, ImageNeed};
 use super::pod_images::{self, Found};
+use super::request_names::{image_value, is_reserved};
 use super::rule::{Answer, Context, unexpected};
-use super::values::{Root, image_value};
+use super::values::Values;
 
 /// What came of a rule over all images.
 pub(super) struct Outcome {
@@ -47,8 +48,8 @@ impl Judged {
 /// Verifies the images of the request's object that a rule is about; none as long as evidence is outstanding.
 pub(super) fn verify(
     context: &mut Context<'_>,
-    policy: &Policy,
-    rule: &Rule,
+    (policy, rule): (&Policy, &Rule),
+    names: &Names<'_>,
     (entries, action): (&[ImageEntry], FailureAction),
 ) -> Option<Outcome> {
     let Some(RuleBody::VerifyImages(asts)) = policy.rule_ast(rule).map(|ast| &ast.body) else {
@@ -82,6 +83,7 @@ pub(super) fn verify(
                 program: entry,
                 ast,
                 action,
+                names,
             };
             match one.judge(image, &reference) {
                 Some(judged) => {
@@ -183,6 +185,7 @@ struct Verifier<'a, 'b> {
     program: &'a ImageEntry,
     ast: &'a VerifyImages,
     action: FailureAction,
+    names: &'a Names<'a>,
 }
 
 impl Verifier<'_, '_> {
@@ -221,7 +224,7 @@ impl Verifier<'_, '_> {
                 return Some(Judged::new(RuleStatus::Error, message));
             }
         };
-        Some(self.verdict(image, verified))
+        self.verdict(image, verified)
     }
 
     /// The evidence of all sources; none as long as some is outstanding.
@@ -239,7 +242,7 @@ impl Verifier<'_, '_> {
                 rekor_url: source.rekor_url.clone(),
                 keys: source.keys.clone(),
             };
-            match self.context.facts.image(need) {
+            match self.context.facts.borrow_mut().image(need) {
                 None => waiting = true,
                 Some(Ok(image)) => match self.is_usable(reference, &image) {
                     Ok(()) => verified.push(image),
@@ -276,7 +279,8 @@ impl Verifier<'_, '_> {
         }
     }
 
-    fn verdict(&mut self, image: &Found, verified: Vec<VerifiedImage>) -> Judged {
+    /// Judges evidence; none as long as conditions ask the host for something.
+    fn verdict(&mut self, image: &Found, verified: Vec<VerifiedImage>) -> Option<Judged> {
         let text = image.text.as_str();
         let evidence: Vec<&Evidence> = verified.iter().map(|image| &**image.evidence()).collect();
         let projected = Document::list(
@@ -287,9 +291,9 @@ impl Verifier<'_, '_> {
         let failed = |status, message: &str| {
             Judged::new(status, format!("failed to verify image {text}: {message}"))
         };
-        let conditions = match self.conditions(image, &evidence, &projected) {
+        let conditions = match self.conditions(image, &evidence, &projected)? {
             Ok(conditions) => conditions,
-            Err(message) => return failed(RuleStatus::Error, &message),
+            Err(message) => return Some(failed(RuleStatus::Error, &message)),
         };
         let input = Document::object([
             ("evidence", projected),
@@ -298,7 +302,7 @@ impl Verifier<'_, '_> {
         let answer = self
             .context
             .ask(&self.program.program, program::IMAGE_VERDICT, &input);
-        match answer.as_deref() {
+        Some(match answer.as_deref() {
             Ok("pass") => Judged {
                 status: RuleStatus::Pass,
                 message: format!("image {text} verified"),
@@ -322,74 +326,126 @@ impl Verifier<'_, '_> {
             }
             Ok(other) => failed(RuleStatus::Error, &unexpected(other)),
             Err(message) => failed(RuleStatus::Error, message),
-        }
+        })
     }
 
-    /// Judges the conditions of each attestation for each statement that is used.
+    /// Judges the conditions of each attestation for each statement that is used; none as long as facts are outstanding.
     fn conditions(
         &mut self,
         image: &Found,
         evidence: &[&Evidence],
         projected: &Document,
-    ) -> Result<Conditions, String> {
+    ) -> Option<Result<Conditions, String>> {
+        let used = match self.used(projected) {
+            Ok(used) => used,
+            Err(message) => return Some(Err(message)),
+        };
+        let locals: Vec<(String, Value)> = image_value(image)
+            .map(|image| ("image".to_owned(), image))
+            .into_iter()
+            .collect();
+        let mut results = Vec::new();
+        let mut error = None;
+        for (view, used) in self.program.views.iter().zip(&used) {
+            match self.view(view.attestation, used, evidence, &locals)? {
+                Ok((of_sources, reason)) => {
+                    error = error.or(reason);
+                    results.push(of_sources);
+                }
+                Err(message) => return Some(Err(message)),
+            }
+        }
+        Some(Ok(Conditions {
+            used,
+            results: json!(results),
+            error,
+        }))
+    }
+
+    /// The answers of one view by source and statement, null where a statement is not used, and the first error.
+    fn view(
+        &mut self,
+        attestation: usize,
+        used: &[(usize, usize)],
+        evidence: &[&Evidence],
+        locals: &[(String, Value)],
+    ) -> Option<Result<Answers, String>> {
+        let mut error = None;
+        let mut of_sources: Vec<Vec<Value>> = evidence
+            .iter()
+            .map(|one| vec![Value::Null; one.statements.len()])
+            .collect();
+        for (source, index) in used {
+            let statement = evidence
+                .get(*source)
+                .and_then(|one| one.statements.get(*index));
+            let cell = of_sources
+                .get_mut(*source)
+                .and_then(|row| row.get_mut(*index));
+            let (Some(statement), Some(cell)) = (statement, cell) else {
+                return Some(Err(UNKNOWN.to_owned()));
+            };
+            match self.condition(attestation, statement, locals)? {
+                Ok((answer, reason)) => {
+                    error = error.or(reason);
+                    *cell = Value::from(answer);
+                }
+                Err(message) => return Some(Err(message)),
+            }
+        }
+        Some(Ok((of_sources, error)))
+    }
+
+    /// For each view the statements that are used.
+    fn used(&mut self, projected: &Document) -> Result<Vec<Vec<(usize, usize)>>, String> {
         let input = Document::object([("evidence", projected.clone())]);
         let answer = self
             .context
             .machine
             .run(&self.program.program, program::USED, &input);
-        let used = match answer {
-            Ok(Some(used)) => read_used(&used).ok_or("the compiled rule gave no statements")?,
-            Ok(None) => return Err("the compiled rule gave no statements".to_owned()),
-            Err(error) => return Err(error.to_string()),
-        };
-        let mut root = Root::of_request(self.context.request);
-        if let Some(image) = image_value(image) {
-            root = root.with("image", image);
-        }
-        let mut results = Vec::new();
-        let mut error = None;
-        for (view, used) in self.program.views.iter().zip(&used) {
-            let mut of_sources: Vec<Vec<Value>> = evidence
-                .iter()
-                .map(|one| vec![Value::Null; one.statements.len()])
-                .collect();
-            for (source, index) in used {
-                let statement = evidence
-                    .get(*source)
-                    .and_then(|one| one.statements.get(*index));
-                let statement = statement.ok_or(UNKNOWN)?;
-                let row = of_sources.get_mut(*source).ok_or(UNKNOWN)?;
-                let cell = row.get_mut(*index).ok_or(UNKNOWN)?;
-                let answer = self.condition(view.attestation, statement, &root)?;
-                error = error.or(answer.1);
-                *cell = Value::from(answer.0);
+        match answer {
+            Ok(Some(used)) => {
+                read_used(&used).ok_or_else(|| "the compiled rule gave no statements".to_owned())
             }
-            results.push(of_sources);
+            Ok(None) => Err("the compiled rule gave no statements".to_owned()),
+            Err(error) => Err(error.to_string()),
         }
-        Ok(Conditions {
-            used,
-            results: json!(results),
-            error,
-        })
     }
 
-    /// One statement: `true`, `false` or `error`, and why.
+    /// One statement: `true`, `false` or `error`, and why; none as long as facts are outstanding.
     fn condition(
         &mut self,
         attestation: usize,
         statement: &VerifiedStatement,
-        root: &Root,
-    ) -> Result<(String, Option<String>), String> {
-        let slots = self.program.condition_slots.get(attestation);
-        let slots = slots.ok_or("the compiled rule lacks an attestation")?;
-        let values = root.with_predicate(&fields_of(statement)).values(slots);
+        locals: &[(String, Value)],
+    ) -> Option<Result<(String, Option<String>), String>> {
+        let Some(judged) = self.program.conditions.get(attestation) else {
+            return Some(Err("the compiled rule lacks an attestation".to_owned()));
+        };
+        // Fields of the predicate are names, but for those that mean something already.
+        let mut fields = fields_of(statement);
+        fields.retain(|name, _| !is_reserved(name) && !self.names.has(name));
+        let mut names: Vec<(String, Value)> = fields.into_iter().collect();
+        names.extend(locals.iter().cloned());
+        let names = self.names.above(names, &[]);
+        let slots = judged.as_ref().map_or(&[][..], |judged| &judged.slots);
+        let values = Values::of(&names, slots)?;
         let input = Document::object([("values", values.document())]);
         let entry = program::CONDITIONS + attestation;
-        let answer = self.context.ask(&self.program.program, entry, &input)?;
-        let reason = (answer == "error").then(|| values.first_error().to_owned());
-        Ok((answer, reason))
+        let answer = match self.context.ask(&self.program.program, entry, &input) {
+            Ok(answer) => answer,
+            Err(message) => return Some(Err(message)),
+        };
+        let reason = judged
+            .as_ref()
+            .filter(|_| answer == "error")
+            .map(|judged| explain::conditions::walk(&judged.what, &names).error());
+        Some(Ok((answer, reason)))
     }
 }
+
+/// Answers of one view by source and statement, and the first error.
+type Answers = (Vec<Vec<Value>>, Option<String>);
 
 const UNKNOWN: &str = "the compiled rule names a statement that is not there";
 

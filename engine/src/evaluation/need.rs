@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use thiserror::Error;
 
-use crate::image::{ImageReference, VerifiedImage};
+use crate::ast::context::Method;
+use crate::image::{ImageReference, PublicKey, VerifiedImage};
 
 /// Names a need within one evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,6 +22,62 @@ pub enum Need {
     },
     /// The verified evidence of an image.
     Image(ImageNeed),
+    /// Data that a `context` names.
+    Data(DataNeed),
+}
+
+/// Asks for data that a `context` names; the answer is JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum DataNeed {
+    /// A `ConfigMap`, as the API server has it.
+    ConfigMap {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// The answer of an HTTP call.
+    ApiCall(ApiCall),
+    /// What a `GlobalContextEntry` holds.
+    GlobalContext {
+        /// Its name, with a projection behind a dot.
+        name: String,
+    },
+    /// What a registry knows of an image: `{image, resolvedImage, registry, repository, identifier, manifestList, manifest,
+    /// configData}`.
+    ImageData {
+        /// The image as the policy names it.
+        reference: String,
+    },
+}
+
+/// An HTTP call.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ApiCall {
+    /// Who is asked.
+    pub target: ApiTarget,
+    /// How.
+    pub method: Method,
+    /// The body, as JSON; none for GET.
+    pub body: Option<String>,
+    /// The namespace of the policy that asks, which bounds what it may ask; none for a cluster's policy.
+    pub namespace: Option<String>,
+}
+
+/// Who is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ApiTarget {
+    /// The API server, by a path.
+    Path(String),
+    /// Somebody else.
+    Service {
+        /// The URL.
+        url: String,
+        /// Headers.
+        headers: Vec<(String, String)>,
+        /// Certificates in PEM that the server may chain to.
+        ca_bundle: Option<String>,
+    },
 }
 
 /// Asks for the verified evidence of one image.
@@ -35,30 +93,6 @@ pub struct ImageNeed {
     pub keys: Vec<PublicKey>,
 }
 
-/// A public key that a policy names.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PublicKey {
-    /// The key as PEM, `BEGIN PUBLIC KEY`; one key.
-    pub pem: String,
-    /// SHA-256 of the SubjectPublicKeyInfo in DER, in hexadecimal.
-    pub spki_sha256: String,
-    /// Hash of the signature scheme.
-    pub hash: HashAlgorithm,
-}
-
-/// Hash of a signature scheme, `signatureAlgorithm` in Kyverno's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum HashAlgorithm {
-    /// SHA-224.
-    Sha224,
-    /// SHA-256, the default.
-    Sha256,
-    /// SHA-384.
-    Sha384,
-    /// SHA-512.
-    Sha512,
-}
-
 /// An answer.
 #[derive(Debug, Clone)]
 pub enum Fact {
@@ -66,6 +100,8 @@ pub enum Fact {
     NamespaceLabels(Result<BTreeMap<String, String>, FactError>),
     /// To [`Need::Image`].
     Image(Result<VerifiedImage, FactError>),
+    /// To [`Need::Data`].
+    Data(Result<Value, FactError>),
 }
 
 /// Why there is no answer; each becomes `RuleStatus::Error`, with the message.
@@ -86,4 +122,30 @@ pub enum FactError {
     /// Access was refused.
     #[error("{0}")]
     Unauthorized(String),
+}
+
+impl Fact {
+    /// That there is no answer to a need, and why.
+    pub fn missing(need: &Need, error: FactError) -> Self {
+        match need {
+            Need::NamespaceLabels { .. } => Self::NamespaceLabels(Err(error)),
+            Need::Image(_) => Self::Image(Err(error)),
+            Need::Data(_) => Self::Data(Err(error)),
+        }
+    }
+}
+
+impl DataNeed {
+    /// What is asked for, for messages.
+    pub fn description(&self) -> String {
+        match self {
+            Self::ConfigMap { namespace, name } => format!("ConfigMap `{namespace}/{name}`"),
+            Self::ApiCall(call) => match &call.target {
+                ApiTarget::Path(path) => format!("{} `{path}`", call.method.name()),
+                ApiTarget::Service { url, .. } => format!("{} `{url}`", call.method.name()),
+            },
+            Self::GlobalContext { name } => format!("global context entry `{name}`"),
+            Self::ImageData { reference } => format!("data of image `{reference}`"),
+        }
+    }
 }

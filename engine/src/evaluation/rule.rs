@@ -2,15 +2,18 @@
 //!
 //! A stage without an answer is an error of the rule: nothing that went wrong passes.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
+
 use crate::admission::AdmissionRequest;
-use crate::ast::RuleBody;
-use crate::ast::template::Template;
-use crate::ast::validate::ValidateBody;
+use crate::ast::Origin;
 use crate::ast::{FailureActionOverride, matching::Selector, matching::SelectorOperator};
 use crate::explain;
-use crate::program::{self, Body, Policy, Rule};
+use crate::jmespath::Environment;
+use crate::pod_security::Exclusion;
+use crate::program::{self, Body, Conditions, Judged, Policy, Rule};
 use crate::rego::evaluate::{Document, Machine, Program};
 use crate::response::{FailureAction, RuleResponse, RuleStatus, RuleType};
 use crate::wildcard;
@@ -18,16 +21,22 @@ use crate::wildcard;
 use super::documents::Documents;
 use super::exception::Excepted;
 use super::facts::Facts;
-use super::values::{self, Values};
-use super::{Phase, images};
+use super::names::{Ground, Names};
+use super::request_names::RequestNames;
+use super::validate::Stage;
+use super::values::Values;
+use super::{Phase, Variables, images};
 
 /// What all rules of a request share.
 pub(super) struct Context<'a> {
     pub(super) request: &'a AdmissionRequest,
     pub(super) phase: Phase,
     pub(super) documents: &'a Documents,
+    pub(super) names: &'a RequestNames,
+    pub(super) environment: &'a Environment,
+    pub(super) variables: &'a Variables,
     pub(super) machine: &'a mut Machine,
-    pub(super) facts: &'a mut Facts,
+    pub(super) facts: &'a RefCell<Facts>,
 }
 
 /// What came of a rule so far.
@@ -84,21 +93,59 @@ impl Context<'_> {
             Ok(other) => return respond(Answer::new(RuleStatus::Error, unexpected(other))),
             Err(message) => return respond(Answer::new(RuleStatus::Error, message)),
         }
-        if let Some(answer) = self.preconditions(policy, rule, labels.as_ref()) {
-            return respond(answer);
+        let given = self
+            .variables
+            .of(&policy.ast.key(), base_name(policy, rule));
+        let ground = self.ground(policy, &given);
+        let names = Names::of_rule(ground, &rule.context);
+        let of_conditions = rule.preconditions.as_ref();
+        match self.preconditions(
+            (&rule.program, program::PRECONDITIONS),
+            of_conditions,
+            &names,
+        ) {
+            None => return Progress::Waiting,
+            Some(Ok(())) => {}
+            Some(Err(answer)) => return respond(answer),
         }
-        let (keys, exclusions) = match self.exceptions(rule) {
+        let excepted = match self.exceptions(rule, &names) {
             None => return Progress::Waiting,
             Some(Excepted::Whole(answer)) => return respond(answer),
             Some(Excepted::Controls(keys, exclusions)) => (keys, exclusions),
         };
+        self.body((policy, rule), &names, action, &excepted)
+    }
+
+    /// What the body of a rule that applies says.
+    fn body(
+        &mut self,
+        (policy, rule): (&Policy, &Rule),
+        names: &Names<'_>,
+        action: FailureAction,
+        (keys, exclusions): &(Vec<String>, Vec<Exclusion>),
+    ) -> Progress {
+        let respond = |answer| Progress::Answered(respond(policy, rule, action, answer));
         match &rule.body {
-            Body::Validate(slots) => match self.validate(policy, rule, (slots, labels.as_ref())) {
-                Some(answer) => respond(answer),
-                None => Progress::NotAbout,
-            },
+            Body::Validate(validate) => {
+                let stage = Stage {
+                    policy,
+                    rule,
+                    validate,
+                    names,
+                };
+                match self.validate(&stage) {
+                    Progress::Answered(response) => {
+                        let response = RuleResponse {
+                            failure_action: action,
+                            ..response
+                        };
+                        self.allow_existing(policy, rule, response)
+                    }
+                    other @ (Progress::Waiting | Progress::NotAbout) => other,
+                }
+            }
             Body::PodSecurity(demand) => {
-                match self.pod_security(policy, rule, demand, (&keys, &exclusions)) {
+                match self.pod_security(policy, rule, demand, (keys, exclusions)) {
                     Some(answer) => respond(answer),
                     None => Progress::NotAbout,
                 }
@@ -106,18 +153,34 @@ impl Context<'_> {
             // Nothing runs from an object that goes away.
             Body::VerifyImages(_) if self.request.object.is_none() => Progress::NotAbout,
             Body::VerifyImages(entries) => {
-                match images::verify(self, policy, rule, (entries, action)) {
+                match images::verify(self, (policy, rule), names, (entries, action)) {
                     None => Progress::Waiting,
-                    Some(outcome) => match respond(outcome.answer) {
-                        Progress::Answered(response) => Progress::Answered(RuleResponse {
-                            patches: outcome.patches,
-                            images: outcome.images,
-                            ..response
-                        }),
-                        other @ (Progress::Waiting | Progress::NotAbout) => other,
-                    },
+                    Some(outcome) => Progress::Answered(RuleResponse {
+                        patches: outcome.patches,
+                        images: outcome.images,
+                        ..self::respond(policy, rule, action, outcome.answer)
+                    }),
                 }
             }
+        }
+    }
+
+    /// What the names of a rule of a policy stand on.
+    pub(super) fn ground<'b>(&self, policy: &'b Policy, given: &'b Map<String, Value>) -> Ground<'b>
+    where
+        Self: 'b,
+    {
+        Ground {
+            request: self.names,
+            given,
+            environment: self.environment,
+            deletion: self.names.deletion(),
+            facts: self.facts,
+            namespace: policy
+                .ast
+                .namespace
+                .as_ref()
+                .map(|namespace| namespace.value.as_str()),
         }
     }
 
@@ -138,64 +201,33 @@ impl Context<'_> {
         }
     }
 
-    /// Values of templates over the request.
-    pub(super) fn values(&self, templates: &[Template]) -> Values {
-        values::of_request(self.request, templates)
-    }
-
-    /// Why the rule goes no further, if it does not.
-    fn preconditions(
+    /// Whether a rule or an element goes on, or the answer that it ends with; none as long as facts are outstanding.
+    pub(super) fn preconditions(
         &mut self,
-        policy: &Policy,
-        rule: &Rule,
-        labels: Option<&BTreeMap<String, String>>,
-    ) -> Option<Answer> {
-        policy.rule_ast(rule)?.preconditions.as_ref()?;
-        let values = self.values(&rule.precondition_slots);
-        let input = self.documents.input(labels, values.document());
-        match self
-            .ask(&rule.program, program::PRECONDITIONS, &input)
-            .as_deref()
-        {
-            Ok("true") => None,
-            Ok("false") => Some(Answer::new(RuleStatus::Skip, "preconditions not met")),
-            Ok("error") => {
-                let reason = values.first_error();
-                let message = format!("failed to evaluate preconditions: {reason}");
-                Some(Answer::new(RuleStatus::Error, message))
-            }
-            Ok(other) => Some(Answer::new(RuleStatus::Error, unexpected(other))),
-            Err(message) => Some(Answer::new(RuleStatus::Error, message)),
-        }
-    }
-
-    /// The answer of `validate`; none where there is nothing to compare.
-    fn validate(
-        &mut self,
-        policy: &Policy,
-        rule: &Rule,
-        (slots, labels): (&[Template], Option<&BTreeMap<String, String>>),
-    ) -> Option<Answer> {
-        let ast = policy.rule_ast(rule).map(|ast| &ast.body);
-        if let Some(RuleBody::Validate(validate)) = ast
-            && self.request.object.is_none()
-            && !matches!(validate.body, ValidateBody::Deny(_))
-        {
-            // A pattern has nothing to be compared with.
-            return None;
-        }
-        let values = self.values(slots);
-        let input = self.documents.input(labels, values.document());
-        let status = match self.ask(&rule.program, program::VERDICT, &input).as_deref() {
-            Ok("pass") => RuleStatus::Pass,
-            Ok("fail") => RuleStatus::Fail,
-            Ok("skip") => RuleStatus::Skip,
-            Ok("error") => RuleStatus::Error,
-            Ok(other) => return Some(Answer::new(RuleStatus::Error, unexpected(other))),
-            Err(message) => return Some(Answer::new(RuleStatus::Error, message)),
+        (program, entry): (&Program, usize),
+        judged: Option<&Judged<Conditions>>,
+        names: &Names<'_>,
+    ) -> Option<Result<(), Answer>> {
+        let Some(judged) = judged else {
+            return Some(Ok(()));
         };
-        let message = explain::validate::message(policy, rule, status, &values);
-        Some(Answer::new(status, message))
+        let values = Values::of(names, &judged.slots)?;
+        let input = self.documents.input(None, values.document());
+        let answer = match self.ask(program, entry, &input).as_deref() {
+            Ok("true") => return Some(Ok(())),
+            Ok("false") => {
+                let said = explain::conditions::walk(&judged.what, names).messages;
+                Answer::new(RuleStatus::Skip, joined("preconditions not met", &said))
+            }
+            Ok("error") => {
+                let reason = explain::conditions::walk(&judged.what, names).error();
+                let message = format!("failed to evaluate preconditions: {reason}");
+                Answer::new(RuleStatus::Error, message)
+            }
+            Ok(other) => Answer::new(RuleStatus::Error, unexpected(other)),
+            Err(message) => Answer::new(RuleStatus::Error, message),
+        };
+        Some(Err(answer))
     }
 
     /// Labels of the request's namespace where the rule asks for them; none as long as the host has not said.
@@ -211,7 +243,7 @@ impl Context<'_> {
         let Some(namespace) = namespace else {
             return Some(Ok(None));
         };
-        let labels = self.facts.namespace_labels(namespace)?;
+        let labels = self.facts.borrow_mut().namespace_labels(namespace)?;
         Some(match labels {
             Ok(labels) => Ok(Some(labels)),
             Err(error) => Err(format!(
@@ -299,8 +331,25 @@ fn selects(selector: &Selector, labels: &BTreeMap<String, String>) -> bool {
         })
 }
 
+/// The name that the author gave a rule.
+fn base_name<'a>(policy: &'a Policy, rule: &Rule) -> &'a str {
+    policy.rule_ast(rule).map_or("", |ast| match &ast.origin {
+        Origin::Written => ast.name.value.as_str(),
+        Origin::Autogen { base, .. } => base.as_str(),
+    })
+}
+
+/// Two texts with a semicolon between, if there is a second.
+pub(super) fn joined(first: &str, second: &str) -> String {
+    if second.is_empty() {
+        first.to_owned()
+    } else {
+        format!("{first}; {second}")
+    }
+}
+
 /// The response of a rule; a failure that is not scored is a warning.
-fn respond(
+pub(super) fn respond(
     policy: &Policy,
     rule: &Rule,
     failure_action: FailureAction,

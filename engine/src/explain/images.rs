@@ -144,11 +144,11 @@ impl Walk<'_> {
     }
 
     fn may_answer(&self, attestation: &Attestation, statement: &VerifiedStatement) -> bool {
-        use crate::compile::{SLSA_V1, SLSA_V02, uses_builder_only};
+        use crate::ast::verify_images::{SLSA_V1, SLSA_V02};
         let asked = attestation.predicate_type.value.as_str();
         let slsa = [SLSA_V1, SLSA_V02];
         let fallback = self.policy.slsa_version_fallback()
-            && uses_builder_only(attestation)
+            && attestation.uses_builder_only()
             && slsa.contains(&asked)
             && slsa.contains(&statement.predicate_type.as_str());
         statement.predicate_type == asked || fallback

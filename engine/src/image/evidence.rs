@@ -85,7 +85,7 @@ pub enum Signer {
     Certificate(CertificateIdentity),
     /// The holder of a key that a policy names.
     Key {
-        /// SHA-256 of the key's SubjectPublicKeyInfo in hexadecimal, as in [`super::super::evaluation::need::PublicKey`].
+        /// SHA-256 of the key's SubjectPublicKeyInfo in hexadecimal, as in [`super::PublicKey`].
         spki_sha256: String,
     },
 }

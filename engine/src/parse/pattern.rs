@@ -42,7 +42,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Pattern {
 }
 
 fn read_entry(reader: &mut Reader<'_>, entry: &Entry) -> PatternEntry {
-    let (anchor, key) = anchor(&entry.key);
+    let (anchor, key) = Anchor::split(&entry.key);
     let value = read(reader, &entry.value);
     match (anchor, &entry.value.value) {
         (Some(Anchor::AddIfAbsent), _) => {
@@ -75,26 +75,6 @@ fn read_entry(reader: &mut Reader<'_>, entry: &Entry) -> PatternEntry {
 
 fn is_map(node: &Node) -> bool {
     matches!(node.value, Value::Map(_))
-}
-
-/// Takes the anchor off a key.
-pub(crate) fn anchor(key: &str) -> (Option<Anchor>, &str) {
-    const ANCHORS: [Anchor; 6] = [
-        Anchor::Global,
-        Anchor::Equality,
-        Anchor::Negation,
-        Anchor::Existence,
-        Anchor::AddIfAbsent,
-        Anchor::Condition,
-    ];
-    for anchor in ANCHORS {
-        let rest = key.strip_prefix(anchor.prefix());
-        let inner = rest.and_then(|rest| rest.strip_prefix('(')?.strip_suffix(')'));
-        if let Some(inner) = inner.filter(|inner| !inner.is_empty()) {
-            return (Some(anchor), inner);
-        }
-    }
-    (None, key)
 }
 
 /// Refuses `$(./../other/field)`, which refers to another place of the pattern.

@@ -7,7 +7,7 @@ use crate::yaml::{Node, Value};
 
 use super::condition::{self, Blocks};
 use super::fields::{Fields, Reader};
-use super::{matching, template, validate, verify_images};
+use super::{context, matching, template, validate, verify_images};
 
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Rule> {
     let mut fields = reader.fields(node, "rule")?;
@@ -24,6 +24,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Rule> {
     let matches = matches.and_then(|node| matching::read_match(reader, node));
     let excludes = fields.take("exclude");
     let excludes = excludes.and_then(|node| matching::read_exclude(reader, node));
+    let context = context::read(reader, &mut fields);
     let preconditions = fields.take("preconditions");
     let preconditions = preconditions
         .and_then(|node| condition::read(reader, node, "preconditions", Blocks::Refused));
@@ -33,13 +34,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Rule> {
     let body = body(reader, &mut fields);
     fields.finish(
         reader,
-        &[
-            "context",
-            "celPreconditions",
-            "imageExtractors",
-            "mutate",
-            "generate",
-        ],
+        &["celPreconditions", "imageExtractors", "mutate", "generate"],
     );
     Some(Rule {
         span: node.span,
@@ -47,6 +42,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Rule> {
         origin: Origin::Written,
         matches: matches?,
         excludes,
+        context: context?,
         preconditions,
         report_properties,
         body: body?,

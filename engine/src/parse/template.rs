@@ -36,13 +36,6 @@ pub(super) fn text(reader: &mut Reader<'_>, raw: &str, span: Span) -> Text {
     let (text, problem) = take_apart(raw, span, reader.source());
     match problem {
         None => {}
-        Some(Problem::Nested(span)) => {
-            reader.error(
-                Code::NotSupported,
-                span,
-                "a variable inside of a variable is not supported",
-            );
-        }
         Some(Problem::Open(span)) => {
             reader
                 .error(Code::InvalidExpression, span, "`{{` without its `}}`")
@@ -58,7 +51,6 @@ pub(super) fn text(reader: &mut Reader<'_>, raw: &str, span: Span) -> Text {
 /// What is wrong with a text's variables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Problem {
-    Nested(Span),
     Open(Span),
     Empty(Span),
 }
@@ -109,12 +101,7 @@ fn take_apart(raw: &str, span: Span, source: &Source) -> (Text, Option<Problem>)
         parts.push(Part::Literal(literal));
     }
     if let Some(open) = open {
-        let nested = parts.iter().any(|part| matches!(part, Part::Variable(_)));
-        problem.get_or_insert(if nested {
-            Problem::Nested(open)
-        } else {
-            Problem::Open(open)
-        });
+        problem.get_or_insert(Problem::Open(open));
     }
     let raw = raw.to_owned();
     (Text { span, raw, parts }, problem)
@@ -134,12 +121,20 @@ fn read_variable(written: &str, span: Span) -> Variable {
     }
 }
 
-/// The length of the variable that a text begins with: braces inside of it stand in pairs, one level deep.
+/// The length of the variable that a text begins with: braces inside of it stand in pairs, and variables in it are part
+/// of it.
 fn variable_length(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    let mut at = 2;
+    let mut open = 0_u32;
+    let mut at = 0;
     loop {
+        let pair = bytes.get(at) == bytes.get(at + 1);
         match bytes.get(at)? {
+            b'{' if pair => {
+                open += 1;
+                at += 2;
+            }
+            // A map of the expression's own, with no braces inside.
             b'{' => {
                 let group = bytes.get(at + 1..)?;
                 let brace = group.iter().position(|byte| matches!(byte, b'{' | b'}'))?;
@@ -148,8 +143,15 @@ fn variable_length(text: &str) -> Option<usize> {
                 }
                 at += brace + 2;
             }
-            b'}' => return (bytes.get(at + 1) == Some(&b'}')).then_some(at + 2),
+            b'}' if !pair => return None,
+            b'}' => {
+                open -= 1;
+                at += 2;
+            }
             _ => at += 1,
+        }
+        if open == 0 {
+            return Some(at);
         }
     }
 }

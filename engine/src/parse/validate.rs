@@ -1,12 +1,13 @@
 //! `validate`.
 
+use crate::ast::pattern::Pattern;
 use crate::ast::validate::{Deny, Validate, ValidateBody};
 use crate::diagnostic::Code;
 use crate::yaml::{Node, Value};
 
 use super::condition::{self, Blocks};
 use super::fields::Reader;
-use super::{pattern, pod_security, policy, template};
+use super::{foreach, pattern, pod_security, policy, template};
 
 /// Fields of `validate` that say what is demanded, in the order in which Kyverno looks for them.
 const DEMANDS: [&str; 8] = [
@@ -33,7 +34,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Validate> {
         .collect();
     match written.as_slice() {
         [] => {
-            let message = "`validate` demands nothing: it has none of `pattern`, `anyPattern`, `deny` and `podSecurity`";
+            let message = "`validate` demands nothing: it has none of `pattern`, `anyPattern`, `deny`, `foreach` and `podSecurity`";
             reader.error(Code::MissingField, node.span, message);
         }
         [_] => {}
@@ -46,24 +47,18 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Validate> {
     let any_pattern = fields.take("anyPattern");
     let deny = fields.take("deny");
     let pod_security = fields.take("podSecurity");
-    fields.finish(reader, &["foreach", "cel", "manifests", "assert"]);
+    let foreach = fields.take("foreach");
+    fields.finish(reader, &["cel", "manifests", "assert"]);
     let body = if let Some(node) = pod_security {
         ValidateBody::PodSecurity(Box::new(pod_security::read(reader, node)?))
     } else if let Some(node) = deny {
         ValidateBody::Deny(read_deny(reader, node)?)
     } else if let Some(node) = pattern {
         ValidateBody::Pattern(pattern::read(reader, node))
+    } else if let Some(node) = any_pattern {
+        ValidateBody::AnyPattern(read_any_pattern(reader, node)?)
     } else {
-        let node = any_pattern?;
-        let items = reader.items(node, "anyPattern");
-        if items.is_empty() {
-            if matches!(node.value, Value::List(_)) {
-                reader.error(Code::InvalidValue, node.span, "`anyPattern` is empty");
-            }
-            return None;
-        }
-        let patterns = items.iter().map(|item| pattern::read(reader, item));
-        ValidateBody::AnyPattern(patterns.collect())
+        ValidateBody::Foreach(foreach::read(reader, foreach?)?)
     };
     Some(Validate {
         span: node.span,
@@ -73,6 +68,23 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Validate> {
         message,
         body,
     })
+}
+
+/// `anyPattern`; never empty.
+pub(super) fn read_any_pattern(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Pattern>> {
+    let items = reader.items(node, "anyPattern");
+    if items.is_empty() {
+        if matches!(node.value, Value::List(_)) {
+            reader.error(Code::InvalidValue, node.span, "`anyPattern` is empty");
+        }
+        return None;
+    }
+    Some(
+        items
+            .iter()
+            .map(|item| pattern::read(reader, item))
+            .collect(),
+    )
 }
 
 /// `deny`; no conditions deny everything.

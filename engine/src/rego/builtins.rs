@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::operator::{self, Operator};
-use crate::{scalar, wildcard};
+use crate::{pattern, scalar, wildcard};
 
 /// A function: its name, how many arguments it takes, and what it does.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +45,7 @@ impl Patterns {
 }
 
 /// All of them.
-pub const BUILTINS: [Builtin; 3] = [
+pub const BUILTINS: [Builtin; 5] = [
     Builtin {
         name: "regent.scalar",
         arity: 2,
@@ -61,7 +61,42 @@ pub const BUILTINS: [Builtin; 3] = [
         arity: 3,
         call: condition,
     },
+    Builtin {
+        name: "regent.pattern",
+        arity: 2,
+        call: pattern_status,
+    },
+    Builtin {
+        name: "regent.keys_missing",
+        arity: 2,
+        call: keys_missing,
+    },
 ];
+
+/// `regent.pattern(value, pattern)`: `"pass"`, `"fail"`, `"forbidden"`, `"skip"` or `"nested"`, for a pattern whose shape is
+/// only known once its variables are.
+fn pattern_status(arguments: &[Value], _: &Patterns) -> Value {
+    let [value, pattern] = arguments else {
+        return Value::from("fail");
+    };
+    Value::from(match pattern::walk(pattern, value) {
+        Ok(()) => "pass",
+        Err(mismatch) => match mismatch.status {
+            pattern::Status::Fail => "fail",
+            pattern::Status::Forbidden => "forbidden",
+            pattern::Status::Skip => "skip",
+            pattern::Status::Nested => "nested",
+        },
+    })
+}
+
+/// `regent.keys_missing(value, pattern)`: whether keys of `()` or `^()` are nowhere, which makes a mismatch an error.
+fn keys_missing(arguments: &[Value], _: &Patterns) -> Value {
+    match arguments {
+        [value, pattern] => Value::Bool(pattern::keys_are_missing(pattern, value)),
+        _ => Value::Bool(true),
+    }
+}
 
 /// `regent.scalar(value, pattern)`: `"pass"` where the value is as a scalar of a pattern says, operators and units included,
 /// else `"fail"`; of a list all elements must be.

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use regorus::languages::rego::compiler::Compiler;
@@ -114,6 +114,8 @@ pub struct Program {
     bytecode: Arc<Bytecode>,
     source: Arc<ProgramSource>,
     patterns: Arc<builtins::Patterns>,
+    /// The interpreter with the text read, once somebody asked for its opinion.
+    interpreter: Arc<OnceLock<Result<Engine, RegoError>>>,
 }
 
 #[derive(Debug)]
@@ -146,6 +148,7 @@ impl Program {
             bytecode,
             source: Arc::new(ProgramSource { text, entry_points }),
             patterns: Arc::default(),
+            interpreter: Arc::default(),
         })
     }
 
@@ -270,11 +273,15 @@ fn interpret(
     entry_point: usize,
     input: &Document,
 ) -> Result<Option<Document>, RegoError> {
-    let mut engine = engine_with_builtins(&program.patterns)?;
+    let read = || {
+        let mut engine = engine_with_builtins(&program.patterns)?;
+        engine
+            .add_policy("policy.rego".to_owned(), program.source.text.clone())
+            .map_err(|error| RegoError::Internal(error.to_string()))?;
+        Ok(engine)
+    };
     let internal = |error: String| RegoError::Internal(error);
-    engine
-        .add_policy("policy.rego".to_owned(), program.source.text.clone())
-        .map_err(|error| internal(error.to_string()))?;
+    let mut engine = program.interpreter.get_or_init(read).clone()?;
     engine.set_input(input.0.clone());
     let name = program.source.entry_points.get(entry_point);
     let name = name.ok_or_else(|| internal("no such entry point".to_owned()))?;

@@ -111,7 +111,7 @@ async fn keeps_apart_whatever_verification_depended_on() {
     let named = |pem: &str| PublicKey {
         pem: pem.to_owned(),
         spki_sha256: "same".to_owned(),
-        hash: regent_engine::evaluation::need::HashAlgorithm::Sha256,
+        hash: regent_engine::image::HashAlgorithm::Sha256,
     };
     let others = [
         key("b"),

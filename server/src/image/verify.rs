@@ -21,11 +21,11 @@ mod timestamp;
 
 use std::sync::Arc;
 
-use regent_engine::evaluation::need::{HashAlgorithm, PublicKey};
 use regent_engine::image::evidence::{
     Format, RefusedEvidence, Resolution, Verification, VerifiedSignature, VerifiedStatement,
 };
 use regent_engine::image::{Digest, Evidence, ImageReference, VerifiedImage};
+use regent_engine::image::{HashAlgorithm, PublicKey};
 use serde_json::Value;
 use thiserror::Error;
 

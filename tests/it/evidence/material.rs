@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::{fs, slice};
 
-use regent_engine::evaluation::need::{HashAlgorithm, PublicKey};
 use regent_engine::image::{Digest, Evidence};
+use regent_engine::image::{HashAlgorithm, PublicKey};
 use regent_server::image::artifact::Artifacts;
 use regent_server::image::discovery::{Budget, Origin, discover};
 use regent_server::image::layout::Layouts;

@@ -1,8 +1,8 @@
 //! What was asked for, and which of the verified evidence is that.
 
 use anyhow::{Context as _, Result, bail};
-use regent_engine::evaluation::need::PublicKey;
 use regent_engine::image::Evidence;
+use regent_engine::image::PublicKey;
 use regent_engine::image::evidence::{
     CertificateIdentity, Signer, Verification, VerifiedSignature, VerifiedStatement,
 };

@@ -60,7 +60,7 @@ fn tool(name: &str) -> AdmissionRequest {
 /// Statuses and messages of the rules.
 fn answers(set: &Arc<PolicySet>, request: AdmissionRequest) -> Vec<(&'static str, String)> {
     let mut evaluation = set
-        .evaluate(Arc::new(request), Phase::Validate, Scope::All)
+        .evaluate(Arc::new(request), Phase::Validate, Scope::All, NOW)
         .with_second_opinion();
     let responses = loop {
         match evaluation.step() {

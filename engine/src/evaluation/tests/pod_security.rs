@@ -8,7 +8,7 @@ fn policy(demand: &str) -> Arc<PolicySet> {
 
 fn answer(set: &Arc<PolicySet>, request: AdmissionRequest) -> Vec<(String, RuleStatus, String)> {
     let mut evaluation = set
-        .evaluate(Arc::new(request), Phase::Validate, Scope::All)
+        .evaluate(Arc::new(request), Phase::Validate, Scope::All, NOW)
         .with_second_opinion();
     let Step::Done(responses) = evaluation.step() else {
         panic!("nothing is needed");

@@ -85,10 +85,7 @@ fn problems() {
     check(
         "{{ a.{{ b }} }}",
         &expect![[r#"
-            "{{ a."
-            5..12 <b> shallow: false
-            " }}"
-            Nested(Span { start: 0, end: 2 })
+            0..15 <a.{{ b }}> shallow: false
         "#]],
     );
     check(

@@ -1,0 +1,75 @@
+//! `allowExistingViolations`: an update of an object that broke the rule before it does not count as breaking it.
+
+use crate::admission::{AdmissionRequest, Operation};
+use crate::ast::RuleBody;
+use crate::program::{Policy, Rule};
+use crate::response::{FailureAction, RuleResponse, RuleStatus};
+
+use super::documents::Documents;
+use super::request_names::RequestNames;
+use super::rule::{Context, Progress};
+
+impl Context<'_> {
+    /// The response to an update, or that the old object broke the rule as well.
+    ///
+    /// Kyverno lets an update pass where the old object cannot be judged; here the failure stands then.
+    pub(super) fn allow_existing(
+        &mut self,
+        policy: &Policy,
+        rule: &Rule,
+        response: RuleResponse,
+    ) -> Progress {
+        let failed = matches!(response.status, RuleStatus::Fail | RuleStatus::Warn);
+        let old = self
+            .request
+            .old_object
+            .as_ref()
+            .filter(|_| self.request.operation == Operation::Update);
+        let (Some(old), true, true) = (old, failed, allows(policy, rule)) else {
+            return Progress::Answered(response);
+        };
+        let request = AdmissionRequest {
+            operation: Operation::Create,
+            object: Some(old.clone()),
+            old_object: None,
+            ..self.request.clone()
+        };
+        let documents = Documents::new(&request);
+        let names = RequestNames::new(&request);
+        let mut before = Context {
+            request: &request,
+            phase: self.phase,
+            documents: &documents,
+            names: &names,
+            environment: self.environment,
+            variables: self.variables,
+            machine: &mut *self.machine,
+            facts: self.facts,
+        };
+        match before.evaluate(policy, rule) {
+            Progress::Waiting => Progress::Waiting,
+            Progress::Answered(old) if old.status == response.status => {
+                Progress::Answered(RuleResponse {
+                    status: RuleStatus::Skip,
+                    message: "skipping the rule evaluation as pre-existing violations are allowed"
+                        .to_owned(),
+                    ..response
+                })
+            }
+            Progress::Answered(_) | Progress::NotAbout => Progress::Answered(response),
+        }
+    }
+}
+
+/// Whether the rule allows it; as in Kyverno, overrides for namespaces do not count here.
+fn allows(policy: &Policy, rule: &Rule) -> bool {
+    let Some(ast) = policy.rule_ast(rule) else {
+        return false;
+    };
+    let actions = policy.ast.failure_action(ast);
+    let enforced = actions.rule.unwrap_or(actions.policy) == FailureAction::Enforce;
+    let RuleBody::Validate(validate) = &ast.body else {
+        return false;
+    };
+    enforced && validate.allow_existing_violations
+}

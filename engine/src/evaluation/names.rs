@@ -1,0 +1,244 @@
+//! What the names at the root of an expression stand for: the request, images, elements, and the entries of contexts.
+//!
+//! Everything is made when it is first asked for. An entry of a context that the host has to be asked for makes the
+//! expression pending; once the host has answered, the rule is evaluated again.
+
+mod load;
+
+use std::borrow::Cow;
+use std::cell::{Cell, OnceCell, RefCell};
+
+use serde_json::{Map, Value};
+
+use crate::jmespath::{Environment, ExpressionError, Scope, ScopeError};
+use crate::program::{ContextEntry, Query};
+use crate::template::{Deletion, Resolution, Template, TemplateError, Text};
+
+use super::facts::Facts;
+use super::request_names::RequestNames;
+
+/// Where `{{@}}` looks: the template stands where the object does.
+const HERE: [&str; 2] = ["request", "object"];
+
+/// What all names of a request share.
+#[derive(Clone, Copy)]
+pub(super) struct Ground<'a> {
+    /// Names of the request itself.
+    pub(super) request: &'a RequestNames,
+    /// Values that the host was given for names, by name.
+    pub(super) given: &'a Map<String, Value>,
+    /// Time and seed.
+    pub(super) environment: &'a Environment,
+    /// Whether the object goes away.
+    pub(super) deletion: Deletion,
+    /// What the host was asked, and what it said.
+    pub(super) facts: &'a RefCell<Facts>,
+    /// The namespace of the policy, where it is confined to one.
+    pub(super) namespace: Option<&'a str>,
+}
+
+/// One layer of names; what it does not have is looked up in the layer below.
+pub(crate) struct Names<'a> {
+    ground: Ground<'a>,
+    below: Option<&'a Names<'a>>,
+    locals: Vec<(String, Value)>,
+    entries: &'a [ContextEntry],
+    loaded: Vec<Loaded>,
+}
+
+#[derive(Default)]
+struct Loaded {
+    value: OnceCell<Result<Value, ScopeError>>,
+    /// Being made now: an entry that needs itself does not see itself.
+    busy: Cell<bool>,
+}
+
+impl<'a> Names<'a> {
+    /// The lowest layer: the request and the entries of a rule's context.
+    pub(super) fn of_rule(ground: Ground<'a>, entries: &'a [ContextEntry]) -> Self {
+        Self {
+            ground,
+            below: None,
+            locals: Vec::new(),
+            entries,
+            loaded: entries.iter().map(|_| Loaded::default()).collect(),
+        }
+    }
+
+    /// A layer above this.
+    pub(super) fn above(
+        &'a self,
+        locals: Vec<(String, Value)>,
+        entries: &'a [ContextEntry],
+    ) -> Self {
+        Self {
+            ground: self.ground,
+            below: Some(self),
+            locals,
+            entries,
+            loaded: entries.iter().map(|_| Loaded::default()).collect(),
+        }
+    }
+
+    /// Whether a name means something already.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.locals.iter().any(|(local, _)| local == name)
+            || self.entries.iter().any(|entry| entry.name == name)
+            || self.ground.given.contains_key(name)
+            || self.below.is_some_and(|below| below.has(name))
+    }
+
+    /// How many layers stand below this one.
+    pub(super) fn depth(&self) -> usize {
+        self.below.map_or(0, |below| 1 + below.depth())
+    }
+
+    /// The value of a template.
+    pub(crate) fn template(&self, template: &Template) -> Result<Value, TemplateError> {
+        template.resolve(&self.resolution())
+    }
+
+    /// The value of a text.
+    pub(crate) fn text(&self, text: &Text) -> Result<Value, TemplateError> {
+        text.resolve(&self.resolution())
+    }
+
+    /// The value of a text that is an expression.
+    pub(super) fn query(&self, query: &Query) -> Result<Value, QueryError> {
+        let expression = self.expression(query)?;
+        let value = expression.evaluate(self, self.ground.environment);
+        value
+            .map(Cow::into_owned)
+            .map_err(|error| QueryError::Evaluation(expression.text().to_owned(), error))
+    }
+
+    fn resolution(&self) -> Resolution<'_> {
+        Resolution {
+            scope: self,
+            environment: self.ground.environment,
+            deletion: self.ground.deletion,
+            here: &HERE,
+        }
+    }
+
+    /// The value of an entry of this layer.
+    fn entry(&self, index: usize) -> Result<Option<Cow<'_, Value>>, ScopeError> {
+        let (Some(entry), Some(loaded)) = (self.entries.get(index), self.loaded.get(index)) else {
+            return Ok(None);
+        };
+        if loaded.value.get().is_none() {
+            loaded.busy.set(true);
+            let value = self.load(entry);
+            loaded.busy.set(false);
+            if value == Err(ScopeError::Pending) {
+                return Err(ScopeError::Pending);
+            }
+            // Nothing else sets it: the entry was busy in the meantime.
+            drop(loaded.value.set(value));
+        }
+        match loaded.value.get() {
+            Some(Ok(value)) => Ok(Some(Cow::Borrowed(value))),
+            Some(Err(error)) => Err(error.clone()),
+            None => Err(ScopeError::Failed("the value was not kept".to_owned())),
+        }
+    }
+
+    /// The last entry of a name that is not being made.
+    fn find_entry(&self, name: &str) -> Option<usize> {
+        let free = |index: &usize| {
+            self.entries
+                .get(*index)
+                .is_some_and(|entry| entry.name == name)
+                && self
+                    .loaded
+                    .get(*index)
+                    .is_some_and(|loaded| !loaded.busy.get())
+        };
+        (0..self.entries.len()).rev().find(free)
+    }
+}
+
+impl Scope for Names<'_> {
+    fn field(&self, name: &str) -> Result<Option<Cow<'_, Value>>, ScopeError> {
+        let local = self.locals.iter().rev().find(|(local, _)| local == name);
+        if let Some((_, value)) = local {
+            return Ok(Some(Cow::Borrowed(value)));
+        }
+        if let Some(index) = self.find_entry(name) {
+            let own = self.entries.get(index).is_some_and(load::is_own);
+            return match self.ground.given.get(name) {
+                // What the host was given stands for what it would have to fetch.
+                Some(given) if !own => Ok(Some(Cow::Borrowed(given))),
+                _ => self.entry(index),
+            };
+        }
+        if let Some(below) = self.below {
+            return below.field(name);
+        }
+        if let Some(given) = self.ground.given.get(name) {
+            return Ok(Some(Cow::Borrowed(given)));
+        }
+        self.ground.request.field(name)
+    }
+
+    fn whole(&self) -> Result<Value, ScopeError> {
+        let mut fields = Map::new();
+        if let Some(below) = self.below {
+            if let Value::Object(of_below) = below.whole()? {
+                fields = of_below;
+            }
+        } else {
+            fields = self.ground.request.whole()?;
+            fields.extend(self.ground.given.clone());
+        }
+        for entry in self.entries {
+            if let Some(value) = self.field(&entry.name)? {
+                fields.insert(entry.name.clone(), value.into_owned());
+            }
+        }
+        fields.extend(self.locals.iter().cloned());
+        Ok(Value::Object(fields))
+    }
+}
+
+/// Why an expression has no value.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum QueryError {
+    /// The text of the expression has none.
+    Text(TemplateError),
+    /// It is no expression.
+    Syntax(String, String),
+    /// The evaluation failed.
+    Evaluation(String, ExpressionError),
+}
+
+impl QueryError {
+    /// Whether the host has to be asked first.
+    pub(super) fn is_pending(&self) -> bool {
+        match self {
+            Self::Text(error) => error.is_pending(),
+            Self::Syntax(..) => false,
+            Self::Evaluation(_, error) => *error == ExpressionError::Scope(ScopeError::Pending),
+        }
+    }
+
+    /// Whether a map lacks a key that was asked for.
+    pub(super) fn is_not_found(&self) -> bool {
+        match self {
+            Self::Text(error) => error.is_not_found(),
+            Self::Syntax(..) => false,
+            Self::Evaluation(_, error) => matches!(error, ExpressionError::NotFound(_)),
+        }
+    }
+}
+
+impl std::fmt::Display for QueryError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(error) => write!(formatter, "{error}"),
+            Self::Syntax(query, error) => write!(formatter, "incorrect query {query}: {error}"),
+            Self::Evaluation(_, ExpressionError::Scope(error)) => write!(formatter, "{error}"),
+            Self::Evaluation(_, error) => write!(formatter, "JMESPath query failed: {error}"),
+        }
+    }
+}

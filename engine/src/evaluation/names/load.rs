@@ -1,0 +1,277 @@
+//! Makes the value of an entry of a context.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::evaluation::need::{self, DataNeed, FactError};
+use crate::go_format;
+use crate::jmespath::{Expression, ScopeError};
+use crate::program::{ApiCall, ApiTarget, ContextEntry, ContextSource, Query};
+use crate::template::{Template, TemplateError, Text};
+
+use super::{Names, QueryError};
+
+/// Whether an entry is a value of the policy's own, which no host is asked for.
+pub(super) fn is_own(entry: &ContextEntry) -> bool {
+    matches!(entry.source, ContextSource::Variable { .. })
+}
+
+type Made = Result<Value, ScopeError>;
+
+impl Names<'_> {
+    /// The value of an entry; an entry without one is an error of whoever asked for it.
+    pub(super) fn load(&self, entry: &ContextEntry) -> Made {
+        match &entry.source {
+            ContextSource::Variable {
+                value,
+                jmes_path,
+                default,
+            } => self.variable(
+                &entry.name,
+                value.as_ref(),
+                jmes_path.as_ref(),
+                default.as_ref(),
+            ),
+            ContextSource::ConfigMap {
+                name,
+                namespace,
+                default_namespace,
+            } => {
+                let name = self.plain(&entry.name, name)?;
+                let namespace = match namespace {
+                    Some(namespace) => self.plain(&entry.name, namespace)?,
+                    None => default_namespace.clone(),
+                };
+                self.may_read(&namespace)?;
+                self.config_map(&entry.name, DataNeed::ConfigMap { namespace, name })
+            }
+            ContextSource::ApiCall(call) => self.api_call(&entry.name, call),
+            ContextSource::GlobalReference { name, jmes_path } => {
+                let name = self.plain(&entry.name, name)?;
+                let data = self.fetched(&entry.name, DataNeed::GlobalContext { name })?;
+                self.picked(&entry.name, jmes_path.as_ref(), data, None)
+            }
+            ContextSource::ImageRegistry {
+                reference,
+                jmes_path,
+            } => {
+                let reference = self.plain(&entry.name, reference)?;
+                let data = self.fetched(&entry.name, DataNeed::ImageData { reference })?;
+                self.picked(&entry.name, jmes_path.as_ref(), data, None)
+            }
+        }
+    }
+
+    fn variable(
+        &self,
+        name: &str,
+        value: Option<&Template>,
+        jmes_path: Option<&Query>,
+        default: Option<&Template>,
+    ) -> Made {
+        let default = match default {
+            Some(default) => self.resolved(name, default)?,
+            None => Value::Null,
+        };
+        let found = match (value, jmes_path) {
+            (None, None) => default,
+            (Some(value), None) => self.resolved(name, value)?,
+            (Some(value), Some(path)) => {
+                let value = self.resolved(name, value)?;
+                return self.picked(name, Some(path), value, Some(default));
+            }
+            (None, Some(path)) => match self.query(path) {
+                Ok(found) => found,
+                Err(error) if error.is_pending() => return Err(ScopeError::Pending),
+                Err(error) if default.is_null() => {
+                    let text = path_text(path);
+                    return Err(ScopeError::Failed(format!(
+                        "failed to query path {text}: {error}"
+                    )));
+                }
+                Err(_) => default,
+            },
+        };
+        not_null(name, found)
+    }
+
+    fn config_map(&self, name: &str, need: DataNeed) -> Made {
+        let found = self.fetched(name, need)?;
+        Ok(match found {
+            Value::Object(mut fields) => {
+                // A map without data is one whose data is empty.
+                fields
+                    .entry("data")
+                    .or_insert_with(|| Value::Object(Map::new()));
+                Value::Object(fields)
+            }
+            other => other,
+        })
+    }
+
+    /// A policy of a namespace reads no other's.
+    fn may_read(&self, namespace: &str) -> Result<(), ScopeError> {
+        match self.ground.namespace {
+            Some(own) if own != namespace => Err(ScopeError::Failed(format!(
+                "a policy of namespace {own} cannot read namespace {namespace}"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn api_call(&self, name: &str, call: &ApiCall) -> Made {
+        let default = match &call.default {
+            Some(default) => Some(self.resolved(name, default)?),
+            None => None,
+        };
+        let target = match &call.target {
+            ApiTarget::Path(path) => need::ApiTarget::Path(self.plain(name, path)?),
+            ApiTarget::Service {
+                url,
+                headers,
+                ca_bundle,
+            } => need::ApiTarget::Service {
+                url: self.plain(name, url)?,
+                headers: headers
+                    .iter()
+                    .map(|(key, value)| Ok((self.plain(name, key)?, self.plain(name, value)?)))
+                    .collect::<Result<_, ScopeError>>()?,
+                ca_bundle: match ca_bundle {
+                    Some(bundle) => Some(self.plain(name, bundle)?),
+                    None => None,
+                },
+            },
+        };
+        let mut body = Map::new();
+        for (key, value) in &call.data {
+            body.insert(key.clone(), self.resolved(name, value)?);
+        }
+        let need = DataNeed::ApiCall(need::ApiCall {
+            target,
+            method: call.method,
+            body: (!body.is_empty()).then(|| go_format::json(&Value::Object(body))),
+            namespace: self.ground.namespace.map(str::to_owned),
+        });
+        let data = match self.fetched(name, need) {
+            Ok(data) => data,
+            Err(ScopeError::Failed(_)) if default.is_some() => {
+                return Ok(default.unwrap_or(Value::Null));
+            }
+            Err(error) => return Err(error),
+        };
+        self.picked(name, call.jmes_path.as_ref(), data, default)
+    }
+
+    /// What the host says.
+    fn fetched(&self, name: &str, need: DataNeed) -> Made {
+        let answer = self.ground.facts.borrow_mut().data(need);
+        match answer {
+            None => Err(ScopeError::Pending),
+            Some(Ok(value)) => Ok(value),
+            Some(Err(error)) => Err(ScopeError::Failed(format!(
+                "failed to load context entry {name}: {}",
+                reason(&error)
+            ))),
+        }
+    }
+
+    /// What a path finds in a value; the value itself where there is no path.
+    fn picked(
+        &self,
+        name: &str,
+        path: Option<&Query>,
+        value: Value,
+        default: Option<Value>,
+    ) -> Made {
+        let Some(path) = path else {
+            return not_null(name, value);
+        };
+        let expression = match self.expression(path) {
+            Ok(expression) => expression,
+            Err(error) if error.is_pending() => return Err(ScopeError::Pending),
+            Err(error) => return Err(unsubstituted(name, &error.to_string())),
+        };
+        let found = expression
+            .evaluate(&value, self.ground.environment)
+            .map(Cow::into_owned);
+        let default = default.filter(|default| !default.is_null());
+        match (found, default) {
+            (Ok(Value::Null) | Err(_), Some(default)) => Ok(default),
+            (Ok(found), _) => not_null(name, found),
+            (Err(error), None) => Err(ScopeError::Failed(format!(
+                "failed to apply jmespath {} to variable {}: {error}",
+                expression.text(),
+                go_format::json(&value),
+            ))),
+        }
+    }
+
+    /// The expression of a text.
+    pub(super) fn expression(&self, query: &Query) -> Result<Arc<Expression>, QueryError> {
+        if let Some(expression) = &query.expression {
+            return Ok(Arc::clone(expression));
+        }
+        let text = self.text(&query.text).map_err(QueryError::Text)?;
+        let text = go_format::sprint(&text).into_owned();
+        match Expression::parse(text.trim()) {
+            Ok(expression) => Ok(Arc::new(expression)),
+            Err(error) => Err(QueryError::Syntax(text, error.to_string())),
+        }
+    }
+
+    fn resolved(&self, name: &str, template: &Template) -> Made {
+        self.template(template)
+            .map_err(|error| unresolved(name, &error))
+    }
+
+    /// The value of a text as a text.
+    fn plain(&self, name: &str, text: &Text) -> Result<String, ScopeError> {
+        let value = self.text(text).map_err(|error| unresolved(name, &error))?;
+        Ok(match value {
+            Value::String(text) => text,
+            other => go_format::sprint(&other).into_owned(),
+        })
+    }
+}
+
+fn unresolved(name: &str, error: &TemplateError) -> ScopeError {
+    if error.is_pending() {
+        ScopeError::Pending
+    } else {
+        unsubstituted(name, &error.to_string())
+    }
+}
+
+fn unsubstituted(name: &str, error: &str) -> ScopeError {
+    ScopeError::Failed(format!(
+        "failed to substitute variables in context entry {name}: {error}"
+    ))
+}
+
+fn not_null(name: &str, value: Value) -> Made {
+    if value.is_null() {
+        return Err(ScopeError::Failed(format!(
+            "unable to add context entry for variable {name} since it evaluated to nil"
+        )));
+    }
+    Ok(value)
+}
+
+fn path_text(path: &Query) -> String {
+    path.expression.as_ref().map_or_else(
+        || path.text.literal().unwrap_or("").to_owned(),
+        |expression| expression.text().to_owned(),
+    )
+}
+
+fn reason(error: &FactError) -> &str {
+    match error {
+        FactError::Unavailable(text)
+        | FactError::Timeout(text)
+        | FactError::NotFound(text)
+        | FactError::Malformed(text)
+        | FactError::Unauthorized(text) => text,
+    }
+}

@@ -1,0 +1,186 @@
+//! Names of the request itself: `request`, `images`, `serviceAccountName` and `serviceAccountNamespace`.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+
+use serde_json::{Map, Value, json};
+
+use crate::admission::{AdmissionRequest, Operation};
+use crate::jmespath::ScopeError;
+use crate::template::Deletion;
+
+use super::pod_images;
+
+/// The names, each made when it is first asked for.
+#[derive(Debug)]
+pub(super) struct RequestNames {
+    request: AdmissionRequest,
+    value: OnceCell<Value>,
+    images: OnceCell<Result<Value, String>>,
+    account: Option<(Value, Value)>,
+}
+
+impl RequestNames {
+    /// Of a request.
+    pub(super) fn new(request: &AdmissionRequest) -> Self {
+        let account = request.user_info.as_ref().map(|user| {
+            let account = user.username.strip_prefix("system:serviceaccount:");
+            let (namespace, name) = account
+                .and_then(|account| account.split_once(':'))
+                .unwrap_or(("", ""));
+            (Value::from(name), Value::from(namespace))
+        });
+        Self {
+            request: request.clone(),
+            value: OnceCell::new(),
+            images: OnceCell::new(),
+            account,
+        }
+    }
+
+    /// Whether the object goes away.
+    pub(super) fn deletion(&self) -> Deletion {
+        match self.request.operation {
+            Operation::Delete => Deletion::Delete,
+            Operation::Create | Operation::Update | Operation::Connect => Deletion::Keep,
+        }
+    }
+
+    /// The value of a name; none where it is not one of these.
+    pub(super) fn field(&self, name: &str) -> Result<Option<Cow<'_, Value>>, ScopeError> {
+        Ok(match name {
+            "request" => Some(Cow::Borrowed(self.value())),
+            "images" => match self.images() {
+                Ok(images) => Some(Cow::Borrowed(images)),
+                Err(reason) => return Err(ScopeError::Failed(reason.clone())),
+            },
+            "serviceAccountName" => self.account.as_ref().map(|(name, _)| Cow::Borrowed(name)),
+            "serviceAccountNamespace" => self
+                .account
+                .as_ref()
+                .map(|(_, namespace)| Cow::Borrowed(namespace)),
+            _ => None,
+        })
+    }
+
+    /// All of them.
+    pub(super) fn whole(&self) -> Result<Map<String, Value>, ScopeError> {
+        let mut fields = Map::new();
+        for name in [
+            "request",
+            "images",
+            "serviceAccountName",
+            "serviceAccountNamespace",
+        ] {
+            if let Some(value) = self.field(name)? {
+                fields.insert(name.to_owned(), value.into_owned());
+            }
+        }
+        Ok(fields)
+    }
+
+    fn value(&self) -> &Value {
+        self.value.get_or_init(|| request_value(&self.request))
+    }
+
+    fn images(&self) -> Result<&Value, &String> {
+        self.images
+            .get_or_init(|| images_value(&self.request))
+            .as_ref()
+    }
+}
+
+/// Names that a predicate's field can never be.
+pub(super) fn is_reserved(name: &str) -> bool {
+    let element = name.strip_prefix("element").is_some_and(|rest| {
+        let index = rest.strip_prefix("Index").unwrap_or(rest);
+        index.bytes().all(|byte| byte.is_ascii_digit())
+    });
+    element
+        || matches!(
+            name,
+            "request"
+                | "images"
+                | "image"
+                | "serviceAccountName"
+                | "serviceAccountNamespace"
+                | "target"
+                | "@"
+        )
+}
+
+/// The request as in the admission review.
+fn request_value(request: &AdmissionRequest) -> Value {
+    let kind = json!({"group": request.kind.group, "version": request.kind.version, "kind": request.kind.kind});
+    let mut value = json!({
+        "uid": request.uid,
+        "kind": kind,
+        "requestKind": kind,
+        "resource": {
+            "group": request.resource.group,
+            "version": request.resource.version,
+            "resource": request.resource.resource,
+        },
+        "name": request.name,
+        "operation": request.operation.name(),
+        "dryRun": request.dry_run,
+        "roles": request.roles,
+        "clusterRoles": request.cluster_roles,
+    });
+    let mut set = |name: &str, field: Option<Value>| {
+        if let (Value::Object(fields), Some(field)) = (&mut value, field) {
+            fields.insert(name.to_owned(), field);
+        }
+    };
+    set("namespace", request.namespace.clone().map(Value::String));
+    set(
+        "subResource",
+        request.sub_resource.clone().map(Value::String),
+    );
+    set("object", request.object.clone());
+    set("oldObject", request.old_object.clone());
+    set("options", request.options.clone());
+    let user = request.user_info.as_ref().map(|user| {
+        json!({"username": user.username, "uid": user.uid, "groups": user.groups, "extra": user.extra})
+    });
+    set("userInfo", user);
+    value
+}
+
+/// `images.<list>.<name>`.
+fn images_value(request: &AdmissionRequest) -> Result<Value, String> {
+    let mut lists = Map::new();
+    let object = request.object.as_ref().or(request.old_object.as_ref());
+    let found = object.map_or_else(
+        || Ok(Vec::new()),
+        |object| pod_images::find(&request.kind.kind, object),
+    )?;
+    for found in found {
+        let Some(image) = image_value(&found) else {
+            return Err(format!("invalid image '{}'", found.text));
+        };
+        let list = lists.entry(found.list).or_insert_with(|| json!({}));
+        if let Value::Object(list) = list {
+            list.insert(found.name, image);
+        }
+    }
+    Ok(Value::Object(lists))
+}
+
+/// An image as expressions see it.
+pub(super) fn image_value(found: &pod_images::Found) -> Option<Value> {
+    let reference = crate::image::ImageReference::parse(&found.text).ok()?;
+    let name = reference.path.rsplit('/').next().unwrap_or("").to_owned();
+    let repository = reference.repository();
+    let tag = reference.tag.clone().unwrap_or_default();
+    Some(json!({
+        "registry": reference.registry,
+        "path": reference.path,
+        "name": name,
+        "tag": tag,
+        "digest": reference.digest.as_ref().map_or("", |digest| digest.as_str()),
+        "reference": reference.kyverno_form(),
+        "referenceWithTag": format!("{repository}:{tag}"),
+        "jsonPointer": found.pointer,
+    }))
+}

@@ -1,0 +1,178 @@
+//! `validate`: what is demanded, asked of its program, and explained where it does not hold.
+
+use std::sync::Arc;
+
+use crate::explain::{self, validate::Said};
+use crate::program::{self, Demand, Judged, Policy, Rule};
+use crate::rego::evaluate::{Document, Program};
+use crate::response::{FailureAction, RuleStatus};
+use crate::template::Template;
+
+use super::names::Names;
+use super::rule::{Answer, Context, Progress, respond, unexpected};
+use super::values::Values;
+
+/// A `validate` rule that applies.
+pub(super) struct Stage<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) rule: &'a Rule,
+    pub(super) validate: &'a program::Validate,
+    pub(super) names: &'a Names<'a>,
+}
+
+/// What came of a demand.
+pub(super) enum Outcome {
+    /// Facts are outstanding.
+    Waiting,
+    /// There was nothing to compare.
+    Nothing,
+    /// It was judged.
+    Judged(Answer),
+}
+
+impl Outcome {
+    pub(super) fn error(message: impl Into<String>) -> Self {
+        Self::Judged(Answer::new(RuleStatus::Error, message))
+    }
+}
+
+/// A demand, and whom it is made of.
+pub(super) struct Asked<'a> {
+    pub(super) demand: &'a Demand,
+    pub(super) program: &'a Program,
+    pub(super) entry: usize,
+    pub(super) names: &'a Names<'a>,
+    /// The element that patterns are about; the object where there is none.
+    pub(super) element: Option<&'a serde_json::Value>,
+}
+
+impl Context<'_> {
+    /// The answer of a rule.
+    pub(super) fn validate(&mut self, stage: &Stage<'_>) -> Progress {
+        let said = Said {
+            rule: stage
+                .policy
+                .rule_ast(stage.rule)
+                .map_or("", |ast| ast.name.value.as_str()),
+            message: stage.validate.message.as_ref(),
+        };
+        let asked = Asked {
+            demand: &stage.validate.demand,
+            program: &stage.rule.program,
+            entry: program::VERDICT,
+            names: stage.names,
+            element: None,
+        };
+        match self.demand(&asked, &said) {
+            Outcome::Waiting => Progress::Waiting,
+            Outcome::Nothing => Progress::NotAbout,
+            // The caller knows what a failure means.
+            Outcome::Judged(answer) => Progress::Answered(respond(
+                stage.policy,
+                stage.rule,
+                FailureAction::Enforce,
+                answer,
+            )),
+        }
+    }
+
+    /// What comes of a demand.
+    pub(super) fn demand(&mut self, asked: &Asked<'_>, said: &Said<'_>) -> Outcome {
+        match asked.demand {
+            Demand::Deny(judged) => self.deny(asked, judged, said),
+            Demand::Foreach(blocks) => self.foreach(asked, blocks, said),
+            // On DELETE a pattern has nothing to be compared with.
+            Demand::Pattern(_) | Demand::AnyPattern(_)
+                if asked.element.is_none() && self.request.object.is_none() =>
+            {
+                Outcome::Nothing
+            }
+            Demand::Pattern(judged) => self.patterns(
+                asked,
+                (std::slice::from_ref(&judged.what), &judged.slots),
+                said,
+            ),
+            Demand::AnyPattern(judged) => self.patterns(asked, (&judged.what, &judged.slots), said),
+        }
+    }
+
+    fn deny(
+        &mut self,
+        asked: &Asked<'_>,
+        judged: &Judged<Option<program::Conditions>>,
+        said: &Said<'_>,
+    ) -> Outcome {
+        let Some(values) = Values::of(asked.names, &judged.slots) else {
+            return Outcome::Waiting;
+        };
+        let status = match self.status(asked, None, values.document()) {
+            Ok(status) => status,
+            Err(message) => return Outcome::error(message),
+        };
+        let walked = judged
+            .what
+            .as_ref()
+            .filter(|_| status != RuleStatus::Pass)
+            .map(|conditions| explain::conditions::walk(conditions, asked.names));
+        let message = match status {
+            RuleStatus::Pass => said.passed(),
+            RuleStatus::Error => {
+                let reason = walked.map_or_else(String::new, |walked| walked.error());
+                format!("failed to check deny conditions: {reason}")
+            }
+            RuleStatus::Fail | RuleStatus::Warn | RuleStatus::Skip => {
+                let messages = walked.map_or_else(String::new, |walked| walked.messages);
+                said.denied(&messages, asked.names)
+            }
+        };
+        Outcome::Judged(Answer::new(status, message))
+    }
+
+    fn patterns(
+        &mut self,
+        asked: &Asked<'_>,
+        (patterns, slots): (&[Arc<Template>], &[Arc<Template>]),
+        said: &Said<'_>,
+    ) -> Outcome {
+        let Some(values) = Values::of(asked.names, slots) else {
+            return Outcome::Waiting;
+        };
+        let element = asked.element.map(Document::from_json);
+        let status = match self.status(asked, element, values.document()) {
+            Ok(status) => status,
+            Err(message) => return Outcome::error(message),
+        };
+        if let Some(error) = values.first_error().filter(|_| status == RuleStatus::Error) {
+            return Outcome::error(format!("variable substitution failed: {error}"));
+        }
+        let is_any = matches!(asked.demand, Demand::AnyPattern(_));
+        let nothing = serde_json::Value::Null;
+        let resource = asked.element.or(self.request.object.as_ref());
+        let message = explain::validate::Patterns {
+            said,
+            names: asked.names,
+            written: patterns,
+            is_any,
+            resource: resource.unwrap_or(&nothing),
+        }
+        .message(status);
+        Outcome::Judged(Answer::new(status, message))
+    }
+
+    /// What a program says.
+    pub(super) fn status(
+        &mut self,
+        asked: &Asked<'_>,
+        element: Option<Document>,
+        values: Document,
+    ) -> Result<RuleStatus, String> {
+        let input = self.documents.input_about(element, values);
+        match self.ask(asked.program, asked.entry, &input)?.as_str() {
+            "pass" => Ok(RuleStatus::Pass),
+            "fail" => Ok(RuleStatus::Fail),
+            "skip" => Ok(RuleStatus::Skip),
+            "error" => Ok(RuleStatus::Error),
+            other => Err(unexpected(other)),
+        }
+    }
+}

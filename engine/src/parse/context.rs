@@ -1,0 +1,212 @@
+//! `context` of rules and of `foreach`.
+
+use crate::ast::context::{ApiCall, ApiTarget, ContextEntry, ContextSource, Method};
+use crate::ast::template::{Template, Text};
+use crate::diagnostic::Code;
+use crate::source::Spanned;
+use crate::yaml::Node;
+
+use super::fields::{Fields, Reader};
+use super::template;
+
+/// Where the value of an entry comes from, as fields.
+const SOURCES: [&str; 5] = [
+    "variable",
+    "configMap",
+    "apiCall",
+    "globalReference",
+    "imageRegistry",
+];
+
+const METHODS: [(&str, Method); 2] = [("GET", Method::Get), ("POST", Method::Post)];
+
+/// The entries; none at all where one could not be read, so that no name is quietly missing.
+pub(super) fn read(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Vec<ContextEntry>> {
+    let items = fields.items(reader, "context");
+    let entries: Vec<_> = items.iter().map(|item| entry(reader, item)).collect();
+    entries.into_iter().collect()
+}
+
+fn entry(reader: &mut Reader<'_>, node: &Node) -> Option<ContextEntry> {
+    let mut fields = reader.fields(node, "context")?;
+    let name = fields.require(reader, "name");
+    let name = name.and_then(|node| reader.text(node, "name"));
+    let written: Vec<&str> = SOURCES
+        .into_iter()
+        .filter(|source| fields.peek(source).is_some())
+        .collect();
+    let source = match written.as_slice() {
+        [] => {
+            let message = "an entry of `context` says where its value comes from";
+            reader
+                .error(Code::MissingField, node.span, message)
+                .set_help(format!("it has one of `{}`", SOURCES.join("`, `")));
+            None
+        }
+        [_] => source(reader, &mut fields),
+        [one, two, ..] => {
+            let message =
+                format!("an entry of `context` has one source: it has `{one}` and `{two}`");
+            reader.error(Code::InvalidValue, node.span, message);
+            fields.ignore(&SOURCES);
+            None
+        }
+    };
+    fields.finish(reader, &[]);
+    Some(ContextEntry {
+        span: node.span,
+        name: name?,
+        source: source?,
+    })
+}
+
+fn source(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<ContextSource> {
+    let taken = SOURCES.map(|name| (name, fields.take(name)));
+    let (name, node) = taken
+        .into_iter()
+        .find_map(|(name, node)| node.map(|node| (name, node)))?;
+    let mut fields = reader.fields(node, name)?;
+    let source = match name {
+        "variable" => variable(reader, node, &mut fields),
+        "configMap" => config_map(reader, &mut fields),
+        "apiCall" => api_call(reader, node, &mut fields).map(ContextSource::ApiCall),
+        "globalReference" => {
+            let name = required(reader, &mut fields, "name");
+            let jmes_path = text(reader, &mut fields, "jmesPath");
+            name.map(|name| ContextSource::GlobalReference { name, jmes_path })
+        }
+        _ => image(reader, &mut fields),
+    };
+    fields.finish(reader, &[]);
+    source
+}
+
+fn variable(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    fields: &mut Fields<'_>,
+) -> Option<ContextSource> {
+    let value = value(reader, fields, "value");
+    let jmes_path = text(reader, fields, "jmesPath");
+    let default = self::value(reader, fields, "default");
+    if value.is_none() && jmes_path.is_none() && default.is_none() {
+        let message = "`variable` has neither `value` nor `jmesPath`";
+        reader.error(Code::MissingField, node.span, message);
+        return None;
+    }
+    Some(ContextSource::Variable {
+        value,
+        jmes_path,
+        default,
+    })
+}
+
+fn config_map(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<ContextSource> {
+    let name = required(reader, fields, "name");
+    let namespace = text(reader, fields, "namespace");
+    name.map(|name| ContextSource::ConfigMap { name, namespace })
+}
+
+fn image(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<ContextSource> {
+    let reference = required(reader, fields, "reference");
+    let jmes_path = text(reader, fields, "jmesPath");
+    // How a registry is asked is the host's business: its credentials are given to the server, not by policies.
+    if let Some(node) = fields.take("imageRegistryCredentials") {
+        let message =
+            "`imageRegistryCredentials` has no effect: credentials are given to the server";
+        reader.warning(Code::InvalidValue, node.span, message);
+    }
+    reference.map(|reference| ContextSource::ImageRegistry {
+        reference,
+        jmes_path,
+    })
+}
+
+fn api_call(reader: &mut Reader<'_>, node: &Node, fields: &mut Fields<'_>) -> Option<ApiCall> {
+    let path = text(reader, fields, "urlPath");
+    let service = fields.take("service");
+    let method = fields.choice(reader, "method", &METHODS);
+    let data = data(reader, fields);
+    let jmes_path = text(reader, fields, "jmesPath");
+    let default = value(reader, fields, "default");
+    let target = match (path, service) {
+        (Some(_), Some(service)) => {
+            let message = "`apiCall` asks one server: it has `urlPath` and `service`";
+            reader.error(Code::InvalidValue, service.span, message);
+            None
+        }
+        (Some(path), None) => Some(ApiTarget::Path(path)),
+        (None, Some(node)) => self::service(reader, node),
+        (None, None) => {
+            let message = "`apiCall` has neither `urlPath` nor `service`";
+            reader.error(Code::MissingField, node.span, message);
+            None
+        }
+    };
+    let method = method.map_or(Method::Get, |method| method.value);
+    if method == Method::Get && !data.is_empty() {
+        let message = "`data` is sent with `method: POST` only";
+        reader.error(Code::InvalidValue, node.span, message);
+    }
+    Some(ApiCall {
+        target: target?,
+        method,
+        data,
+        jmes_path,
+        default,
+    })
+}
+
+fn service(reader: &mut Reader<'_>, node: &Node) -> Option<ApiTarget> {
+    let mut fields = reader.fields(node, "service")?;
+    let url = required(reader, &mut fields, "url");
+    let ca_bundle = text(reader, &mut fields, "caBundle");
+    let mut headers = Vec::new();
+    for item in fields.items(reader, "headers") {
+        let Some(mut fields) = reader.fields(item, "header") else {
+            continue;
+        };
+        let key = required(reader, &mut fields, "key");
+        let value = required(reader, &mut fields, "value");
+        fields.finish(reader, &[]);
+        headers.extend(key.zip(value));
+    }
+    fields.finish(reader, &[]);
+    Some(ApiTarget::Service {
+        url: url?,
+        headers,
+        ca_bundle,
+    })
+}
+
+fn data(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<(Spanned<String>, Template)> {
+    let mut pairs = Vec::new();
+    for item in fields.items(reader, "data") {
+        let Some(mut fields) = reader.fields(item, "data") else {
+            continue;
+        };
+        let key = fields.require(reader, "key");
+        let key = key.and_then(|node| reader.text(node, "key"));
+        let value = fields.require(reader, "value");
+        let value = value.map(|node| template::template(reader, node));
+        fields.finish(reader, &[]);
+        pairs.extend(key.zip(value));
+    }
+    pairs
+}
+
+fn value(reader: &mut Reader<'_>, fields: &mut Fields<'_>, name: &'static str) -> Option<Template> {
+    let node = fields.take(name)?;
+    Some(template::template(reader, node))
+}
+
+fn text(reader: &mut Reader<'_>, fields: &mut Fields<'_>, name: &'static str) -> Option<Text> {
+    let text = fields.text(reader, name)?;
+    Some(template::text(reader, &text.value, text.span))
+}
+
+fn required(reader: &mut Reader<'_>, fields: &mut Fields<'_>, name: &'static str) -> Option<Text> {
+    let node = fields.require(reader, name)?;
+    let text = reader.text(node, name)?;
+    Some(template::text(reader, &text.value, text.span))
+}

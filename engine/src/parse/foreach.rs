@@ -1,0 +1,74 @@
+//! `validate.foreach`.
+
+use crate::ast::foreach::{Foreach, ForeachBody};
+use crate::diagnostic::Code;
+use crate::yaml::{Node, Value};
+
+use super::condition::{self, Blocks};
+use super::fields::Reader;
+use super::{context, pattern, template, validate};
+
+const DEMANDS: [&str; 4] = ["deny", "pattern", "anyPattern", "foreach"];
+
+/// The blocks; none at all where one could not be read.
+pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Foreach>> {
+    let items = reader.items(node, "foreach");
+    if items.is_empty() {
+        if matches!(node.value, Value::List(_)) {
+            reader.error(Code::InvalidValue, node.span, "`foreach` is empty");
+        }
+        return None;
+    }
+    let blocks: Vec<_> = items.iter().map(|item| block(reader, item)).collect();
+    blocks.into_iter().collect()
+}
+
+fn block(reader: &mut Reader<'_>, node: &Node) -> Option<Foreach> {
+    let mut fields = reader.fields(node, "foreach")?;
+    let list = fields.require(reader, "list");
+    let list = list.and_then(|node| reader.text(node, "list"));
+    let list = list.map(|text| template::text(reader, &text.value, text.span));
+    let element_scope = fields.flag(reader, "elementScope");
+    let context = context::read(reader, &mut fields);
+    let preconditions = fields.take("preconditions");
+    let preconditions =
+        preconditions.map(|node| condition::read(reader, node, "preconditions", Blocks::Refused));
+    let written: Vec<&str> = DEMANDS
+        .into_iter()
+        .filter(|name| fields.peek(name).is_some())
+        .collect();
+    match written.as_slice() {
+        [] => {
+            let message = "`foreach` demands nothing: it has none of `pattern`, `anyPattern`, `deny` and `foreach`";
+            reader.error(Code::MissingField, node.span, message);
+        }
+        [_] => {}
+        [one, two, ..] => {
+            let message = format!("`foreach` demands one thing: it has `{one}` and `{two}`");
+            reader.error(Code::InvalidValue, node.span, message);
+        }
+    }
+    let demands = DEMANDS.map(|name| (name, fields.take(name)));
+    fields.finish(reader, &[]);
+    let demand = demands
+        .into_iter()
+        .find_map(|(name, node)| node.map(|node| (name, node)));
+    let body = demand.and_then(|(name, node)| body(reader, name, node));
+    Some(Foreach {
+        span: node.span,
+        list: list?,
+        element_scope,
+        context: context?,
+        preconditions: preconditions.map_or(Some(None), |read| read.map(Some))?,
+        body: body?,
+    })
+}
+
+fn body(reader: &mut Reader<'_>, name: &str, node: &Node) -> Option<ForeachBody> {
+    Some(match name {
+        "deny" => ForeachBody::Deny(validate::read_deny(reader, node)?),
+        "pattern" => ForeachBody::Pattern(pattern::read(reader, node)),
+        "anyPattern" => ForeachBody::AnyPattern(validate::read_any_pattern(reader, node)?),
+        _ => ForeachBody::Foreach(read(reader, node)?),
+    })
+}
