@@ -39,6 +39,8 @@ mod outputs;
 #[cfg(test)]
 mod pod_security;
 #[cfg(test)]
+mod policies;
+#[cfg(test)]
 mod registry;
 #[cfg(test)]
 mod serve_command;
