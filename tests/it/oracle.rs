@@ -10,7 +10,7 @@ use regent_engine::admission::{
     AdmissionRequest, GroupVersionKind, GroupVersionResource, Operation,
 };
 use regent_engine::evaluation::need::{Fact, FactError};
-use regent_engine::evaluation::{Phase, Scope, Step};
+use regent_engine::evaluation::{Evaluation, Phase, Scope, Step};
 use regent_engine::load::{Environment, load};
 use regent_engine::policy_set::PolicySet;
 use regent_engine::response::{PolicyResponse, RuleResponse};
@@ -65,14 +65,24 @@ pub(super) type Answer = (String, String);
 pub(super) type Answers = BTreeMap<(String, String), Answer>;
 
 pub(super) fn evaluate(set: &Arc<PolicySet>, object: &Value) -> Answers {
-    let mut evaluation = set
-        .evaluate(
-            Arc::new(request(object)),
-            Phase::Validate,
-            Scope::All,
-            regent_server::clock::environment(),
-        )
-        .with_second_opinion();
+    answers(started(set, object).with_second_opinion())
+}
+
+/// By bytecode alone.
+pub(super) fn evaluate_once(set: &Arc<PolicySet>, object: &Value) -> Answers {
+    answers(started(set, object))
+}
+
+fn started(set: &Arc<PolicySet>, object: &Value) -> Evaluation {
+    set.evaluate(
+        Arc::new(request(object)),
+        Phase::Validate,
+        Scope::All,
+        regent_server::clock::environment(),
+    )
+}
+
+fn answers(mut evaluation: Evaluation) -> Answers {
     loop {
         match evaluation.step() {
             Step::Need(needs) => {

@@ -65,20 +65,18 @@ impl Context<'_> {
         let Ok(labels) = labels else {
             return Some(false);
         };
-        let values = Values::of(names, &exception.slots)?;
-        let selected = self.documents.input(labels.as_ref(), Document::list([]));
-        let asked = [
-            (program::SELECTED, selected, "match"),
-            (
-                program::EXCEPTION_CONDITIONS,
-                self.documents.input(labels.as_ref(), values.document()),
-                "true",
-            ),
-        ];
-        Some(asked.into_iter().all(|(entry, input, wanted)| {
+        let mut says = |entry, values, wanted| {
+            let input = self.documents.input(labels.as_ref(), values);
             let answer = self.ask(&exception.program, entry, &input);
             answer.as_deref() == Ok(wanted)
-        }))
+        };
+        // What the conditions name is made only for requests that the exception is about.
+        if !says(program::SELECTED, Document::list([]), "match") {
+            return Some(false);
+        }
+        let values = Values::of(names, &exception.slots)?;
+        let conditions = program::EXCEPTION_CONDITIONS;
+        Some(says(conditions, values.document(), "true"))
     }
 
     /// Labels of the request's namespace, where the exception asks for them.
