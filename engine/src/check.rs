@@ -10,6 +10,7 @@ mod conflicting_settings;
 mod duplicate_rule_name;
 mod exception;
 mod invalid_exclusion;
+mod invalid_expression;
 mod invalid_regex;
 mod mutate_digest_audit;
 mod name_too_long;
@@ -19,6 +20,7 @@ mod reserved_name;
 mod unanchored_regex;
 mod unknown_log;
 mod unknown_operation;
+mod unknown_variable;
 mod user_data_in_background;
 mod variable_not_allowed;
 mod wildcard_attestor;
@@ -27,6 +29,7 @@ mod wildcard_kind;
 pub use exception::exception;
 
 use crate::ast::condition::Condition;
+use crate::ast::context::ContextEntry;
 use crate::ast::foreach::{Foreach, ForeachBody};
 use crate::ast::template::Text;
 use crate::ast::validate::{Deny, ValidateBody};
@@ -51,7 +54,7 @@ pub fn check(policy: Policy, environment: &Environment) -> (Option<Checked>, Vec
     (sound.then(|| Checked::assertion(policy)), diagnostics)
 }
 
-const CHECKS: [fn(&mut Report<'_>); 19] = [
+const CHECKS: [fn(&mut Report<'_>); 21] = [
     name_too_long::check,
     duplicate_rule_name::check,
     conflicting_settings::check,
@@ -63,6 +66,8 @@ const CHECKS: [fn(&mut Report<'_>); 19] = [
     operator_case::check,
     unknown_operation::check,
     reserved_name::check,
+    invalid_expression::check,
+    unknown_variable::check,
     invalid_exclusion::check,
     invalid_regex::check,
     unanchored_regex::check,
@@ -170,6 +175,32 @@ fn for_each_condition<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Place, &'a Condi
                 );
             }
         }
+    }
+}
+
+/// Calls `visit` for each entry of the contexts of a rule, those of `foreach` too.
+fn for_each_context<'a>(rule: &'a Rule, visit: &mut dyn FnMut(&'a ContextEntry)) {
+    rule.context.iter().for_each(&mut *visit);
+    if let RuleBody::Validate(validate) = &rule.body
+        && let ValidateBody::Foreach(blocks) = &validate.body
+    {
+        for_each_block(blocks, &mut |block| {
+            block.context.iter().for_each(&mut *visit)
+        });
+    }
+}
+
+/// Calls `visit` for each text of a rule that is an expression as a whole.
+fn for_each_expression_text<'a>(rule: &'a Rule, visit: &mut dyn FnMut(&'a Text)) {
+    for_each_context(rule, &mut |entry| {
+        if let Some(text) = entry.jmes_path() {
+            visit(text);
+        }
+    });
+    if let RuleBody::Validate(validate) = &rule.body
+        && let ValidateBody::Foreach(blocks) = &validate.body
+    {
+        for_each_block(blocks, &mut |block| visit(&block.list));
     }
 }
 

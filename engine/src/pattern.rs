@@ -15,7 +15,7 @@ use crate::go_format::{sprint, type_name};
 use crate::scalar;
 use crate::wildcard;
 
-pub use anchors::keys_are_missing;
+use anchors::Met;
 
 /// Deepest pattern that is walked; policies are bounded far below this when they are read.
 const MAX_DEPTH: usize = 128;
@@ -60,17 +60,22 @@ impl Mismatch {
 
 /// Compares a resource with a pattern.
 pub fn walk(pattern: &Value, resource: &Value) -> Result<(), Mismatch> {
-    let place = Place {
-        path: Cow::Borrowed("/"),
-        above: "",
-        key: "",
-        depth: 0,
-    };
-    element(pattern, resource, &place)
+    let met = Met::default();
+    element(pattern, resource, &Place::top(&met))
+}
+
+/// Whether the walk up to the first mismatch met a key of `()` or `^()` in no map where it looked for it: then the mismatch
+/// is an error of the rule.
+pub fn keys_are_missing(pattern: &Value, resource: &Value) -> bool {
+    let met = Met::default();
+    // Only what was met on the way counts here.
+    drop(element(pattern, resource, &Place::top(&met)));
+    met.is_missing()
 }
 
 /// Where the walk is.
 struct Place<'a> {
+    met: &'a Met,
     path: Cow<'a, str>,
     /// The last two keys, which say whether keys are labels or annotations.
     above: &'a str,
@@ -79,8 +84,19 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
+    fn top(met: &'a Met) -> Self {
+        Place {
+            met,
+            path: Cow::Borrowed("/"),
+            above: "",
+            key: "",
+            depth: 0,
+        }
+    }
+
     fn below(&self, key: &'a str) -> Place<'a> {
         Place {
+            met: self.met,
             path: Cow::Owned(format!("{}{key}/", self.path)),
             above: self.key,
             key,
@@ -90,6 +106,7 @@ impl<'a> Place<'a> {
 
     fn item(&self, index: usize) -> Place<'_> {
         Place {
+            met: self.met,
             path: Cow::Owned(format!("{}{index}/", self.path)),
             above: self.above,
             key: self.key,
@@ -109,7 +126,10 @@ fn element(pattern: &Value, resource: &Value, place: &Place<'_>) -> Result<(), M
     }
     match pattern {
         Value::Object(entries) => match resource {
-            Value::Object(fields) => map(entries, fields, place),
+            Value::Object(fields) => {
+                place.met.look(entries, fields);
+                map(entries, fields, place)
+            }
             other => {
                 let reason = format!(
                     "pattern and resource have different structures. Path: {}. Expected map[string]interface {{}}, found {}",

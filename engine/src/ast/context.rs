@@ -105,6 +105,17 @@ impl Method {
 }
 
 impl ContextEntry {
+    /// `jmesPath`, whatever the source.
+    pub fn jmes_path(&self) -> Option<&Text> {
+        match &self.source {
+            ContextSource::Variable { jmes_path, .. }
+            | ContextSource::GlobalReference { jmes_path, .. }
+            | ContextSource::ImageRegistry { jmes_path, .. } => jmes_path.as_ref(),
+            ContextSource::ApiCall(call) => call.jmes_path.as_ref(),
+            ContextSource::ConfigMap { .. } => None,
+        }
+    }
+
     /// Calls `visit` for each text of the entry that may hold variables.
     pub fn for_each_text<'a>(&'a self, visit: &mut dyn FnMut(&'a Text)) {
         let jmes_path = match &self.source {

@@ -171,8 +171,12 @@ impl PatternEntry {
         let mut key = self.key.clone();
         if self.raw != key.raw {
             let (before, after) = self.raw.split_once(key.raw.as_str()).unwrap_or(("", ""));
-            key.parts.insert(0, Part::Literal(before.to_owned()));
-            key.parts.push(Part::Literal(after.to_owned()));
+            if let Some(literal) = key.literal() {
+                key.parts = vec![Part::Literal(format!("{before}{literal}{after}"))];
+            } else {
+                key.parts.insert(0, Part::Literal(before.to_owned()));
+                key.parts.push(Part::Literal(after.to_owned()));
+            }
             key.raw.clone_from(&self.raw);
         }
         key

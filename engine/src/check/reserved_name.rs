@@ -1,6 +1,6 @@
-//! What it checks: the `name` of an attestation is no name that the language has for itself, and a plain word.
+//! What it checks: the `name` of an attestation or of an entry of `context` is no name that the language has for itself, and a plain word.
 //!
-//! Why: under its name an attestation is a variable; one called `request` would hide the request.
+//! Why: under its name it is a variable; one called `request` would hide the request.
 //!
 //! Example:
 //!
@@ -34,7 +34,7 @@
 
 use crate::diagnostic::Code;
 
-use super::Report;
+use super::{Report, for_each_context};
 
 /// Names that the language sets itself.
 pub(super) const RESERVED: [&str; 9] = [
@@ -50,31 +50,33 @@ pub(super) const RESERVED: [&str; 9] = [
 ];
 
 pub(super) fn check(report: &mut Report<'_>) {
+    let mut names = Vec::new();
+    for rule in report.rules() {
+        for_each_context(rule, &mut |entry| names.push(&entry.name));
+    }
     for (_, entry) in report.image_entries() {
-        let names = entry
-            .attestations
-            .iter()
-            .filter_map(|attestation| attestation.name.as_ref());
-        for name in names {
-            let word = name
-                .value
-                .chars()
-                .all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '-'));
-            let problem = if RESERVED.contains(&name.value.as_str()) || is_element(&name.value) {
-                "the language needs this name for itself"
-            } else if name.value.is_empty() || !word {
-                "a name is one word of letters, digits, `-` and `_`"
-            } else {
-                continue;
-            };
-            let diagnostic = report.error(Code::ReservedName, name.span, problem);
-            report.add(diagnostic);
-        }
+        let attestations = entry.attestations.iter();
+        names.extend(attestations.filter_map(|attestation| attestation.name.as_ref()));
+    }
+    for name in names {
+        let word = name
+            .value
+            .chars()
+            .all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '-'));
+        let problem = if RESERVED.contains(&name.value.as_str()) || is_element(&name.value) {
+            "the language needs this name for itself"
+        } else if name.value.is_empty() || !word {
+            "a name is one word of letters, digits, `-` and `_`"
+        } else {
+            continue;
+        };
+        let diagnostic = report.error(Code::ReservedName, name.span, problem);
+        report.add(diagnostic);
     }
 }
 
 /// `element0`, `elementIndex0` and so on, which nested `foreach` sets.
-fn is_element(name: &str) -> bool {
+pub(super) fn is_element(name: &str) -> bool {
     let rest = name
         .strip_prefix("elementIndex")
         .or(name.strip_prefix("element"));

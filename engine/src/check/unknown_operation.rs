@@ -45,7 +45,7 @@ pub(super) fn check(report: &mut Report<'_>) {
     }
     for (span, value) in found {
         let message = format!("no request has the operation `{value}`");
-        let diagnostic = report.warning(Code::UnknownOperation, span, message);
+        let diagnostic = report.error(Code::UnknownOperation, span, message);
         report.add(diagnostic.help(format!("the operations are {}", OPERATIONS.join(", "))));
     }
 }

@@ -1,5 +1,5 @@
 //! What it checks: a rule about every kind (`*`) stands alone in its list, is not evaluated in the background, and looks
-//! only at what every kind has, its metadata. An error only where it verifies images.
+//! only at what every kind has, its metadata.
 //!
 //! Why: a scan of every kind takes long, and no other field means the same in all kinds. Kyverno refuses such policies.
 //!
@@ -47,12 +47,12 @@ pub(super) fn check(report: &mut Report<'_>) {
 fn check_rule(report: &mut Report<'_>, rule: &Rule, every: &Kind, kinds: usize) {
     if kinds > 1 {
         let message = "`*` stands beside other kinds";
-        let diagnostic = report.warning(Code::WildcardKind, every.span, message);
+        let diagnostic = report.error(Code::WildcardKind, every.span, message);
         report.add(diagnostic.help("it matches every kind already"));
     }
     if report.policy.background() {
         let message = "`*` in a policy that is evaluated in the background";
-        let diagnostic = report.warning(Code::WildcardKind, every.span, message);
+        let diagnostic = report.error(Code::WildcardKind, every.span, message);
         report.add(diagnostic.help("set `spec.background: false`"));
     }
     let patterns = match &rule.body {
@@ -70,7 +70,7 @@ fn check_rule(report: &mut Report<'_>, rule: &Rule, every: &Kind, kinds: usize) 
     };
     if let Some(span) = patterns.iter().find_map(beside_metadata) {
         let message = "a rule about every kind looks at more than `metadata`";
-        let diagnostic = report.warning(Code::WildcardKind, span, message);
+        let diagnostic = report.error(Code::WildcardKind, span, message);
         report.add(diagnostic.help("name the kinds that the rule is about"));
     }
 }

@@ -111,25 +111,24 @@ fn root(scope: &mut Scope, pattern: &Pattern, template: &Arc<Template>) -> Root 
     if !pattern.has_variables() {
         let check = node(scope, pattern, &Place::default());
         let walked = check.applied(resource());
-        let missing = missing::compile(scope, pattern).then(|| Expression::name("missing"));
+        let missing = missing::compile(scope, pattern, None);
         return Root { walked, missing };
     }
     let slot = scope.slot(template);
     let value = slot_at(slot).field("value");
     if has_variable_keys(pattern) {
-        let call = |name: &str| Expression::call(name, vec![resource(), value.clone()]);
         return Root {
-            walked: call("regent.pattern"),
-            missing: Some(call("regent.keys_missing")),
+            walked: Expression::call("regent.pattern", vec![resource(), value.clone()]),
+            missing: missing::compile(scope, pattern, Some(value)),
         };
     }
     let place = Place {
-        value: Some(value),
+        value: Some(value.clone()),
         ..Place::default()
     };
     let check = node(scope, pattern, &place);
     let walked = check.applied(resource());
-    let missing = missing::compile(scope, pattern).then(|| Expression::name("missing"));
+    let missing = missing::compile(scope, pattern, Some(value));
     Root { walked, missing }
 }
 

@@ -38,8 +38,8 @@ impl Said<'_> {
         let said = match names.text(message) {
             Ok(Value::String(text)) => text,
             Ok(_) => NO_TEXT.to_owned(),
-            // As it was written: that the variables have no value must not hide that it was denied.
-            Err(_) => message.raw().to_owned(),
+            // Kyverno says nothing then; that it was denied is said all the same.
+            Err(_) => String::new(),
         };
         if messages.is_empty() {
             said

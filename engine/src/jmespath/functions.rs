@@ -264,6 +264,11 @@ static FUNCTIONS: &[Function] = &[
     fixed("x509_decode", &[STRING], x509::decode),
 ];
 
+/// Whether there is a function of that name.
+pub fn exists(name: &str) -> bool {
+    named(name).is_some()
+}
+
 /// The function of that name.
 pub(super) fn named(name: &str) -> Option<&'static Function> {
     let at = FUNCTIONS

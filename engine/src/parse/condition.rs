@@ -78,6 +78,12 @@ fn conditions(reader: &mut Reader<'_>, node: &Node, what: &'static str) -> Optio
 
 fn condition(reader: &mut Reader<'_>, node: &Node) -> Option<Condition> {
     let mut fields = reader.fields(node, "condition")?;
+    for name in ["key", "value"] {
+        if fields.peek(name).is_none() {
+            let message = format!("a condition without a `{name}`");
+            reader.error(Code::MissingField, node.span, message);
+        }
+    }
     let key = side(reader, fields.take("key"), node.span);
     let value = side(reader, fields.take("value"), node.span);
     let operator = fields.require(reader, "operator");

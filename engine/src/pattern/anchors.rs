@@ -1,49 +1,29 @@
-//! Whether keys of anchors are missing from a resource: then a mismatch is an error of the rule, not a failure.
+//! Which keys of anchors a walk met in the resource.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::ast::pattern::Anchor;
 
-/// Whether a key of `()` or `^()` stands in no map where the pattern looks for it, although there is such a map.
-pub fn keys_are_missing(pattern: &Value, resource: &Value) -> bool {
-    let mut met = BTreeMap::new();
-    look(pattern, &[resource], &mut met);
-    met.values().any(|present| !present)
-}
+/// By key as written, whether it was found in any map where it was looked for.
+#[derive(Debug, Default)]
+pub(super) struct Met(RefCell<BTreeMap<String, bool>>);
 
-/// Notes for each anchored key, as written, whether it was found anywhere.
-fn look<'p>(pattern: &'p Value, values: &[&Value], met: &mut BTreeMap<&'p str, bool>) {
-    match pattern {
-        Value::Object(entries) => {
-            for (raw, below) in entries {
-                let (anchor, key) = match Anchor::split(raw) {
-                    (Some(Anchor::AddIfAbsent), _) => (None, raw.as_str()),
-                    found => found,
-                };
-                let maps: Vec<_> = values
-                    .iter()
-                    .filter_map(|value| value.as_object())
-                    .collect();
-                let next: Vec<&Value> = maps.iter().filter_map(|map| map.get(key)).collect();
-                let must = matches!(anchor, Some(Anchor::Condition | Anchor::Existence));
-                if must && !maps.is_empty() {
-                    *met.entry(raw).or_insert(false) |= !next.is_empty();
-                }
-                look(below, &next, met);
+impl Met {
+    /// Notes the keys of a map of the pattern that is compared with a map of the resource.
+    pub(super) fn look(&self, entries: &Map<String, Value>, fields: &Map<String, Value>) {
+        for raw in entries.keys() {
+            if let (Some(Anchor::Condition | Anchor::Existence), key) = Anchor::split(raw) {
+                let mut met = self.0.borrow_mut();
+                *met.entry(raw.clone()).or_insert(false) |= fields.contains_key(key);
             }
         }
-        Value::Array(items) => {
-            let elements: Vec<&Value> = values
-                .iter()
-                .filter_map(|value| value.as_array())
-                .flatten()
-                .collect();
-            for item in items {
-                look(item, &elements, met);
-            }
-        }
-        _ => {}
+    }
+
+    /// Whether a key was found nowhere.
+    pub(super) fn is_missing(&self) -> bool {
+        self.0.borrow().values().any(|found| !found)
     }
 }

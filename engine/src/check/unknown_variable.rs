@@ -1,0 +1,134 @@
+//! What it checks: the names that expressions start from are set by something: the request, the rule's `context`, an element
+//! of `foreach`. A name further inside of an expression is a warning only.
+//!
+//! Why: an expression over a name that nothing sets is an error on every request that reaches it. Kyverno refuses such
+//! policies.
+//!
+//! Example:
+//!
+//! ```yaml
+//! - name: known-team
+//!   match: {any: [{resources: {kinds: [Pod]}}]}
+//!   validate:
+//!     deny:
+//!       conditions:
+//!         all:
+//!           - key: "{{ teams.data.all }}"
+//!             operator: AnyNotIn
+//!             value: "{{ request.object.metadata.labels.team }}"
+//! ```
+//!
+//! Use instead:
+//!
+//! ```yaml
+//! - name: known-team
+//!   match: {any: [{resources: {kinds: [Pod]}}]}
+//!   context:
+//!     - name: teams
+//!       configMap: {name: teams, namespace: default}
+//!   validate:
+//!     deny:
+//!       conditions:
+//!         all:
+//!           - key: "{{ teams.data.all }}"
+//!             operator: AnyNotIn
+//!             value: "{{ request.object.metadata.labels.team }}"
+//! ```
+
+use std::collections::BTreeSet;
+
+use crate::ast::template::Text;
+use crate::ast::{Rule, RuleBody};
+use crate::diagnostic::{Code, Severity};
+use crate::jmespath::Expression;
+use crate::source::Span;
+
+use super::reserved_name::is_element;
+use super::{Place, Report, for_each_context, for_each_text};
+
+/// Names that are always set, or that only a webhook sets.
+const ALWAYS: [&str; 7] = [
+    "request",
+    "serviceAccountName",
+    "serviceAccountNamespace",
+    "images",
+    "image",
+    "target",
+    "@",
+];
+
+pub(super) fn check(report: &mut Report<'_>) {
+    let mut found = Vec::new();
+    for rule in report.rules() {
+        let names = declared(rule);
+        for_each_text(rule, &mut |place, text| {
+            if place != Place::Attestation {
+                in_text(place, text, &names, &mut found);
+            }
+        });
+    }
+    found.sort();
+    found.dedup();
+    for (span, severity, name) in found {
+        let diagnostic = if is_element(&name) {
+            let message = format!("there is no `{name}` outside of `foreach`");
+            report.error(Code::ElementOutsideForeach, span, message)
+        } else {
+            let message = format!("nothing sets the name `{name}`");
+            let made = match severity {
+                Severity::Error => report.error(Code::UnknownVariable, span, message),
+                Severity::Warning => report.warning(Code::UnknownVariable, span, message),
+            };
+            made.help("declare it in `context`, or start from `request`")
+        };
+        report.add(diagnostic);
+    }
+}
+
+/// Names that a rule declares anywhere: of which place they are set in is not looked at.
+fn declared(rule: &Rule) -> BTreeSet<&str> {
+    let mut names = BTreeSet::from(ALWAYS);
+    for_each_context(rule, &mut |entry| {
+        names.insert(&entry.name.value);
+    });
+    if let RuleBody::VerifyImages(entries) = &rule.body {
+        let attestations = entries.iter().flat_map(|entry| &entry.attestations);
+        let named = attestations.filter_map(|attestation| attestation.name.as_ref());
+        names.extend(named.map(|name| name.value.as_str()));
+    }
+    names
+}
+
+fn in_text(
+    place: Place,
+    text: &Text,
+    known: &BTreeSet<&str>,
+    found: &mut Vec<(Span, Severity, String)>,
+) {
+    for variable in text.variables() {
+        let Ok(expression) = Expression::parse(&variable.expression) else {
+            continue;
+        };
+        let first = first_name(&variable.expression);
+        for name in expression.root_names().into_iter().flatten() {
+            if known.contains(name) || (place == Place::Element && is_element(name)) {
+                continue;
+            }
+            let severity = if first == Some(name) {
+                Severity::Error
+            } else {
+                Severity::Warning
+            };
+            found.push((variable.span, severity, name.to_owned()));
+        }
+    }
+}
+
+/// The name that an expression starts with; none where it starts with a call or a literal.
+fn first_name(expression: &str) -> Option<&str> {
+    let end = expression
+        .find(|letter: char| !letter.is_alphanumeric() && letter != '_')
+        .unwrap_or(expression.len());
+    let (name, rest) = expression.split_at_checked(end)?;
+    (!name.is_empty() && !rest.starts_with('(')).then_some(name)
+}
