@@ -185,7 +185,7 @@ fn for_each_context<'a>(rule: &'a Rule, visit: &mut dyn FnMut(&'a ContextEntry))
         && let ValidateBody::Foreach(blocks) = &validate.body
     {
         for_each_block(blocks, &mut |block| {
-            block.context.iter().for_each(&mut *visit)
+            block.context.iter().for_each(&mut *visit);
         });
     }
 }

@@ -93,8 +93,8 @@ fn declared(rule: &Rule) -> BTreeSet<&str> {
     });
     if let RuleBody::VerifyImages(entries) = &rule.body {
         let attestations = entries.iter().flat_map(|entry| &entry.attestations);
-        let named = attestations.filter_map(|attestation| attestation.name.as_ref());
-        names.extend(named.map(|name| name.value.as_str()));
+        let of_attestations = attestations.filter_map(|attestation| attestation.name.as_ref());
+        names.extend(of_attestations.map(|name| name.value.as_str()));
     }
     names
 }
