@@ -18,6 +18,7 @@ pub(crate) mod client;
 mod images;
 mod limits;
 pub(crate) mod provenance;
+mod webhook_corpus;
 
 /// Wants a label `team` on pods that is not `none`.
 const TEAM: &str = r#"

@@ -61,7 +61,8 @@ impl Context<'_> {
     }
 }
 
-/// Whether the rule allows it; as in Kyverno, overrides for namespaces do not count here.
+/// Whether the rule allows it; as in Kyverno, overrides for namespaces do not count here, and a rule with preconditions
+/// never does.
 fn allows(policy: &Policy, rule: &Rule) -> bool {
     let Some(ast) = policy.rule_ast(rule) else {
         return false;
@@ -71,5 +72,5 @@ fn allows(policy: &Policy, rule: &Rule) -> bool {
     let RuleBody::Validate(validate) = &ast.body else {
         return false;
     };
-    enforced && validate.allow_existing_violations
+    enforced && validate.allow_existing_violations && ast.preconditions.is_none()
 }
