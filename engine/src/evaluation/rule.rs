@@ -124,7 +124,6 @@ impl Context<'_> {
         action: FailureAction,
         (keys, exclusions): &(Vec<String>, Vec<Exclusion>),
     ) -> Progress {
-        let respond = |answer| Progress::Answered(respond(policy, rule, action, answer));
         match &rule.body {
             Body::Validate(validate) => {
                 let stage = Stage {
@@ -146,7 +145,10 @@ impl Context<'_> {
             }
             Body::PodSecurity(demand) => {
                 match self.pod_security(policy, rule, demand, (keys, exclusions)) {
-                    Some(answer) => respond(answer),
+                    Some(answer) => {
+                        let response = respond(policy, rule, action, answer);
+                        self.allow_existing(policy, rule, response)
+                    }
                     None => Progress::NotAbout,
                 }
             }
@@ -158,7 +160,7 @@ impl Context<'_> {
                     Some(outcome) => Progress::Answered(RuleResponse {
                         patches: outcome.patches,
                         images: outcome.images,
-                        ..self::respond(policy, rule, action, outcome.answer)
+                        ..respond(policy, rule, action, outcome.answer)
                     }),
                 }
             }

@@ -89,3 +89,27 @@ fn nothing_is_said_of_a_pod_that_goes_away() {
     request.operation = Operation::Delete;
     assert_eq!(answer(&policy("{level: baseline}"), request), []);
 }
+
+#[test]
+fn an_update_of_a_pod_that_was_below_its_level_is_skipped_under_enforce() {
+    let updated = |action: &str, was: Value| {
+        let policy = set(&format!(
+            "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {{name: a}}\nspec:\n  rules:\n  - name: level\n    match: {{any: [{{resources: {{kinds: [Pod]}}}}]}}\n    validate: {{failureAction: {action}, podSecurity: {{level: baseline}}}}\n"
+        ));
+        let mut request = request("Pod", shares_the_host());
+        request.old_object = Some(was);
+        request.operation = Operation::Update;
+        let answers = answer(&policy, request);
+        (answers[0].1, answers[0].2.clone())
+    };
+    let (status, message) = updated("Enforce", shares_the_host());
+    assert_eq!(status, RuleStatus::Skip);
+    assert_eq!(
+        message,
+        "skipping the rule evaluation as pre-existing violations are allowed"
+    );
+    assert_eq!(updated("Audit", shares_the_host()).0, RuleStatus::Fail);
+    let mut harmless = shares_the_host();
+    harmless["spec"]["hostPID"] = false.into();
+    assert_eq!(updated("Enforce", harmless).0, RuleStatus::Fail);
+}
