@@ -13,7 +13,6 @@ use crate::io::Io;
 
 pub mod apply;
 pub mod args;
-pub mod clock;
 pub mod command;
 pub mod demo;
 pub mod exit_status;

@@ -13,13 +13,13 @@ use regent_engine::yaml;
 use serde_json::Value;
 
 use crate::args::jp::{FunctionArgs, JpArgs, JpCommand, ParseArgs, QueryArgs};
-use crate::clock;
 use crate::exit_status::ExitStatus;
 use crate::io::Io;
 use crate::jp::{described, signature};
 use crate::offline::documents::to_json;
 use crate::render::human;
 use crate::sources::MAX_FILE_BYTES;
+use regent_server::clock;
 
 /// Runs `regent jp`; as Kyverno's, it ends with 1 whatever goes wrong.
 pub fn run(args: &JpArgs, io: &mut Io<'_>) -> Result<ExitStatus> {

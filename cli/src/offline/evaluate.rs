@@ -2,12 +2,12 @@
 //!
 //! Knows how Kyverno's command line prepares an evaluation; not what is expected of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use regent_engine::admission::Operation;
+use regent_engine::admission::{AdmissionRequest, Operation};
 use regent_engine::diagnostic::Diagnostic;
-use regent_engine::evaluation::{Phase, Scope};
+use regent_engine::evaluation::{Phase, Scope, Variables};
 use regent_engine::load::{Environment, ExceptionsFrom, Holds, Loaded, load_with_exceptions};
 use regent_engine::response::{PolicyResponse, RuleResponse, RuleStatus, RuleType};
 use regent_engine::source::Source;
@@ -18,7 +18,7 @@ use super::host::Host;
 use super::images::OfflineImages;
 use super::patch;
 use super::policies::{Named, named};
-use super::request::{Assumed, Assumptions, assume};
+use super::request::{Assumptions, assume};
 use super::resources::Resource;
 use super::values::{RequestUser, Values};
 use super::world::World;
@@ -79,8 +79,6 @@ pub struct Evaluated {
     pub resource: usize,
     /// What the policies answered.
     pub answers: Vec<Answer>,
-    /// Values that were given for it and that are no part of a request.
-    pub left_over: BTreeSet<String>,
 }
 
 /// What one policy answered.
@@ -149,22 +147,19 @@ impl Prepared {
     pub fn evaluate_one(&self, index: usize, operation: Option<Operation>) -> Option<Evaluated> {
         let resource = self.resources.get(index)?;
         let mut groups: Vec<(BTreeMap<String, Value>, Vec<&Named>)> = Vec::new();
-        let running = self.policies.iter().filter(|policy| policy.runs());
-        let (own, shared): (Vec<_>, Vec<_>) =
-            running.partition(|policy| self.values.has_own(&policy.name));
-        if !shared.is_empty() {
-            groups.push((self.values.of("", &resource.name), shared));
-        }
-        for policy in own {
-            let values = self.values.of(&policy.name, &resource.name);
+        for policy in self.policies.iter().filter(|policy| policy.runs()) {
+            let values = self.values.of_request(&policy.name, &resource.name);
             match groups.iter_mut().find(|(group, _)| *group == values) {
                 Some((_, policies)) => policies.push(policy),
                 None => groups.push((values, vec![policy])),
             }
         }
+        let variables = Arc::new(
+            self.values
+                .variables(&resource.name, |name| self.keys(name)),
+        );
         let is_only = groups.len() == 1;
         let mut answers = Vec::new();
-        let mut left_over = BTreeSet::new();
         for (values, policies) in groups {
             let assumptions = Assumptions {
                 operation,
@@ -172,34 +167,44 @@ impl Prepared {
                 sub_resources: &self.values.sub_resources,
                 values: &values,
             };
-            let assumed = assume(&resource.object, assumptions);
-            let asked = |answer: &Answer| {
-                is_only
-                    || policies
-                        .iter()
-                        .any(|policy| policy.is(&answer.policy, answer.namespace.as_deref()))
+            let request = assume(&resource.object, assumptions);
+            let is_asked = |answer: &Answer| {
+                let namespace = answer.namespace.as_deref();
+                let mut policies = policies.iter();
+                is_only || policies.any(|policy| policy.is(&answer.policy, namespace))
             };
-            answers.extend(self.ask(&assumed).into_iter().filter(asked));
-            left_over.extend(assumed.left_over);
+            let asked = self.ask(request, &variables);
+            answers.extend(asked.into_iter().filter(is_asked));
         }
         Some(Evaluated {
             resource: index,
             answers,
-            left_over,
         })
     }
 
+    /// The keys of the policies of a name: there may be one in each namespace.
+    fn keys(&self, name: &str) -> Vec<String> {
+        let loaded = self.loaded.policies.policies().iter();
+        loaded
+            .filter(|policy| policy.ast.name.value == name)
+            .map(|policy| policy.ast.key())
+            .collect()
+    }
+
     /// Asks as a webhook is asked: first what changes the object, then what judges it as it has become.
-    fn ask(&self, assumed: &Assumed) -> Vec<Answer> {
+    fn ask(&self, mut request: AdmissionRequest, variables: &Arc<Variables>) -> Vec<Answer> {
         let host = Host {
             namespaces: &self.values.namespaces,
             images: &self.images,
             world: &self.world,
         };
-        let mut request = assumed.request.clone();
         let policies = &self.loaded.policies;
         let environment = clock::environment();
-        let evaluate = |request, phase| policies.evaluate(request, phase, Scope::All, environment);
+        let evaluate = |request, phase| {
+            policies
+                .evaluate(request, phase, Scope::All, environment)
+                .with_variables(Arc::clone(variables))
+        };
         let first = host.run(evaluate(Arc::new(request.clone()), Phase::Mutate));
         let mut answers = Vec::new();
         for response in first {

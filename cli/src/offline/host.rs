@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use regent_engine::evaluation::need::{Fact, FactError, Need};
+use regent_engine::evaluation::need::{ApiTarget, DataNeed, Fact, FactError, Need};
 use regent_engine::evaluation::{Evaluation, Step};
 use regent_engine::response::PolicyResponse;
+use serde_json::Value;
 
 use super::images::OfflineImages;
 use super::world::World;
@@ -45,10 +46,22 @@ impl Host<'_> {
                 .cloned()
                 .unwrap_or_default())),
             Need::Image(need) => Fact::Image(self.images.evidence(need)),
-            Need::Data(data) => Fact::Data(Err(FactError::NotFound(format!(
-                "{} is not among the values",
-                data.description()
-            )))),
+            Need::Data(need) => Fact::Data(self.data(need)),
+        }
+    }
+
+    fn data(self, need: &DataNeed) -> Result<Value, FactError> {
+        match need {
+            DataNeed::ConfigMap { namespace, name } => self.world.config_map(namespace, name),
+            DataNeed::ApiCall(call) => {
+                let target = match &call.target {
+                    ApiTarget::Path(path) => path,
+                    ApiTarget::Service { url, .. } => url,
+                };
+                self.world.call(call.method.name(), target)
+            }
+            DataNeed::GlobalContext { name } => self.world.entry(name),
+            DataNeed::ImageData { reference } => self.world.image(reference),
         }
     }
 }

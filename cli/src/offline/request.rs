@@ -20,21 +20,12 @@ pub struct Assumptions<'a> {
     pub user: Option<&'a RequestUser>,
     /// Kinds that stand for sub-resources.
     pub sub_resources: &'a [SubResource],
-    /// Variables by their paths, as in `request.object.metadata.labels.app`.
+    /// Values by their paths, as in `request.object.metadata.labels.app`; what is no part of a request is not for it.
     pub values: &'a BTreeMap<String, Value>,
 }
 
-/// A request for an object, and the values that could not be put into it.
-#[derive(Debug)]
-pub struct Assumed {
-    /// The request.
-    pub request: AdmissionRequest,
-    /// Paths of values that are no part of a request.
-    pub left_over: Vec<String>,
-}
-
 /// The request that asks for `object`.
-pub fn assume(object: &Value, assumptions: Assumptions<'_>) -> Assumed {
+pub fn assume(object: &Value, assumptions: Assumptions<'_>) -> AdmissionRequest {
     let operation = assumptions
         .operation
         .or_else(|| {
@@ -42,20 +33,17 @@ pub fn assume(object: &Value, assumptions: Assumptions<'_>) -> Assumed {
             operation_of(named)
         })
         .unwrap_or(Operation::Create);
-    let mut left_over = Vec::new();
     let mut document = document(object, operation);
     for (path, value) in assumptions.values {
-        if path == "request.operation" {
-            continue;
-        }
-        if !set(&mut document, path, value) {
-            left_over.push(path.clone());
+        let keys = split(path);
+        if is_settable(&keys) {
+            put(&mut document, keys, value);
         }
     }
     let kind = kind_of(object);
     let (kind, sub_resource) = parent_of(kind, assumptions.sub_resources);
     let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str);
-    let request = AdmissionRequest {
+    AdmissionRequest {
         uid: String::new(),
         resource: resource_of(&kind),
         kind,
@@ -74,8 +62,12 @@ pub fn assume(object: &Value, assumptions: Assumptions<'_>) -> Assumed {
         old_object: document.pointer("/request/oldObject").cloned(),
         dry_run: false,
         options: None,
-    };
-    Assumed { request, left_over }
+    }
+}
+
+/// Whether the value at a path is a part of the request, and not only a name in expressions.
+pub fn is_of_request(path: &str) -> bool {
+    path == "request.operation" || is_settable(&split(path))
 }
 
 /// The parts of a request that values may overwrite, as policies see them.
@@ -103,32 +95,33 @@ fn document(object: &Value, operation: Operation) -> Value {
     Value::Object(document)
 }
 
-/// Sets the value at a path like `request.object.metadata.annotations."example.com/a"`, where that is part of a request.
-fn set(document: &mut Value, path: &str, value: &Value) -> bool {
-    let keys = split(path);
-    let settable = matches!(
-        keys.iter().map(String::as_str).collect::<Vec<_>>()[..],
+/// Whether a path leads to what policies match with: what is below `request` besides is only a name in expressions.
+fn is_settable(keys: &[String]) -> bool {
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    matches!(
+        keys[..],
         ["request", "name" | "namespace"] | ["request", "object" | "oldObject", ..]
-    );
-    if !settable {
-        return false;
-    }
+    )
+}
+
+/// Puts a value at a path of keys, making the maps on the way.
+pub fn put(document: &mut Value, keys: Vec<String>, value: &Value) {
     let mut place = document;
     for key in keys {
         if !place.is_object() {
             *place = Value::Object(Map::new());
         }
         let Some(fields) = place.as_object_mut() else {
-            return false;
+            return;
         };
         place = fields.entry(key).or_insert(Value::Null);
     }
     *place = value.clone();
-    true
 }
 
-/// The keys of a path: separated by dots, in double quotes where they contain some.
-fn split(path: &str) -> Vec<String> {
+/// The keys of a path like `request.object.metadata.annotations."example.com/a"`: separated by dots, in double quotes where
+/// they contain some.
+pub fn split(path: &str) -> Vec<String> {
     let mut keys = vec![String::new()];
     let mut quoted = false;
     for character in path.chars() {

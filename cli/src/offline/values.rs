@@ -5,11 +5,13 @@
 use std::collections::BTreeMap;
 
 use regent_engine::admission::UserInfo;
+use regent_engine::evaluation::Variables;
 use regent_engine::yaml::{Entry, Node};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::decode::{Fields, Problems};
 use super::documents::to_json;
+use super::request::{is_of_request, put, split};
 
 /// `kind: Values`.
 #[derive(Debug, Clone, Default)]
@@ -95,20 +97,58 @@ impl Values {
         values
     }
 
-    /// Whether a policy has values that others do not have.
-    pub fn has_own(&self, policy: &str) -> bool {
-        self.policies.iter().any(|values| values.name == policy)
-    }
-
-    /// The values for one resource under one policy; the narrower win.
-    pub fn of(&self, policy: &str, resource: &str) -> BTreeMap<String, Value> {
-        let mut found: BTreeMap<_, _> = self.globals.iter().cloned().collect();
-        for policy in self.policies.iter().filter(|values| values.name == policy) {
-            for (_, values) in policy.resources.iter().filter(|(name, _)| name == resource) {
-                found.extend(values.iter().cloned());
-            }
+    /// The values that are part of the request for a resource, as a policy sees it; the narrower win.
+    pub fn of_request(&self, policy: &str, resource: &str) -> BTreeMap<String, Value> {
+        let of_request = |(path, _): &&(String, Value)| is_of_request(path);
+        let globals = self.globals.iter().filter(of_request).cloned();
+        let mut found: BTreeMap<_, _> = globals.collect();
+        for values in self.of_resource(policy, resource) {
+            found.extend(values.iter().filter(of_request).cloned());
         }
         found
+    }
+
+    /// The values that are names in expressions, for a resource; `keys` are those of the policies of a name.
+    pub fn variables(&self, resource: &str, keys: impl Fn(&str) -> Vec<String>) -> Variables {
+        let mut variables = Variables::default();
+        add(&mut variables.everywhere, &self.globals);
+        for policy in &self.policies {
+            for key in keys(&policy.name) {
+                for values in self.of_resource(&policy.name, resource) {
+                    add(
+                        variables.of_policies.entry(key.clone()).or_default(),
+                        values,
+                    );
+                }
+                for (rule, values) in &policy.rules {
+                    let place = (key.clone(), rule.clone());
+                    add(variables.of_rules.entry(place).or_default(), values);
+                }
+            }
+        }
+        variables
+    }
+
+    fn of_resource<'v>(
+        &'v self,
+        policy: &'v str,
+        resource: &'v str,
+    ) -> impl Iterator<Item = &'v [(String, Value)]> {
+        let policies = self.policies.iter();
+        policies
+            .filter(move |values| values.name == policy)
+            .flat_map(|values| &values.resources)
+            .filter(move |(name, _)| name == resource)
+            .map(|(_, values)| values.as_slice())
+    }
+}
+
+/// Puts values at their paths, all but those that are part of the request.
+fn add(names: &mut Map<String, Value>, values: &[(String, Value)]) {
+    for (path, value) in values.iter().filter(|(path, _)| !is_of_request(path)) {
+        let mut keys = split(path);
+        let name = keys.remove(0);
+        put(names.entry(name).or_insert(Value::Null), keys, value);
     }
 }
 

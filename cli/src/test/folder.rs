@@ -10,7 +10,6 @@ use regent_engine::source::Span;
 use serde_json::Value;
 
 use super::definition::Definition;
-use crate::clock;
 use crate::offline::documents::decoded;
 use crate::offline::evaluate::{Exceptions, Inputs, Prepared};
 use crate::offline::images::OfflineImages;
@@ -18,6 +17,7 @@ use crate::offline::resources::{self, Resource, tidy};
 use crate::offline::values::{RequestUser, Values};
 use crate::offline::world::{World, cluster_resource, context};
 use crate::sources::{self, Wanted};
+use regent_server::clock;
 
 /// Reads what a test names.
 pub fn prepare(

@@ -158,15 +158,6 @@ fn judge_all(
     }
     result.sizes = (prepared.policies.len(), prepared.resources.len());
     result.warnings.clone_from(&prepared.warnings);
-    let left_over: std::collections::BTreeSet<_> = runs
-        .iter()
-        .flat_map(|(_, evaluated)| evaluated)
-        .flat_map(|evaluated| &evaluated.left_over)
-        .collect();
-    for path in left_over {
-        let warning = format!("the value of `{path}` is no part of a request and is not used yet");
-        result.warnings.push(warning);
-    }
     result.diagnostics.extend(
         prepared
             .diagnostics()

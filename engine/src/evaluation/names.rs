@@ -16,6 +16,7 @@ use crate::template::{Deletion, Resolution, Template, TemplateError, Text};
 
 use super::facts::Facts;
 use super::request_names::RequestNames;
+use super::variables;
 
 /// Where `{{@}}` looks: the template stands where the object does.
 const HERE: [&str; 2] = ["request", "object"];
@@ -175,10 +176,17 @@ impl Scope for Names<'_> {
         if let Some(below) = self.below {
             return below.field(name);
         }
-        if let Some(given) = self.ground.given.get(name) {
-            return Ok(Some(Cow::Borrowed(given)));
-        }
-        self.ground.request.field(name)
+        let own = self.ground.request.field(name)?;
+        Ok(match (self.ground.given.get(name), own) {
+            // What was given for a part of the request stands beside the rest of it.
+            (Some(given), Some(own)) if given.is_object() && own.is_object() => {
+                let mut own = own.into_owned();
+                variables::merge(&mut own, given);
+                Some(Cow::Owned(own))
+            }
+            (Some(given), _) => Some(Cow::Borrowed(given)),
+            (None, own) => own,
+        })
     }
 
     fn whole(&self) -> Result<Value, ScopeError> {
@@ -189,7 +197,10 @@ impl Scope for Names<'_> {
             }
         } else {
             fields = self.ground.request.whole()?;
-            fields.extend(self.ground.given.clone());
+            for (name, given) in self.ground.given {
+                let own = fields.entry(name.clone()).or_insert(Value::Null);
+                variables::merge(own, given);
+            }
         }
         for entry in self.entries {
             if let Some(value) = self.field(&entry.name)? {

@@ -33,7 +33,7 @@ impl Variables {
 }
 
 /// Puts the fields of a map beside those that are there; anything else replaces.
-fn merge(into: &mut Value, value: &Value) {
+pub(super) fn merge(into: &mut Value, value: &Value) {
     match (into, value) {
         (Value::Object(into), Value::Object(fields)) => {
             for (name, field) in fields {

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
-use regent_engine::admission::{GroupVersionKind, Operation};
+use regent_engine::admission::{AdmissionRequest, GroupVersionKind, Operation};
 use serde_json::{Value, json};
 
-use super::{Assumed, Assumptions, assume, resource_of};
+use super::{Assumptions, assume, is_of_request, resource_of};
 use crate::offline::values::SubResource;
 
 fn pod() -> Value {
@@ -14,7 +14,7 @@ fn pod() -> Value {
     })
 }
 
-fn assumed(operation: Option<Operation>, values: &[(&str, Value)]) -> Assumed {
+fn assumed(operation: Option<Operation>, values: &[(&str, Value)]) -> AdmissionRequest {
     let values: BTreeMap<_, _> = values
         .iter()
         .map(|(key, value)| ((*key).to_owned(), value.clone()))
@@ -30,7 +30,7 @@ fn assumed(operation: Option<Operation>, values: &[(&str, Value)]) -> Assumed {
 
 #[test]
 fn without_more_an_object_is_created_by_nobody() {
-    let request = assumed(None, &[]).request;
+    let request = assumed(None, &[]);
     assert_eq!(request.operation, Operation::Create);
     assert_eq!(request.name, "web");
     assert_eq!(request.namespace.as_deref(), Some("shop"));
@@ -42,15 +42,15 @@ fn without_more_an_object_is_created_by_nobody() {
 #[test]
 fn values_say_the_operation_and_a_row_says_it_louder() {
     let values = [("request.operation", json!("UPDATE"))];
-    let request = assumed(None, &values).request;
+    let request = assumed(None, &values);
     assert_eq!(request.old_object, Some(pod()));
-    let request = assumed(Some(Operation::Delete), &values).request;
+    let request = assumed(Some(Operation::Delete), &values);
     assert_eq!((request.object, request.old_object), (None, Some(pod())));
 }
 
 #[test]
-fn values_reach_into_the_object_and_what_is_elsewhere_is_left_over() {
-    let assumed = assumed(
+fn values_reach_into_the_object_and_what_is_elsewhere_is_for_expressions() {
+    let request = assumed(
         None,
         &[
             (
@@ -62,16 +62,15 @@ fn values_reach_into_the_object_and_what_is_elsewhere_is_left_over() {
             ("settings.data.mode", json!("strict")),
         ],
     );
-    assert_eq!(assumed.request.namespace.as_deref(), Some("other"));
-    let object = assumed.request.object.unwrap();
+    assert_eq!(request.namespace.as_deref(), Some("other"));
+    let object = request.object.unwrap();
     assert_eq!(
         object["metadata"]["annotations"]["example.com/a.b"],
         json!("yes")
     );
-    assert_eq!(
-        assumed.left_over,
-        ["serviceAccountName", "settings.data.mode"]
-    );
+    assert!(is_of_request("request.oldObject.spec"));
+    assert!(!is_of_request("serviceAccountName"));
+    assert!(!is_of_request("request.mode"));
 }
 
 #[test]
@@ -93,7 +92,7 @@ fn a_kind_can_stand_for_a_sub_resource() {
     };
     let object =
         json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "web"}});
-    let request = assume(&object, assumptions).request;
+    let request = assume(&object, assumptions);
     assert_eq!(request.kind.kind, "Deployment");
     assert_eq!(request.sub_resource.as_deref(), Some("scale"));
     assert_eq!(request.resource.resource, "deployments");
