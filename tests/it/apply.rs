@@ -243,3 +243,71 @@ fn values_reach_the_request() {
     let ran = folder.apply(&["-f", &values]);
     assert!(ran.stdout.contains("fail: 2"), "{}", ran.stdout);
 }
+
+const WITH_CONTEXT: &str = "apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: in-context}
+spec:
+  rules:
+    - name: check-mode
+      match: {any: [{resources: {kinds: [Pod]}}]}
+      context:
+        - name: settings
+          configMap: {name: settings, namespace: shop}
+      validate:
+        message: \"{{ settings.data.mode }} {{ request.mode || 'none' }}\"
+        deny: {}
+";
+
+#[test]
+fn values_stand_for_what_would_be_fetched() {
+    let folder = Folder::new(WITH_CONTEXT);
+    let message = |values: &str| {
+        folder.write("values.yaml", values);
+        let ran = folder.apply(&[
+            "-f",
+            &folder.path("values.yaml"),
+            "-p",
+            "--output-format=json",
+        ]);
+        let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+        report["results"][0]["message"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        message("globalValues: {settings.data.mode: strict, request.mode: dev}"),
+        "strict dev"
+    );
+    let rules = "{name: check-mode, values: {settings.data.mode: of-the-rule}}";
+    let resources = "{name: good, values: {settings: {data: {mode: of-the-resource}}}}";
+    assert_eq!(
+        message(&format!(
+            "policies: [{{name: in-context, resources: [{resources}]}}]"
+        )),
+        "of-the-resource none"
+    );
+    assert_eq!(
+        message(&format!(
+            "policies: [{{name: in-context, resources: [{resources}], rules: [{rules}]}}]"
+        )),
+        "of-the-rule none"
+    );
+}
+
+#[test]
+fn a_context_file_stands_for_the_cluster() {
+    let folder = Folder::new(WITH_CONTEXT);
+    folder.write(
+        "context.yaml",
+        "kind: Context
+spec:
+  resources:
+  - {apiVersion: v1, kind: ConfigMap, metadata: {name: settings, namespace: shop}, data: {mode: lax}}
+",
+    );
+    let ran = folder.apply(&["--context-file", &folder.path("context.yaml")]);
+    assert!(
+        ran.stdout.contains("1 - check-mode lax none\n"),
+        "{}",
+        ran.stdout
+    );
+}

@@ -114,19 +114,27 @@ impl Values {
         add(&mut variables.everywhere, &self.globals);
         for policy in &self.policies {
             for key in keys(&policy.name) {
-                for values in self.of_resource(&policy.name, resource) {
-                    add(
-                        variables.of_policies.entry(key.clone()).or_default(),
-                        values,
-                    );
-                }
-                for (rule, values) in &policy.rules {
-                    let place = (key.clone(), rule.clone());
-                    add(variables.of_rules.entry(place).or_default(), values);
-                }
+                self.add_of_policy(&mut variables, policy, &key, resource);
             }
         }
         variables
+    }
+
+    fn add_of_policy(
+        &self,
+        variables: &mut Variables,
+        policy: &PolicyValues,
+        key: &str,
+        resource: &str,
+    ) {
+        for values in self.of_resource(&policy.name, resource) {
+            let place = variables.of_policies.entry(key.to_owned()).or_default();
+            add(place, values);
+        }
+        for (rule, values) in &policy.rules {
+            let place = (key.to_owned(), rule.clone());
+            add(variables.of_rules.entry(place).or_default(), values);
+        }
     }
 
     fn of_resource<'v>(

@@ -23,6 +23,11 @@ impl Facts {
         }
     }
 
+    /// Whether there are questions without an answer.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.asked.iter().any(|(_, answer)| answer.is_none())
+    }
+
     /// Questions without an answer.
     pub(super) fn outstanding(&self) -> Vec<(NeedId, Need)> {
         self.asked

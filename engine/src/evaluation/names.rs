@@ -89,6 +89,12 @@ impl<'a> Names<'a> {
             || self.below.is_some_and(|below| below.has(name))
     }
 
+    /// Whether a name may stand for what the host has to be asked for.
+    pub(super) fn may_ask(&self) -> bool {
+        self.entries.iter().any(|entry| !load::is_own(entry))
+            || self.below.is_some_and(Names::may_ask)
+    }
+
     /// How many layers stand below this one.
     pub(super) fn depth(&self) -> usize {
         self.below.map_or(0, |below| 1 + below.depth())

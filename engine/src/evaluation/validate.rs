@@ -66,6 +66,10 @@ impl Context<'_> {
         match self.demand(&asked, &said) {
             Outcome::Waiting => Progress::Waiting,
             Outcome::Nothing => Progress::NotAbout,
+            // The message asked for something that is not there yet.
+            Outcome::Judged(_) if stage.names.may_ask() && self.facts.borrow().is_waiting() => {
+                Progress::Waiting
+            }
             // The caller knows what a failure means.
             Outcome::Judged(answer) => Progress::Answered(respond(
                 stage.policy,
