@@ -1,9 +1,10 @@
 //! What an exception must keep to; the checks of policies, as far as they are about what it has too.
 
+use crate::ast::condition::Conditions;
 use crate::ast::exception::PolicyException;
 use crate::diagnostic::{Code, Diagnostic};
 
-use super::invalid_exclusion;
+use super::{invalid_exclusion, invalid_expression};
 
 /// Checks an exception. There is none to be run where there is an error.
 pub fn exception(exception: &PolicyException) -> Vec<Diagnostic> {
@@ -12,6 +13,16 @@ pub fn exception(exception: &PolicyException) -> Vec<Diagnostic> {
     let mut found: Vec<_> = controls
         .flat_map(|control| invalid_exclusion::problems(source, control))
         .collect();
+    let mut expressions = Vec::new();
+    for condition in exception.conditions.iter().flat_map(Conditions::conditions) {
+        let mut visit = |text| invalid_expression::in_text(text, &mut expressions);
+        condition.key.for_each_text(&mut visit);
+        condition.value.for_each_text(&mut visit);
+    }
+    for (span, message) in expressions {
+        let code = Code::InvalidExpression;
+        found.push(Diagnostic::error(code, source, span, message));
+    }
     if exception.background() {
         let mut filters = exception.matches.filters.iter();
         if let Some(filter) = filters.find(|filter| filter.names_users()) {

@@ -56,7 +56,8 @@ pub(super) fn check(report: &mut Report<'_>) {
     }
 }
 
-fn in_text(text: &Text, found: &mut Vec<(Span, String)>) {
+/// What is wrong with the expressions of a text.
+pub(super) fn in_text(text: &Text, found: &mut Vec<(Span, String)>) {
     for variable in text.variables() {
         // One with variables inside is only known once these are.
         if !variable.expression.contains("{{") && variable.expression != "@" {

@@ -88,3 +88,19 @@ fn an_exception_with_an_error_lets_nothing_off() {
     assert_eq!(said(&loaded), []);
     assert_eq!(counts(&loaded), [1, 1, 1]);
 }
+
+#[test]
+fn conditions_of_an_exception_are_checked_as_any_others() {
+    let conditions = "spec:\n  conditions: {any: [{key: \"{{ request.object. }}\", operator: Equals, value: \"{{ nothing(@) }}\"}]}";
+    let text = exception("a").replace("spec:", conditions);
+    let policies = [Source::new("policy.yaml", POLICY)];
+    let exceptions = [(Source::new("exception.yaml", text), Holds::Exceptions)];
+    let loaded = load_with_exceptions(&policies, &exceptions, &Environment::default());
+    let codes: Vec<_> = loaded
+        .diagnostics
+        .iter()
+        .map(|one| one.code.name())
+        .collect();
+    assert_eq!(codes, ["invalid-expression", "invalid-expression"]);
+    assert_eq!(counts(&loaded), [0, 0, 0]);
+}
