@@ -128,11 +128,11 @@ impl Evaluation {
             return Step::Done(Vec::new());
         }
         let mut machine = Machine::new(self.opinion, limits::PROGRAM);
-        let documents = documents::Documents::new(&self.request);
-        let request_names = RequestNames::new(&self.request);
+        let request = Arc::clone(&self.request);
+        let documents = documents::Documents::new(&request);
+        let request_names = RequestNames::new(&request);
         let Self {
             set,
-            request,
             phase,
             environment,
             variables,
@@ -141,7 +141,7 @@ impl Evaluation {
             ..
         } = self;
         let mut context = rule::Context {
-            request,
+            request: &request,
             phase: *phase,
             documents: &documents,
             names: &request_names,

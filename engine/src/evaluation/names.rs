@@ -25,7 +25,7 @@ const HERE: [&str; 2] = ["request", "object"];
 #[derive(Clone, Copy)]
 pub(super) struct Ground<'a> {
     /// Names of the request itself.
-    pub(super) request: &'a RequestNames,
+    pub(super) request: &'a RequestNames<'a>,
     /// Values that the host was given for names, by name.
     pub(super) given: &'a Map<String, Value>,
     /// Time and seed.

@@ -13,8 +13,10 @@ pub(super) struct Found {
     pub(super) text: String,
     /// The list that it is in, as `images.*` names it.
     pub(super) list: &'static str,
-    /// The container's or volume's name.
+    /// The container's or volume's name; empty where it has none.
     pub(super) name: String,
+    /// Whether it has one.
+    pub(super) has_name: bool,
 }
 
 /// The images of an object of a kind, in its order; none where the kind has no pod.
@@ -43,7 +45,13 @@ pub(super) fn find(kind: &str, object: &Value) -> Result<Vec<Found>, String> {
         let pointer = format!("{pod}/volumes/{index}/image/reference");
         let name = name(volume);
         let of_volume = image(source, "reference", pointer, "volumes")?;
-        found.extend(of_volume.map(|one| Found { name, ..one }));
+        let has_name = volume.get("name").is_some_and(Value::is_string);
+        let named = |one| Found {
+            name,
+            has_name,
+            ..one
+        };
+        found.extend(of_volume.map(named));
     }
     if found.len() > limits::IMAGES {
         return Err(format!(
@@ -95,6 +103,7 @@ fn image(
             text: text.clone(),
             list,
             name: name(holder),
+            has_name: holder.get("name").is_some_and(Value::is_string),
         })),
         Some(_) => Err(format!("`{pointer}` is not a text")),
     }

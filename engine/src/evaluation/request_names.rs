@@ -13,16 +13,16 @@ use super::pod_images;
 
 /// The names, each made when it is first asked for.
 #[derive(Debug)]
-pub(super) struct RequestNames {
-    request: AdmissionRequest,
+pub(super) struct RequestNames<'a> {
+    request: &'a AdmissionRequest,
     value: OnceCell<Value>,
     images: OnceCell<Result<Value, String>>,
     account: Option<(Value, Value)>,
 }
 
-impl RequestNames {
+impl<'a> RequestNames<'a> {
     /// Of a request.
-    pub(super) fn new(request: &AdmissionRequest) -> Self {
+    pub(super) fn new(request: &'a AdmissionRequest) -> Self {
         let account = request.user_info.as_ref().map(|user| {
             let account = user.username.strip_prefix("system:serviceaccount:");
             let (namespace, name) = account
@@ -31,7 +31,7 @@ impl RequestNames {
             (Value::from(name), Value::from(namespace))
         });
         Self {
-            request: request.clone(),
+            request,
             value: OnceCell::new(),
             images: OnceCell::new(),
             account,
@@ -51,7 +51,11 @@ impl RequestNames {
         Ok(match name {
             "request" => Some(Cow::Borrowed(self.value())),
             "images" => match self.images() {
-                Ok(images) => Some(Cow::Borrowed(images)),
+                // An object without images does not have the name at all.
+                Ok(images) => images
+                    .as_object()
+                    .is_some_and(|lists| !lists.is_empty())
+                    .then_some(Cow::Borrowed(images)),
                 Err(reason) => return Err(ScopeError::Failed(reason.clone())),
             },
             "serviceAccountName" => self.account.as_ref().map(|(name, _)| Cow::Borrowed(name)),
@@ -80,12 +84,12 @@ impl RequestNames {
     }
 
     fn value(&self) -> &Value {
-        self.value.get_or_init(|| request_value(&self.request))
+        self.value.get_or_init(|| request_value(self.request))
     }
 
     fn images(&self) -> Result<&Value, &String> {
         self.images
-            .get_or_init(|| images_value(&self.request))
+            .get_or_init(|| images_value(self.request))
             .as_ref()
     }
 }
@@ -156,8 +160,11 @@ fn images_value(request: &AdmissionRequest) -> Result<Value, String> {
         |object| pod_images::find(&request.kind.kind, object),
     )?;
     for found in found {
+        if !found.has_name {
+            return Err("invalid key".to_owned());
+        }
         let Some(image) = image_value(&found) else {
-            return Err(format!("invalid image '{}'", found.text));
+            return Err(invalid_image(&found.text));
         };
         let list = lists.entry(found.list).or_insert_with(|| json!({}));
         if let Value::Object(list) = list {
@@ -165,6 +172,26 @@ fn images_value(request: &AdmissionRequest) -> Result<Value, String> {
         }
     }
     Ok(Value::Object(lists))
+}
+
+/// What Kyverno says of a text that is no image reference.
+fn invalid_image(text: &str) -> String {
+    let has_registry = text.split_once('/').is_some_and(|(host, _)| {
+        host.contains(['.', ':']) || host == "localhost" || host.chars().any(char::is_uppercase)
+    });
+    let full = if has_registry {
+        text.to_owned()
+    } else {
+        format!("docker.io/{text}")
+    };
+    let reason = if crate::image::ImageReference::parse(&text.to_lowercase()).is_ok() {
+        "repository name must be lowercase"
+    } else {
+        "invalid reference format"
+    };
+    format!(
+        "invalid image '{text}' (bad image: {full}, defaultRegistry: docker.io, enableDefaultRegistryMutation: true: {reason})"
+    )
 }
 
 /// An image as expressions see it.

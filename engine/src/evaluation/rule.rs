@@ -32,7 +32,7 @@ pub(super) struct Context<'a> {
     pub(super) request: &'a AdmissionRequest,
     pub(super) phase: Phase,
     pub(super) documents: &'a Documents,
-    pub(super) names: &'a RequestNames,
+    pub(super) names: &'a RequestNames<'a>,
     pub(super) environment: &'a Environment,
     pub(super) variables: &'a Variables,
     pub(super) machine: &'a mut Machine,
@@ -93,9 +93,7 @@ impl Context<'_> {
             Ok(other) => return respond(Answer::new(RuleStatus::Error, unexpected(other))),
             Err(message) => return respond(Answer::new(RuleStatus::Error, message)),
         }
-        let given = self
-            .variables
-            .of(&policy.ast.key(), base_name(policy, rule));
+        let given = self.variables.of(&policy.ast, base_name(policy, rule));
         let ground = self.ground(policy, &given);
         let names = Names::of_rule(ground, &rule.context);
         let of_conditions = rule.preconditions.as_ref();

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use crate::ast;
+
 /// Values by name, for all rules, for the rules of a policy, and for single rules.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Variables {
@@ -17,11 +19,15 @@ pub struct Variables {
 
 impl Variables {
     /// The values for a rule; `rule` is the name that the author gave it.
-    pub(super) fn of(&self, policy: &str, rule: &str) -> Map<String, Value> {
+    pub(super) fn of(&self, policy: &ast::Policy, rule: &str) -> Map<String, Value> {
+        if self.of_policies.is_empty() && self.of_rules.is_empty() {
+            return self.everywhere.clone();
+        }
+        let policy = policy.key();
         let mut values = self.everywhere.clone();
         let more = [
-            self.of_policies.get(policy),
-            self.of_rules.get(&(policy.to_owned(), rule.to_owned())),
+            self.of_policies.get(&policy),
+            self.of_rules.get(&(policy.clone(), rule.to_owned())),
         ];
         for given in more.into_iter().flatten() {
             for (name, value) in given {
