@@ -4,6 +4,7 @@
 //! written and runs it.
 
 pub mod builtins;
+mod bytecode;
 pub mod evaluate;
 pub mod module;
 pub mod writer;

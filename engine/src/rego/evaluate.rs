@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use regorus::languages::rego::compiler::Compiler;
 use regorus::rvm::program::Program as Bytecode;
-use regorus::rvm::vm::{ExecutionMode, RegoVM, VmError};
+use regorus::rvm::vm::{RegoVM, VmError};
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Rc, Value};
 use thiserror::Error;
 
 use super::builtins::{self, BUILTINS, Builtin};
+use super::bytecode;
 
 /// What a program may spend on one answer.
 #[derive(Debug, Clone, Copy)]
@@ -145,7 +146,7 @@ impl Program {
         let bytecode = Compiler::compile_from_policy_with_host_await(&compiled, &names, &awaited)
             .map_err(|error| internal(error.to_string()))?;
         Ok(Self {
-            bytecode,
+            bytecode: bytecode::tune(bytecode)?,
             source: Arc::new(ProgramSource { text, entry_points }),
             patterns: Arc::default(),
             interpreter: Arc::default(),
@@ -172,7 +173,6 @@ impl Program {
 pub struct Machine {
     vm: RegoVM,
     opinion: Opinion,
-    budget: Budget,
 }
 
 impl std::fmt::Debug for Machine {
@@ -195,11 +195,7 @@ impl Machine {
             limit: budget.time,
             check_interval: CHECK_INTERVAL,
         }));
-        Self {
-            vm,
-            opinion,
-            budget,
-        }
+        Self { vm, opinion }
     }
 
     /// The answer of an entry point of a program about a document; none where it is undefined.
@@ -229,34 +225,19 @@ impl Machine {
         entry_point: usize,
         input: &Document,
     ) -> Result<Option<Document>, RegoError> {
-        self.vm.load_program(Arc::clone(&program.bytecode));
-        self.vm.set_max_instructions(self.budget.instructions);
-        self.vm
-            .set_data(Value::new_object())
-            .map_err(|error| vm_error(&error))?;
-        self.vm.set_input(input.0.clone());
-        // INVARIANT: a program that calls the host never runs to completion by itself: regorus would take the missing
-        // answer for an undefined one.
-        self.vm
-            .set_execution_mode(if program.bytecode.has_host_await {
-                ExecutionMode::Suspendable
-            } else {
-                ExecutionMode::RunToCompletion
-            });
-        let mut answer = self
-            .vm
-            .execute_entry_point_by_index(entry_point)
-            .map_err(|error| vm_error(&error))?;
-        while let (Some(name), Some(argument)) = (
-            self.vm.get_host_await_identifier(),
-            self.vm.get_host_await_argument(),
-        ) {
-            let reply = call(name, argument, &program.patterns)?;
-            answer = self
-                .vm
-                .resume(Some(reply))
+        // The stages of a rule follow each other: what is loaded stays.
+        if !Arc::ptr_eq(self.vm.get_program(), &program.bytecode) {
+            self.vm.load_program(Arc::clone(&program.bytecode));
+            self.vm
+                .set_data(Value::new_object())
                 .map_err(|error| vm_error(&error))?;
         }
+        self.vm.set_input(input.0.clone());
+        let vm = &mut self.vm;
+        let answer = bytecode::with_patterns(&program.patterns, || {
+            vm.execute_entry_point_by_index(entry_point)
+        })
+        .map_err(|error| vm_error(&error))?;
         Ok((answer != Value::Undefined).then_some(Document(answer)))
     }
 }
@@ -306,29 +287,14 @@ fn engine_with_builtins(patterns: &Arc<builtins::Patterns>) -> Result<Engine, Re
     Ok(engine)
 }
 
-/// Answers a call of the bytecode, whose arguments come as one array.
-fn call(name: &Value, argument: &Value, patterns: &builtins::Patterns) -> Result<Value, RegoError> {
-    let known = BUILTINS
-        .into_iter()
-        .find(|builtin| name.as_string().is_ok_and(|name| **name == *builtin.name));
-    let Some(builtin) = known else {
-        return Err(RegoError::Internal(format!("no host function {name:?}")));
-    };
-    match argument {
-        Value::Array(arguments) if arguments.len() == usize::from(builtin.arity) => {
-            let arguments: Vec<Value> = arguments.iter().cloned().collect();
-            Ok(answer(builtin, &arguments, patterns))
-        }
-        _ => Err(RegoError::Internal(format!(
-            "{} was called wrongly",
-            builtin.name
-        ))),
-    }
-}
-
-fn answer(builtin: Builtin, arguments: &[Value], patterns: &builtins::Patterns) -> Value {
+/// What a host function answers.
+pub(super) fn answer<'a>(
+    builtin: Builtin,
+    arguments: impl IntoIterator<Item = &'a Value>,
+    patterns: &builtins::Patterns,
+) -> Value {
     let arguments: Vec<serde_json::Value> = arguments
-        .iter()
+        .into_iter()
         .map(|argument| to_json(argument).unwrap_or(serde_json::Value::Null))
         .collect();
     to_rego(&(builtin.call)(&arguments, patterns))
