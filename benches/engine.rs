@@ -7,11 +7,11 @@ use std::hint::black_box;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
-use regent_benches::numbers::{by_turns, float, median, rounded};
+use regent_benches::numbers::{Clock, by_turns, float, median, rounded};
 use regent_benches::{machine, pods, usage};
 use regent_engine::admission::AdmissionRequest;
 use regent_engine::decision::{Decision, decide};
@@ -135,15 +135,15 @@ fn count(responses: &[PolicyResponse], status: RuleStatus) -> usize {
 fn loading(measure: &Measure) -> Result<(Value, Arc<PolicySet>)> {
     let sources = generated::policies(generated::Others::OtherKinds);
     let before = usage::read(std::process::id())?.anonymous;
-    let started = Instant::now();
+    let clock = Clock::start();
     let set = compiled(&sources)?;
-    let mut times = vec![started.elapsed().as_secs_f64()];
+    let mut times = vec![clock.elapsed().as_secs_f64()];
     let after = usage::read(std::process::id())?.anonymous;
     let rules: usize = set.policies().iter().map(|policy| policy.rules.len()).sum();
     for _ in 0..measure.turns.min(3) {
-        let started = Instant::now();
+        let clock = Clock::start();
         black_box(compiled(&sources)?);
-        times.push(started.elapsed().as_secs_f64());
+        times.push(clock.elapsed().as_secs_f64());
     }
     let kibibytes = float(after.saturating_sub(before)) / float(sources.len() as u64);
     let figures = json!({

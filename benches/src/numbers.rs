@@ -1,5 +1,6 @@
 //! Percentiles, medians and roundings.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -57,17 +58,17 @@ pub fn median(mut numbers: Vec<f64>) -> Option<f64> {
 /// Measures two or more jobs by turns, so that a noisy neighbour meets them alike.
 ///
 /// Each turn repeats a job for about `turn`; what comes back is, for each job, the median over the turns of the time of one call in
-/// microseconds.
+/// microseconds. That is the time on the processor, where the system tells it: others may want the same one.
 pub fn by_turns(turns: usize, turn: Duration, jobs: &mut [&mut dyn FnMut()]) -> Vec<f64> {
     let batches: Vec<u32> = jobs.iter_mut().map(|job| batch(turn, *job)).collect();
     let mut times: Vec<Vec<f64>> = vec![Vec::new(); jobs.len()];
     for _ in 0..turns {
         for ((job, batch), times) in jobs.iter_mut().zip(&batches).zip(&mut times) {
-            let started = Instant::now();
+            let clock = Clock::start();
             for _ in 0..*batch {
                 job();
             }
-            times.push(microseconds(started.elapsed()) / f64::from(*batch));
+            times.push(microseconds(clock.elapsed()) / f64::from(*batch));
         }
     }
     times
@@ -76,15 +77,50 @@ pub fn by_turns(turns: usize, turn: Duration, jobs: &mut [&mut dyn FnMut()]) -> 
         .collect()
 }
 
+/// Measures the time of this thread: on the processor where the system tells it, else on the wall.
+#[derive(Debug)]
+pub struct Clock {
+    wall: Instant,
+    processor: Option<Duration>,
+}
+
+impl Clock {
+    /// Starts.
+    pub fn start() -> Self {
+        Self {
+            wall: Instant::now(),
+            processor: on_processor(),
+        }
+    }
+
+    /// The time since then.
+    pub fn elapsed(&self) -> Duration {
+        match (self.processor, on_processor()) {
+            (Some(before), Some(after)) => after.saturating_sub(before),
+            _ => self.wall.elapsed(),
+        }
+    }
+}
+
+/// How long this thread was on a processor, to a tick of the scheduler.
+fn on_processor() -> Option<Duration> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanoseconds = text.split_whitespace().next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanoseconds))
+}
+
 /// How many calls fill a turn; finding out warms the caches.
 fn batch(turn: Duration, job: &mut dyn FnMut()) -> u32 {
-    let started = Instant::now();
-    let mut calls = 0_u32;
-    while started.elapsed() < turn {
-        job();
-        calls += 1;
+    let mut calls = 1_u32;
+    loop {
+        let (clock, started) = (Clock::start(), Instant::now());
+        (0..calls).for_each(|_| job());
+        // Not longer than ten turns, whoever else wants the processor.
+        if clock.elapsed() * 2 > turn || started.elapsed() > turn * 10 || calls > u32::MAX / 2 {
+            return calls;
+        }
+        calls *= 2;
     }
-    calls.max(1)
 }
 
 #[cfg(test)]
