@@ -85,9 +85,7 @@ fn call_in_place(program: &mut Program) -> Result<(), RegoError> {
         }
     }
     program.recompute_host_await_presence();
-    program
-        .validate_limits()
-        .map_err(|error| internal(&error.clone()))
+    program.validate_limits().map_err(|error| internal(&error))
 }
 
 /// The number of the function whose name the instruction at `place` loads into `register`.

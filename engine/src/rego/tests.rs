@@ -203,3 +203,74 @@ fn lines_lead_back_to_the_policy() {
     assert_eq!(text.span_of(1), None);
     assert!(text.text.contains("# line 5: y the rest\n"));
 }
+
+/// A host function is called where a body, an `every`, a comprehension or a negation says, and never for a value that is not there.
+#[test]
+fn host_functions_are_called_in_place() {
+    let matches = |value: Expression| {
+        let status = Expression::call("regent.scalar", vec![value, Expression::text("a*")]);
+        status.equals(Expression::text("pass"))
+    };
+    let values = || Expression::path(&["input", "values"]);
+    let each = || vec![Statement::Holds(matches(Expression::name("one")))];
+    let some = vec![
+        Statement::Some("one".into(), values()),
+        Statement::Holds(matches(Expression::name("one"))),
+    ];
+    let rules = vec![
+        Rule::holds(
+            "all",
+            vec![Statement::Every("one".into(), values(), each())],
+        ),
+        Rule::value(
+            "answer",
+            Expression::text("all"),
+            vec![Statement::Holds(Expression::name("all"))],
+        ),
+        Rule::value(
+            "answer",
+            Expression::Collect(Box::new(Expression::name("one")), some),
+            vec![Statement::Not(Expression::name("all"))],
+        ),
+    ];
+    for (values, expected) in [
+        (json!(["ab", "a"]), json!("all")),
+        (json!(["ab", "b", ["a"]]), json!(["ab", ["a"]])),
+        (json!([]), json!("all")),
+    ] {
+        let input = json!({"values": values});
+        assert_eq!(answer(rules.clone(), &input), Ok(Some(expected)));
+    }
+    let absent = Expression::call(
+        "regent.scalar",
+        vec![
+            Expression::path(&["input", "absent"]),
+            Expression::text("*"),
+        ],
+    );
+    let rule = Rule::value("answer", absent, vec![]);
+    assert_eq!(answer(vec![rule], &json!({})), Ok(None));
+}
+
+/// As deep as a policy may be nested, with a function for each level and more, bytecode stays within a thread's stack.
+#[test]
+fn functions_may_call_each_other_deeply() {
+    const DEPTH: usize = 400;
+    let mut rules: Vec<Rule> = (0..DEPTH)
+        .map(|level| {
+            let below = Expression::call(format!("f_{}", level + 1), vec![Expression::name("x")]);
+            Rule::function(format!("f_{level}"), &["x"], below, vec![])
+        })
+        .collect();
+    let last = Expression::call(
+        "regent.scalar",
+        vec![Expression::name("x"), Expression::text("?*")],
+    );
+    rules.push(Rule::function(format!("f_{DEPTH}"), &["x"], last, vec![]));
+    let first = Expression::call("f_0", vec![Expression::text("x")]);
+    rules.push(Rule::value("answer", first, vec![]));
+    let mut machine = Machine::new(Opinion::Bytecode, BUDGET);
+    let answer = machine.run(&program(rules), 0, &Document::from_json(&json!({})));
+    let answer = answer.map(|answer| answer.and_then(|answer| answer.to_json()));
+    assert_eq!(answer, Ok(Some(json!("pass"))));
+}
