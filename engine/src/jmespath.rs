@@ -71,6 +71,9 @@ pub enum ScopeError {
     /// It could not be had.
     #[error("{0}")]
     Failed(String),
+    /// It is not there after all: the name is an unknown one.
+    #[error("nothing stands for the name")]
+    Absent,
 }
 
 /// What the names at the root of an expression stand for: `request`, `element`, `images`, the entries of a context.

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use regent_engine::admission::UserInfo;
+use regent_engine::diagnostic::Code;
 use regent_engine::evaluation::Variables;
 use regent_engine::yaml::{Entry, Node};
 use serde_json::{Map, Value};
@@ -168,7 +169,11 @@ fn policy_values(node: &Node, problems: &mut Problems) -> PolicyValues {
             let mut fields = Fields::open(node, "named values", problems);
             let name = fields.text("name", problems).unwrap_or_default();
             let values = pairs(fields.map("values", problems));
-            fields.node("foreachValues");
+            if let Some(node) = fields.node("foreachValues") {
+                let message =
+                    "`foreachValues` is not supported: give the values by resource or rule";
+                problems.error(Code::NotSupported, node.span, message);
+            }
             fields.finish(problems);
             found.push((name, values));
         }

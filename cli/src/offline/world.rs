@@ -95,22 +95,32 @@ impl World {
                 && metadata(object, "namespace") == namespace
         };
         let found = self.objects.iter().find(is_it);
-        found.cloned().ok_or_else(|| {
-            FactError::NotFound(format!("there is no ConfigMap `{namespace}/{name}`"))
-        })
+        found
+            .cloned()
+            .ok_or_else(|| self.missing(format!("there is no ConfigMap `{namespace}/{name}`")))
     }
 
     /// An entry of the global context, with a projection behind a dot.
     pub fn entry(&self, name: &str) -> Result<Value, FactError> {
         self.entries.get(name).cloned().ok_or_else(|| {
-            FactError::NotFound(format!("there is no global context entry `{name}`"))
+            let message = format!("there is no global context entry `{name}`");
+            if self.entries.is_empty() {
+                FactError::NoSource(message)
+            } else {
+                FactError::NotFound(message)
+            }
         })
     }
 
     /// What a registry knows of an image.
     pub fn image(&self, reference: &str) -> Result<Value, FactError> {
         self.images.get(reference).cloned().ok_or_else(|| {
-            FactError::Unavailable(format!("nothing is said of the image `{reference}`"))
+            let message = format!("nothing is said of the image `{reference}`");
+            if self.images.is_empty() {
+                FactError::NoSource(message)
+            } else {
+                FactError::NotFound(message)
+            }
         })
     }
 
@@ -129,14 +139,30 @@ impl World {
             None if method.eq_ignore_ascii_case("GET") && target.starts_with('/') => {
                 self.get(target)
             }
-            None => Err(FactError::NotFound(format!(
-                "no answer to {method} `{target}` is described"
-            ))),
+            None => Err(self.missing(format!("no answer to {method} `{target}` is described"))),
+        }
+    }
+
+    /// Whether anything stands for a cluster or for services.
+    fn is_described(&self) -> bool {
+        !self.objects.is_empty() || !self.answers.is_empty()
+    }
+
+    /// What is not there: as Kyverno's command line has it, without any cluster the entry that asks is as if it were not
+    /// written, so that the test's values may stand for it.
+    fn missing(&self, message: String) -> FactError {
+        if self.is_described() {
+            FactError::NotFound(message)
+        } else {
+            FactError::NoSource(message)
         }
     }
 
     fn get(&self, target: &str) -> Result<Value, FactError> {
-        let missing = || FactError::NotFound(format!("there is nothing at `{target}`"));
+        let missing = || self.missing(format!("there is nothing at `{target}`"));
+        if !self.is_described() {
+            return Err(missing());
+        }
         let path = ApiPath::parse(target).ok_or_else(missing)?;
         let mut found: Vec<&Value> = self
             .objects

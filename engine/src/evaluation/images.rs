@@ -474,6 +474,7 @@ fn fact_error(error: &FactError) -> String {
         FactError::Unavailable(text)
         | FactError::Timeout(text)
         | FactError::NotFound(text)
+        | FactError::NoSource(text)
         | FactError::Malformed(text)
         | FactError::Unauthorized(text) => text.clone(),
     }

@@ -173,11 +173,14 @@ impl Scope for Names<'_> {
         }
         if let Some(index) = self.find_entry(name) {
             let own = self.entries.get(index).is_some_and(load::is_own);
-            return match self.ground.given.get(name) {
+            let found = match self.ground.given.get(name) {
                 // What the host was given stands for what it would have to fetch.
                 Some(given) if !own => Ok(Some(Cow::Borrowed(given))),
                 _ => self.entry(index),
             };
+            if found != Err(ScopeError::Absent) {
+                return found;
+            }
         }
         if let Some(below) = self.below {
             return below.field(name);
@@ -209,6 +212,7 @@ impl Scope for Names<'_> {
             }
         }
         for entry in self.entries {
+            // What has no source is not there; below, there may be something of its name.
             if let Some(value) = self.field(&entry.name)? {
                 fields.insert(entry.name.clone(), value.into_owned());
             }

@@ -119,6 +119,10 @@ pub enum FactError {
     /// What came back is malformed, too large, or not what its digest says.
     #[error("{0}")]
     Malformed(String),
+    /// Nothing stands for such a source at all, as in a test that describes no cluster: whatever was to be loaded is as if it
+    /// were not written. A host that has the source never says so.
+    #[error("{0}")]
+    NoSource(String),
     /// Access was refused.
     #[error("{0}")]
     Unauthorized(String),

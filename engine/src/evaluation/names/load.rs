@@ -170,6 +170,7 @@ impl Names<'_> {
         match answer {
             None => Err(ScopeError::Pending),
             Some(Ok(value)) => Ok(value),
+            Some(Err(FactError::NoSource(_))) => Err(ScopeError::Absent),
             Some(Err(error)) => Err(ScopeError::Failed(format!(
                 "failed to load context entry {name}: {}",
                 reason(&error)
@@ -271,6 +272,7 @@ fn reason(error: &FactError) -> &str {
         FactError::Unavailable(text)
         | FactError::Timeout(text)
         | FactError::NotFound(text)
+        | FactError::NoSource(text)
         | FactError::Malformed(text)
         | FactError::Unauthorized(text) => text,
     }
