@@ -311,3 +311,24 @@ spec:
         ran.stdout
     );
 }
+
+#[test]
+fn exceptions_are_counted_and_let_off() {
+    let folder = Folder::new(&policy("", "ClusterPolicy", ""));
+    folder.write(
+        "exception.yaml",
+        "apiVersion: kyverno.io/v2
+kind: PolicyException
+metadata: {name: let-off, namespace: shop}
+spec:
+  match: {any: [{resources: {kinds: [Pod], names: [bad]}}]}
+  exceptions: [{policyName: refuse-bad, ruleNames: [check-name]}]
+",
+    );
+    let ran = folder.apply(&["-e", &folder.path("exception.yaml")]);
+    assert_eq!(ran.status, ExitStatus::Pass, "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(
+        ran.stdout,
+        "\nApplying 3 policy rule(s) to 2 resource(s) with 1 exception(s)...\n\npass: 1, fail: 0, warn: 0, error: 0, skip: 1 \n"
+    );
+}

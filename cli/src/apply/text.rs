@@ -19,9 +19,13 @@ pub fn show_start(prepared: &Prepared, io: &mut Io<'_>) -> Result<()> {
     let loaded = prepared.loaded.policies.policies();
     let rules: usize = loaded.iter().map(|policy| policy.ast.rules.len()).sum();
     let resources = prepared.resources.len();
+    let exceptions = match prepared.loaded.policies.exceptions().len() {
+        0 => String::new(),
+        count => format!(" with {count} exception(s)"),
+    };
     writeln!(
         io.stdout,
-        "\nApplying {rules} policy rule(s) to {resources} resource(s)..."
+        "\nApplying {rules} policy rule(s) to {resources} resource(s){exceptions}..."
     )?;
     Ok(())
 }
