@@ -38,6 +38,8 @@ pub enum Status {
     Fail,
     /// A key is there that must not be: a failure also where keys of anchors are missing.
     Forbidden,
+    /// The resource cannot be compared with the pattern: an error of the rule.
+    Broken,
     /// A condition does not hold, so the pattern is not about this.
     Skip,
     /// The same, from below an anchor that is no condition itself.
@@ -265,6 +267,11 @@ fn anchored(
         return hard.map_or(Ok(()), Err);
     }
     let direct = skips.iter().any(|mismatch| mismatch.status == Status::Skip);
+    // What must not be there counts beside skips from further below, not beside one of this map's own.
+    let forbidden = hard.filter(|mismatch| !direct && mismatch.status == Status::Forbidden);
+    if let Some(mismatch) = forbidden {
+        return Err(mismatch);
+    }
     if !applied || direct {
         return Err(combined(&skips, place));
     }
@@ -367,7 +374,7 @@ fn existence(entry: &Entry<'_>, value: &Value, below: &Place<'_>) -> Result<(), 
         if !item.is_object() {
             let reason = format!(
                 "invalid pattern type {}: Pattern has to be of type map to compare against items in resource",
-                type_name(item)
+                type_name(entry.value)
             );
             return Err(Mismatch::new(Status::Fail, &below.path, reason));
         }
@@ -406,7 +413,7 @@ fn list(
                     elements.len(),
                     items.len()
                 );
-                return Err(Mismatch::new(Status::Fail, "", reason));
+                return Err(Mismatch::new(Status::Broken, "", reason));
             }
             each(items.iter().zip(elements), place)
         }

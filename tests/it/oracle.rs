@@ -17,12 +17,18 @@ use regent_engine::response::{PolicyResponse, RuleResponse};
 use regent_engine::source::Source;
 use serde_json::Value;
 
-/// Verdicts that agree, of those that were asked; floors may only rise.
-const FLOORS: [(&str, usize); 4] = [
-    ("pattern-scalar", 5005),
-    ("pattern-structure", 3232),
-    ("condition", 8103),
-    ("selection", 891),
+/// Verdicts that agree, and messages that do, of those that were asked; floors may only rise.
+///
+/// What is left, by reason: values of maps in no order (`jmespath`), means of nothing and literals alone between braces
+/// (`jmespath`), a kind that only a wildcard names (`selection`), and global anchors below other anchors
+/// (`pattern-structure`).
+const FLOORS: [(&str, usize, usize); 6] = [
+    ("pattern-scalar", 5005, 5005),
+    ("pattern-structure", 3355, 3355),
+    ("condition", 8103, 8103),
+    ("selection", 930, 930),
+    ("foreach", 397, 397),
+    ("jmespath", 404, 403),
 ];
 
 fn list(value: &Value) -> &[Value] {
@@ -199,10 +205,10 @@ fn compare(prefix: &str) {
         shown,
     } = counts;
     regent_tests::record(&format!("oracle-{prefix}"), agree, of);
-    let floor = FLOORS
-        .iter()
-        .find(|(name, _)| *name == prefix)
-        .map_or(0, |(_, floor)| *floor);
+    let (_, floor, said) = FLOORS
+        .into_iter()
+        .find(|(name, ..)| *name == prefix)
+        .expect("a floor");
     let first = shown
         .iter()
         .take(10)
@@ -212,8 +218,8 @@ fn compare(prefix: &str) {
     regent_tests::record(&format!("oracle-{prefix}-messages"), messages, of);
     regent_tests::note(&format!("oracle-{prefix}"), &shown.join("\n"));
     assert!(
-        agree >= floor,
-        "{prefix}: {agree} of {of} agree, {floor} did before; {messages} messages, {unloaded} not loaded\n{first}"
+        agree >= floor && messages >= said,
+        "{prefix}: {agree} of {of} agree, {floor} did before; {messages} messages, {said} did before; {unloaded} not loaded\n{first}"
     );
 }
 

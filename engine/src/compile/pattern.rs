@@ -33,6 +33,7 @@ pub(super) fn compile(scope: &mut Scope, pattern: &Pattern) -> Judged<Arc<Templa
     verdict(scope, "pass", vec![walked("pass")]);
     verdict(scope, "skip", vec![walked("skip")]);
     verdict(scope, "fail", vec![walked("forbidden")]);
+    verdict(scope, "error", vec![walked("broken")]);
     if let Some(missing) = root.missing {
         let absent = || missing.clone();
         verdict(
@@ -69,7 +70,7 @@ pub(super) fn compile_any(scope: &mut Scope, patterns: &[Pattern]) -> Judged<Vec
     let among =
         |status: &str| Expression::text(status).compare(Operator::In, Expression::name("walked"));
     let failed = Expression::name("failed");
-    for status in ["fail", "forbidden"] {
+    for status in ["fail", "forbidden", "broken"] {
         scope
             .rules
             .push(Rule::holds("failed", vec![Statement::Holds(among(status))]));
@@ -565,7 +566,7 @@ fn by_index(
     }
     let status = Expression::call("each", vec![Expression::Array(results)]);
     let short = vec![Statement::Holds(is_array()), Statement::Not(enough.clone())];
-    define(scope, pattern, name, Expression::text("fail"), short);
+    define(scope, pattern, name, Expression::text("broken"), short);
     let long = vec![Statement::Holds(is_array()), Statement::Holds(enough)];
     define(scope, pattern, name, status, long);
 }

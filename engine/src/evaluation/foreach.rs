@@ -117,12 +117,7 @@ impl Context<'_> {
             (Some(true), false) => {
                 let message = format!(
                     "failed to process foreach: cannot use elementScope=true foreach rules for elements that are not maps, expected type=map got type={}",
-                    // Whatever an expression gave has floats for numbers.
-                    if element.is_number() {
-                        "float64"
-                    } else {
-                        go_format::type_name(element)
-                    }
+                    go_format::type_name(element)
                 );
                 return Element::Judged(Answer::new(RuleStatus::Error, message));
             }

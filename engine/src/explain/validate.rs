@@ -131,10 +131,10 @@ impl Patterns<'_> {
         let rule = self.said.rule;
         match mismatch.status {
             Status::Skip | Status::Nested => None,
-            Status::Fail | Status::Forbidden if self.is_error(index, mismatch) => {
+            Status::Fail | Status::Forbidden | Status::Broken if self.is_error(index, mismatch) => {
                 Some(format!("rule {rule}[{index}] failed: {}", mismatch.reason))
             }
-            Status::Fail | Status::Forbidden => Some(format!(
+            Status::Fail | Status::Forbidden | Status::Broken => Some(format!(
                 "rule {rule}[{index}] failed at path {}",
                 mismatch.path
             )),

@@ -84,6 +84,7 @@ fn pattern_status(arguments: &[Value], _: &Patterns) -> Value {
         Err(mismatch) => match mismatch.status {
             pattern::Status::Fail => "fail",
             pattern::Status::Forbidden => "forbidden",
+            pattern::Status::Broken => "broken",
             pattern::Status::Skip => "skip",
             pattern::Status::Nested => "nested",
         },

@@ -42,7 +42,7 @@ fn first(name: &str) -> Expression {
     )
 }
 
-const HARD: &[&str] = &["fail", "forbidden"];
+const HARD: &[&str] = &["fail", "forbidden", "broken"];
 const SKIPS: &[&str] = &["skip", "nested"];
 
 /// All functions.
@@ -59,7 +59,7 @@ fn function(name: &str, value: Expression, body: Vec<Statement>) -> Rule {
 }
 
 fn in_order() -> Vec<Rule> {
-    const OTHER: &[&str] = &["fail", "forbidden", "skip", "nested"];
+    const OTHER: &[&str] = &["fail", "forbidden", "broken", "skip", "nested"];
     vec![
         function(
             "in_order",
@@ -84,6 +84,12 @@ fn anchored() -> Vec<Rule> {
         body.extend(more);
         body
     };
+    let forbidden = || {
+        vec![
+            Statement::Not(among("skip")),
+            Statement::Holds(among("forbidden")),
+        ]
+    };
     let no_skips = || vec![those("skips", SKIPS), none_of("skips"), those("hard", HARD)];
     vec![
         function(
@@ -95,8 +101,13 @@ fn anchored() -> Vec<Rule> {
         function("anchored", pass(), with(no_skips(), vec![none_of("hard")])),
         function(
             "anchored",
+            Expression::text("forbidden"),
+            with(skips(), forbidden()),
+        ),
+        function(
+            "anchored",
             skip(),
-            with(skips(), vec![Statement::Not(among("pass"))]),
+            with(skips(), vec![Statement::Holds(among("skip"))]),
         ),
         function(
             "anchored",
@@ -104,8 +115,9 @@ fn anchored() -> Vec<Rule> {
             with(
                 skips(),
                 vec![
-                    Statement::Holds(among("pass")),
-                    Statement::Holds(among("skip")),
+                    Statement::Not(among("skip")),
+                    Statement::Not(among("forbidden")),
+                    Statement::Not(among("pass")),
                 ],
             ),
         ),
@@ -115,8 +127,9 @@ fn anchored() -> Vec<Rule> {
             with(
                 skips(),
                 vec![
-                    Statement::Holds(among("pass")),
                     Statement::Not(among("skip")),
+                    Statement::Not(among("forbidden")),
+                    Statement::Holds(among("pass")),
                 ],
             ),
         ),
