@@ -23,6 +23,7 @@ pub mod image;
 pub mod jmespath;
 pub mod limits;
 pub mod load;
+pub mod mutate;
 pub mod operator;
 pub mod parse;
 pub mod pattern;
