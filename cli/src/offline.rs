@@ -13,5 +13,6 @@ pub mod patch;
 pub mod policies;
 pub mod request;
 pub mod resources;
+pub mod targets;
 pub mod values;
 pub mod world;

@@ -7,7 +7,9 @@ pub mod condition;
 pub mod context;
 pub mod exception;
 pub mod foreach;
+pub mod generate;
 pub mod matching;
+pub mod mutate;
 pub mod pattern;
 pub mod pod_security;
 pub mod template;
@@ -22,7 +24,9 @@ use crate::source::{Source, Span, Spanned};
 
 use condition::Conditions;
 use context::ContextEntry;
+use generate::Generate;
 use matching::{Filters, Selector};
+use mutate::Mutate;
 use validate::Validate;
 use verify_images::VerifyImages;
 
@@ -168,6 +172,10 @@ pub enum RuleBody {
     Validate(Validate),
     /// `verifyImages`.
     VerifyImages(Vec<VerifyImages>),
+    /// `mutate`.
+    Mutate(Mutate),
+    /// `generate`.
+    Generate(Generate),
 }
 
 /// A policy that passed every check: it can be compiled.
@@ -280,6 +288,8 @@ impl Policy {
                 validate.failure_action_overrides.as_slice(),
             ),
             RuleBody::VerifyImages(entries) => (verify_images::failure_action(entries), &[][..]),
+            // A resource that could not be changed as the policy says is not let through as it is.
+            RuleBody::Mutate(_) | RuleBody::Generate(_) => (Some(FailureAction::Enforce), &[][..]),
         };
         let of_policy = self.settings.validation_failure_action.as_ref();
         FailureActions {

@@ -7,8 +7,9 @@
 mod rewrite;
 
 use crate::ast::matching::{Filter, Filters, Kind};
+use crate::ast::mutate::{MutateBody, Patch};
 use crate::ast::pattern::{Pattern, PatternEntry, PatternNode};
-use crate::ast::template::{Part, Text};
+use crate::ast::template::{Part, Template, TemplateValue, Text};
 use crate::ast::validate::{Validate, ValidateBody};
 use crate::ast::{Origin, PodPath, Policy, Rule, RuleBody};
 use crate::source::{Span, Spanned};
@@ -101,7 +102,13 @@ fn applies(rules: &[Rule]) -> bool {
             kind.raw == "Pod" || known.any(|(_, _, known)| kind.raw == known)
         })
     };
-    filters().all(supported) && filters().any(needed)
+    let bodies = rules.iter().all(|rule| match &rule.body {
+        RuleBody::Validate(_) | RuleBody::VerifyImages(_) => true,
+        // The paths of a JSON patch are not rewritten, and other resources than the rule's have no controllers.
+        RuleBody::Mutate(mutate) => mutate.targets.is_empty() && !mutate.body.has_json_patch(),
+        RuleBody::Generate(_) => false,
+    });
+    bodies && filters().all(supported) && filters().any(needed)
 }
 
 fn all_filters(rule: &Rule) -> impl Iterator<Item = &Filter> {
@@ -149,8 +156,10 @@ fn generate(rule: &Rule, pod: PodPath, kinds: &[(&str, &str, &str)]) -> Rule {
     if let Some(excludes) = &mut rule.excludes {
         replace_kinds(excludes, pod, kinds);
     }
-    if let RuleBody::Validate(validate) = &mut rule.body {
-        wrap_patterns(validate, pod);
+    match &mut rule.body {
+        RuleBody::Validate(validate) => wrap_patterns(validate, pod),
+        RuleBody::Mutate(mutate) => wrap_patches(&mut mutate.body, pod),
+        RuleBody::VerifyImages(_) | RuleBody::Generate(_) => {}
     }
     rewrite::rule(&mut rule, pod);
     rule
@@ -206,6 +215,34 @@ fn wrap_patterns(validate: &mut Validate, pod: PodPath) {
         }
         // Elements of `foreach` are found by an expression, which is rewritten.
         ValidateBody::Deny(_) | ValidateBody::Foreach(_) | ValidateBody::PodSecurity(_) => {}
+    }
+}
+
+fn wrap_patches(body: &mut MutateBody, pod: PodPath) {
+    match body {
+        MutateBody::Patch(Patch::StrategicMerge(patch)) => wrap_template(patch, pod),
+        MutateBody::Patch(Patch::Json(_)) => {}
+        MutateBody::Foreach(blocks) => {
+            for block in blocks {
+                // Kyverno loses the order on the way.
+                block.order = None;
+                wrap_patches(&mut block.body, pod);
+            }
+        }
+    }
+}
+
+/// Puts a tree below the fields that lead to the pod.
+fn wrap_template(template: &mut Template, pod: PodPath) {
+    let span = template.span;
+    for field in pod.fields().iter().rev() {
+        let value = std::mem::replace(&mut template.value, TemplateValue::Null);
+        let key = Text {
+            span,
+            raw: (*field).to_owned(),
+            parts: vec![Part::Literal((*field).to_owned())],
+        };
+        template.value = TemplateValue::Map(vec![(key, Template { span, value })]);
     }
 }
 

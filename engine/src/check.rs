@@ -31,6 +31,8 @@ pub use exception::exception;
 use crate::ast::condition::Condition;
 use crate::ast::context::ContextEntry;
 use crate::ast::foreach::{Foreach, ForeachBody};
+use crate::ast::generate::GenerateBody;
+use crate::ast::mutate::{Mutate, MutateBody, MutateForeach};
 use crate::ast::template::Text;
 use crate::ast::validate::{Deny, ValidateBody};
 use crate::ast::verify_images::{AttestorIdentity, Keyless, VerifyImages};
@@ -109,7 +111,7 @@ impl<'a> Report<'a> {
         self.rules().flat_map(|rule| {
             let entries: &[VerifyImages] = match &rule.body {
                 RuleBody::VerifyImages(entries) => entries,
-                RuleBody::Validate(_) => &[],
+                RuleBody::Validate(_) | RuleBody::Mutate(_) | RuleBody::Generate(_) => &[],
             };
             entries.iter().map(move |entry| (rule, entry))
         })
@@ -175,18 +177,98 @@ fn for_each_condition<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Place, &'a Condi
                 );
             }
         }
+        RuleBody::Mutate(mutate) => {
+            for target in &mutate.targets {
+                all(Place::Request, target.preconditions.as_ref());
+            }
+            for_each_patch(&mutate.body, &mut |block| {
+                all(Place::Element, block.preconditions.as_ref());
+            });
+        }
+        RuleBody::Generate(generate) => {
+            for block in generate.body.blocks() {
+                all(Place::Element, block.preconditions.as_ref());
+            }
+        }
+    }
+}
+
+/// Calls `visit` for each block of `mutate.foreach`, those inside of others too.
+fn for_each_patch<'a>(body: &'a MutateBody, visit: &mut dyn FnMut(&'a MutateForeach)) {
+    if let MutateBody::Foreach(blocks) = body {
+        for block in blocks {
+            visit(block);
+            for_each_patch(&block.body, visit);
+        }
+    }
+}
+
+/// Texts of `mutate`, apart from its conditions.
+fn for_each_text_of_mutate<'a>(mutate: &'a Mutate, visit: &mut dyn FnMut(Place, &'a Text)) {
+    for target in &mutate.targets {
+        target.for_each_text(&mut |text| visit(Place::Request, text));
+    }
+    if let MutateBody::Patch(patch) = &mutate.body {
+        patch
+            .template()
+            .for_each_text(&mut |text| visit(Place::Request, text));
+    }
+    for_each_patch(&mutate.body, &mut |block| {
+        visit(Place::Element, &block.list);
+        for entry in &block.context {
+            entry.for_each_text(&mut |text| visit(Place::Element, text));
+        }
+        if let MutateBody::Patch(patch) = &block.body {
+            patch
+                .template()
+                .for_each_text(&mut |text| visit(Place::Element, text));
+        }
+    });
+}
+
+/// Texts of `generate`, apart from its conditions.
+fn for_each_text_of_generate<'a>(body: &'a GenerateBody, visit: &mut dyn FnMut(Place, &'a Text)) {
+    match body {
+        GenerateBody::Resource(resource) => {
+            resource.for_each_text(&mut |text| visit(Place::Request, text));
+        }
+        GenerateBody::Foreach(blocks) => {
+            for block in blocks {
+                visit(Place::Element, &block.list);
+                for entry in &block.context {
+                    entry.for_each_text(&mut |text| visit(Place::Element, text));
+                }
+                block
+                    .resource
+                    .for_each_text(&mut |text| visit(Place::Element, text));
+            }
+        }
     }
 }
 
 /// Calls `visit` for each entry of the contexts of a rule, those of `foreach` too.
 fn for_each_context<'a>(rule: &'a Rule, visit: &mut dyn FnMut(&'a ContextEntry)) {
     rule.context.iter().for_each(&mut *visit);
-    if let RuleBody::Validate(validate) = &rule.body
-        && let ValidateBody::Foreach(blocks) = &validate.body
-    {
-        for_each_block(blocks, &mut |block| {
-            block.context.iter().for_each(&mut *visit);
-        });
+    match &rule.body {
+        RuleBody::Validate(validate) => {
+            if let ValidateBody::Foreach(blocks) = &validate.body {
+                for_each_block(blocks, &mut |block| {
+                    block.context.iter().for_each(&mut *visit);
+                });
+            }
+        }
+        RuleBody::Mutate(mutate) => {
+            let of_targets = mutate.targets.iter().flat_map(|target| &target.context);
+            of_targets.for_each(&mut *visit);
+            for_each_patch(&mutate.body, &mut |block| {
+                block.context.iter().for_each(&mut *visit);
+            });
+        }
+        RuleBody::Generate(generate) => {
+            let blocks = generate.body.blocks().iter();
+            blocks.flat_map(|block| &block.context).for_each(visit);
+        }
+        RuleBody::VerifyImages(_) => {}
     }
 }
 
@@ -197,10 +279,18 @@ fn for_each_expression_text<'a>(rule: &'a Rule, visit: &mut dyn FnMut(&'a Text))
             visit(text);
         }
     });
-    if let RuleBody::Validate(validate) = &rule.body
-        && let ValidateBody::Foreach(blocks) = &validate.body
-    {
-        for_each_block(blocks, &mut |block| visit(&block.list));
+    match &rule.body {
+        RuleBody::Validate(validate) => {
+            if let ValidateBody::Foreach(blocks) = &validate.body {
+                for_each_block(blocks, &mut |block| visit(&block.list));
+            }
+        }
+        RuleBody::Mutate(mutate) => for_each_patch(&mutate.body, &mut |block| visit(&block.list)),
+        RuleBody::Generate(generate) => {
+            let blocks = generate.body.blocks().iter();
+            blocks.for_each(|block| visit(&block.list));
+        }
+        RuleBody::VerifyImages(_) => {}
     }
 }
 
@@ -271,6 +361,8 @@ fn for_each_text<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Place, &'a Text)) {
                 visit(Place::Images, text);
             }
         }
+        RuleBody::Mutate(mutate) => for_each_text_of_mutate(mutate, visit),
+        RuleBody::Generate(generate) => for_each_text_of_generate(&generate.body, visit),
     }
 }
 

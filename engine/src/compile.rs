@@ -8,8 +8,10 @@ mod builders;
 mod condition;
 mod exception;
 mod foreach;
+mod generate;
 mod images;
 mod matching;
+mod mutate;
 mod pattern;
 mod pod_security;
 mod scope;
@@ -103,6 +105,10 @@ fn compile_rule(policy: &ast::Policy, index: usize, rule: &ast::Rule) -> Result<
                 .map(|(number, entry)| compile_images(policy, rule, number, entry))
                 .collect::<Result<_, _>>()?,
         ),
+        RuleBody::Mutate(written) => Body::Mutate(mutate::compile((policy, rule), written)?),
+        RuleBody::Generate(written) => {
+            Body::Generate(generate::compile((policy, rule), &written.body)?)
+        }
     };
     if functions {
         scope.rules.extend(condition::prelude());

@@ -9,6 +9,7 @@ mod denial;
 use crate::admission::AdmissionRequest;
 use crate::response::{
     FailureAction, FailurePolicy, PatchOperation, PolicyResponse, RuleResponse, RuleStatus,
+    RuleType,
 };
 
 /// The answer to an admission request.
@@ -42,13 +43,21 @@ pub fn decide(request: &AdmissionRequest, responses: &[PolicyResponse]) -> Decis
     }
     // INVARIANT: the only construction of an allow; every rule was looked at by `blocks`, exhaustively by its status.
     Decision::Allow {
-        patch: responses
-            .iter()
-            .flat_map(|policy| &policy.rules)
-            .flat_map(|rule| rule.patches.iter().cloned())
-            .collect(),
+        patch: patches(responses),
         warnings: responses.iter().flat_map(warnings).collect(),
     }
+}
+
+/// All changes in the order in which they were made: images are found in the object that the other rules left behind.
+fn patches(responses: &[PolicyResponse]) -> Vec<PatchOperation> {
+    let rules = || responses.iter().flat_map(|policy| &policy.rules);
+    let mutates = |rule: &&RuleResponse| rule.rule_type == RuleType::Mutation;
+    let first = rules().filter(mutates);
+    let then = rules().filter(|rule| !mutates(rule));
+    first
+        .chain(then)
+        .flat_map(|rule| rule.patches.iter().cloned())
+        .collect()
 }
 
 /// Whether any rule of a policy refuses the request.

@@ -9,12 +9,16 @@ mod exception;
 mod existing;
 mod facts;
 mod foreach;
+mod generate;
 mod images;
+mod mutate;
 mod names;
+mod objects;
 mod pod_images;
 mod pod_security;
 mod request_names;
 mod rule;
+mod run;
 mod validate;
 mod values;
 mod variables;
@@ -28,13 +32,12 @@ use crate::ast::ApplyRules;
 use crate::jmespath::Environment;
 use crate::limits;
 use crate::policy_set::PolicySet;
-use crate::program::Body;
+use crate::program::{Body, Policy, Rule};
 use crate::rego::evaluate::{Machine, Opinion};
-use crate::response::{FailurePolicy, PolicyResponse, RuleResponse, RuleStatus};
+use crate::response::{FailurePolicy, PolicyResponse, RuleResponse, RuleStatus, RuleType};
 use crate::selection::RuleKey;
 use facts::Facts;
 use need::{Fact, Need, NeedId};
-use request_names::RequestNames;
 use rule::Progress;
 
 pub(crate) use images::builder_id;
@@ -45,10 +48,19 @@ pub use variables::Variables;
 /// Which webhook is being answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// `/mutate`: images are resolved, verified, and their digests patched in.
+    /// `/mutate`: the object is changed, then its images are resolved, verified, and their digests patched in.
     Mutate,
     /// `/validate`: everything is judged as it will be stored; images are verified again by digest.
     Validate,
+}
+
+/// What rules are run for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Occasion {
+    /// A webhook is answered.
+    Webhook(Phase, Scope),
+    /// Nobody waits: other resources than the request's are changed and generated.
+    Background,
 }
 
 /// Which policies a webhook path stands for.
@@ -75,6 +87,7 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Evaluation {
     set: Arc<PolicySet>,
+    /// The request, with the object as the rules so far changed it.
     request: Arc<AdmissionRequest>,
     phase: Phase,
     opinion: Opinion,
@@ -90,12 +103,17 @@ impl Evaluation {
     pub(crate) fn start(
         set: Arc<PolicySet>,
         request: Arc<AdmissionRequest>,
-        (phase, scope): (Phase, Scope),
+        occasion: Occasion,
         environment: Environment,
     ) -> Self {
-        let asked = |key: &RuleKey| is_asked(&set, *key, phase, scope);
+        let asked = |key: &RuleKey| is_asked(&set, *key, occasion);
         let keys = set.candidates(&request).into_iter().filter(asked);
         let rules = keys.map(|key| (key, Progress::Waiting)).collect();
+        let phase = match occasion {
+            Occasion::Webhook(phase, _) => phase,
+            // Rules that tell the webhooks apart are not run then.
+            Occasion::Background => Phase::Validate,
+        };
         Self {
             set,
             request,
@@ -128,41 +146,9 @@ impl Evaluation {
             return Step::Done(Vec::new());
         }
         let mut machine = Machine::new(self.opinion, limits::PROGRAM);
-        let request = Arc::clone(&self.request);
-        let documents = documents::Documents::new(&request);
-        let request_names = RequestNames::new(&request);
-        let Self {
-            set,
-            phase,
-            environment,
-            variables,
-            facts,
-            rules,
-            ..
-        } = self;
-        let mut context = rule::Context {
-            request: &request,
-            phase: *phase,
-            documents: &documents,
-            names: &request_names,
-            environment,
-            variables,
-            machine: &mut machine,
-            facts,
-        };
-        for (key, progress) in rules
-            .iter_mut()
-            .filter(|(_, progress)| is_waiting(progress))
-        {
-            let Some(policy) = set.policies().get(key.0) else {
-                continue;
-            };
-            if let Some(rule) = policy.rules.get(key.1) {
-                *progress = context.evaluate(policy, rule);
-            }
-        }
-        if rules.iter().any(|(_, progress)| is_waiting(progress)) {
-            return Step::Need(facts.borrow().outstanding());
+        self.run(&mut machine);
+        if self.rules.iter().any(|(_, progress)| is_waiting(progress)) {
+            return Step::Need(self.facts.borrow().outstanding());
         }
         Step::Done(self.responses())
     }
@@ -180,10 +166,11 @@ impl Evaluation {
                 continue;
             };
             let rules = by_policy.entry(key.0).or_default();
-            let applied = rules.iter().any(|rule| rule.status != RuleStatus::Skip);
-            let ended = applied && policy.ast.apply_rules() == ApplyRules::One;
+            let one = policy.ast.apply_rules() == ApplyRules::One;
             match progress {
-                Progress::Answered(response) if !ended => rules.push(response.clone()),
+                Progress::Answered(response) if !(one && is_after_another(response, rules)) => {
+                    rules.push(response.clone());
+                }
                 Progress::Answered(_) | Progress::NotAbout | Progress::Waiting => {}
             }
         }
@@ -207,28 +194,54 @@ impl Evaluation {
     }
 }
 
+fn find(set: &PolicySet, (policy, rule): RuleKey) -> Option<(&Policy, &Rule)> {
+    let policy = set.policies().get(policy)?;
+    Some((policy, policy.rules.get(rule)?))
+}
+
+/// Whether a rule changes the object that the request is about.
+fn changes_object(rule: &Rule) -> bool {
+    matches!(&rule.body, Body::Mutate(mutate) if mutate.targets.is_empty())
+}
+
+/// Whether a rule of a policy applied before; those that mutate are counted for themselves, as they are run for themselves.
+fn is_after_another(response: &RuleResponse, earlier: &[RuleResponse]) -> bool {
+    let mutates = |rule: &RuleResponse| rule.rule_type == RuleType::Mutation;
+    let mut alike = earlier
+        .iter()
+        .filter(|rule| mutates(rule) == mutates(response));
+    alike.any(|rule| rule.status != RuleStatus::Skip)
+}
+
 fn is_waiting(progress: &Progress) -> bool {
     matches!(progress, Progress::Waiting)
 }
 
-/// Whether a webhook asks a rule: by its policy's failure policy, and by what the phase is for.
-fn is_asked(set: &PolicySet, (policy, rule): RuleKey, phase: Phase, scope: Scope) -> bool {
-    let Some(policy) = set.policies().get(policy) else {
+/// Whether a rule is run: by its policy's failure policy, and by what the occasion is for.
+fn is_asked(set: &PolicySet, key: RuleKey, occasion: Occasion) -> bool {
+    let Some((policy, rule)) = find(set, key) else {
         return false;
     };
-    let in_scope = match scope {
-        Scope::All => true,
-        Scope::FailurePolicyFail => policy.ast.failure_policy() == FailurePolicy::Fail,
-        Scope::FailurePolicyIgnore => policy.ast.failure_policy() == FailurePolicy::Ignore,
+    let failure_policy = policy.ast.failure_policy();
+    let in_scope = match occasion {
+        Occasion::Background | Occasion::Webhook(_, Scope::All) => true,
+        Occasion::Webhook(_, Scope::FailurePolicyFail) => failure_policy == FailurePolicy::Fail,
+        Occasion::Webhook(_, Scope::FailurePolicyIgnore) => failure_policy == FailurePolicy::Ignore,
     };
-    let in_phase = policy
-        .rules
-        .get(rule)
-        .is_some_and(|rule| match (phase, &rule.body) {
-            (Phase::Mutate, Body::Validate(_) | Body::PodSecurity(_)) => false,
-            (Phase::Mutate | Phase::Validate, Body::VerifyImages(_))
-            | (Phase::Validate, Body::Validate(_) | Body::PodSecurity(_)) => true,
-        });
+    let in_phase = match (occasion, &rule.body) {
+        (Occasion::Webhook(..), Body::VerifyImages(_))
+        | (Occasion::Webhook(Phase::Validate, _), Body::Validate(_) | Body::PodSecurity(_))
+        | (Occasion::Background, Body::Generate(_)) => true,
+        (Occasion::Webhook(Phase::Mutate, _), Body::Mutate(_)) => changes_object(rule),
+        (Occasion::Background, Body::Mutate(_)) => !changes_object(rule),
+        (Occasion::Webhook(Phase::Mutate, _), Body::Validate(_) | Body::PodSecurity(_))
+        | (Occasion::Webhook(Phase::Validate, _), Body::Mutate(_))
+        | (Occasion::Webhook(..), Body::Generate(_))
+        | (
+            Occasion::Background,
+            Body::Validate(_) | Body::PodSecurity(_) | Body::VerifyImages(_),
+        ) => false,
+    };
     in_scope && in_phase && policy.ast.admission()
 }
 

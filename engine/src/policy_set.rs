@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::admission::AdmissionRequest;
-use crate::evaluation::{Evaluation, Phase, Scope};
+use crate::evaluation::{Evaluation, Occasion, Phase, Scope};
 use crate::jmespath::Environment;
 use crate::program::{Exception, Policy};
 use crate::selection::{RuleKey, Selection};
@@ -53,7 +53,18 @@ impl PolicySet {
         scope: Scope,
         environment: Environment,
     ) -> Evaluation {
-        Evaluation::start(Arc::clone(self), request, (phase, scope), environment)
+        let occasion = Occasion::Webhook(phase, scope);
+        Evaluation::start(Arc::clone(self), request, occasion, environment)
+    }
+
+    /// Starts an evaluation of what is changed and generated because of `request` besides its object, which no webhook
+    /// answers: the rules with `mutate.targets`, and those that generate.
+    pub fn evaluate_background(
+        self: &Arc<Self>,
+        request: Arc<AdmissionRequest>,
+        environment: Environment,
+    ) -> Evaluation {
+        Evaluation::start(Arc::clone(self), request, Occasion::Background, environment)
     }
 
     /// The longest `webhookTimeoutSeconds` of any policy.

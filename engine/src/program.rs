@@ -8,8 +8,11 @@ use std::sync::Arc;
 use crate::admission::Operation;
 use crate::ast;
 use crate::ast::context::Method;
+use crate::ast::matching::Selector;
+use crate::ast::mutate::{Order, Step};
 use crate::image::{HashAlgorithm, PublicKey};
 use crate::jmespath::Expression;
+use crate::mutate::json_patch;
 use crate::operator::Operator;
 use crate::pod_security::{Exclusion, Level, Version};
 use crate::rego::evaluate;
@@ -98,6 +101,161 @@ pub enum Body {
     PodSecurity(PodSecurity),
     /// `verifyImages`.
     VerifyImages(Vec<ImageEntry>),
+    /// `mutate`.
+    Mutate(Mutate),
+    /// `generate`.
+    Generate(Generation),
+}
+
+/// `mutate` of a rule.
+#[derive(Debug)]
+pub struct Mutate {
+    /// What is changed instead of the resource that the rule is about.
+    pub targets: Vec<Target>,
+    /// What is done.
+    pub change: Change,
+}
+
+/// What is done to a resource.
+#[derive(Debug)]
+pub enum Change {
+    /// One patch.
+    Patch(Patch),
+    /// A patch for each element of some lists.
+    Foreach(Vec<ChangeForeach>),
+}
+
+/// A patch.
+#[derive(Debug)]
+pub enum Patch {
+    /// A strategic merge, anchors included.
+    StrategicMerge(Template),
+    /// A JSON patch without variables.
+    Constant(Vec<json_patch::Operation>),
+    /// A JSON patch.
+    Json {
+        /// The operations.
+        operations: Template,
+        /// Values that are texts, whatever they resolve to.
+        quoted: Vec<Vec<Step>>,
+        /// Values that are a number or a boolean where their text is one.
+        plain: Vec<Vec<Step>>,
+    },
+}
+
+/// A block of `mutate.foreach`.
+#[derive(Debug)]
+pub struct ChangeForeach {
+    /// The expression of the elements.
+    pub list: Query,
+    /// The same, as it was written.
+    pub list_text: String,
+    /// In which order they are gone through.
+    pub order: Order,
+    /// Names that are made anew for each element.
+    pub context: Vec<ContextEntry>,
+    /// Its program: the entry point [`ELEMENT_PRECONDITIONS`].
+    pub program: evaluate::Program,
+    /// Of each element.
+    pub preconditions: Option<Judged<Conditions>>,
+    /// What is done for each element.
+    pub change: Change,
+}
+
+/// An entry of `mutate.targets`.
+#[derive(Debug)]
+pub struct Target {
+    /// `apiVersion`.
+    pub api_version: Text,
+    /// `kind`.
+    pub kind: Text,
+    /// `namespace`, with wildcards.
+    pub namespace: Option<Text>,
+    /// `name`, with wildcards.
+    pub name: Option<Text>,
+    /// `selector`.
+    pub selector: Option<Selector>,
+    /// Names that are made anew for each target.
+    pub context: Vec<ContextEntry>,
+    /// Its program: the entry point [`ELEMENT_PRECONDITIONS`].
+    pub program: evaluate::Program,
+    /// Of each target.
+    pub preconditions: Option<Judged<Conditions>>,
+}
+
+/// `generate` of a rule.
+#[derive(Debug)]
+pub enum Generation {
+    /// One resource, or the copies of some.
+    Resource(Box<Generated>),
+    /// The same for each element of some lists.
+    Foreach(Vec<GenerationForeach>),
+}
+
+/// A block of `generate.foreach`.
+#[derive(Debug)]
+pub struct GenerationForeach {
+    /// The expression of the elements.
+    pub list: Query,
+    /// The same, as it was written.
+    pub list_text: String,
+    /// Names that are made anew for each element.
+    pub context: Vec<ContextEntry>,
+    /// Its program: the entry point [`ELEMENT_PRECONDITIONS`].
+    pub program: evaluate::Program,
+    /// Of each element.
+    pub preconditions: Option<Judged<Conditions>>,
+    /// What is made for each element.
+    pub resource: Generated,
+}
+
+/// What is made.
+#[derive(Debug)]
+pub enum Generated {
+    /// A new resource.
+    Data {
+        /// Which.
+        resource: Reference,
+        /// All but its identity.
+        data: Template,
+    },
+    /// The copy of one.
+    Clone {
+        /// Which.
+        resource: Reference,
+        /// The name of what is copied.
+        source_name: Text,
+        /// Its namespace.
+        source_namespace: Option<Text>,
+    },
+    /// Copies of some, each under its own name.
+    CloneList(CloneList),
+}
+
+/// What is copied where.
+#[derive(Debug)]
+pub struct CloneList {
+    /// Where copies are made.
+    pub namespace: Option<Text>,
+    /// Where they are copied from.
+    pub source_namespace: Option<Text>,
+    /// Their types, as `v1/Secret`.
+    pub kinds: Vec<Text>,
+    /// By their labels.
+    pub selector: Option<Selector>,
+}
+
+/// Which resource is made.
+#[derive(Debug)]
+pub struct Reference {
+    /// `apiVersion`.
+    pub api_version: Text,
+    /// `kind`.
+    pub kind: Text,
+    /// `name`.
+    pub name: Text,
+    /// `namespace`.
+    pub namespace: Option<Text>,
 }
 
 /// What a `podSecurity` rule asks the checks.
@@ -362,6 +520,17 @@ pub struct Candidates {
     pub operations: Vec<Operation>,
     /// The namespace of a `Policy`.
     pub namespace: Option<String>,
+}
+
+impl Rule {
+    /// Whether the rule is about other resources than the request's: no webhook asks it.
+    pub fn is_background(&self) -> bool {
+        match &self.body {
+            Body::Generate(_) => true,
+            Body::Mutate(mutate) => !mutate.targets.is_empty(),
+            Body::Validate(_) | Body::PodSecurity(_) | Body::VerifyImages(_) => false,
+        }
+    }
 }
 
 impl Policy {

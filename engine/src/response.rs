@@ -1,5 +1,7 @@
 //! What rules and policies answered.
 
+use std::sync::Arc;
+
 use crate::image::Digest;
 
 /// What became of one rule on one resource.
@@ -98,6 +100,19 @@ pub struct ImageOutcome {
     pub status: RuleStatus,
 }
 
+/// What became of one resource that a rule changes instead of the one that it is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TargetOutcome {
+    /// The resource as it was.
+    pub object: serde_json::Value,
+    /// Pass, skip or error.
+    pub status: RuleStatus,
+    /// Why.
+    pub message: String,
+    /// The resource as it is then, where it was changed.
+    pub patched: Option<serde_json::Value>,
+}
+
 /// What one rule answered.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuleResponse {
@@ -113,8 +128,14 @@ pub struct RuleResponse {
     pub failure_action: FailureAction,
     /// Changes to the object, in order.
     pub patches: Vec<PatchOperation>,
+    /// The object with these changes and those of all rules before, where the rule is one that mutates and made some.
+    pub patched: Option<Arc<serde_json::Value>>,
     /// The images that the rule was about.
     pub images: Vec<ImageOutcome>,
+    /// The other resources that the rule changes.
+    pub targets: Vec<TargetOutcome>,
+    /// The resources that the rule generates.
+    pub generated: Vec<serde_json::Value>,
 }
 
 /// What one policy answered.

@@ -299,7 +299,10 @@ fn host_response(scope: Scope, rule: &str, message: &str) -> PolicyResponse {
             message: message.to_owned(),
             failure_action: FailureAction::Enforce,
             patches: Vec::new(),
+            patched: None,
             images: Vec::new(),
+            targets: Vec::new(),
+            generated: Vec::new(),
         }],
     }
 }

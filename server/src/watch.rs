@@ -257,6 +257,18 @@ fn announce(snapshot: &Snapshot, metrics: &Metrics) {
     for problem in &snapshot.problems {
         tracing::error!(place = problem.place, "{problem}");
     }
+    for policy in snapshot.policies.policies() {
+        for rule in policy.rules.iter().filter(|rule| rule.is_background()) {
+            let name = policy
+                .rule_ast(rule)
+                .map_or("", |ast| ast.name.value.as_str());
+            tracing::warn!(
+                policy = policy.ast.key(),
+                rule = name,
+                "the rule does nothing here: it generates or changes other resources, for which there is no background controller"
+            );
+        }
+    }
     tracing::info!(
         files = snapshot.files,
         in_force = snapshot.files_in_force,

@@ -33,6 +33,8 @@ mod image_rules;
 #[cfg(test)]
 mod jp;
 #[cfg(test)]
+mod mutation;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod outputs;

@@ -68,6 +68,8 @@ pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
     let prepared = Prepared::new(Inputs {
         policies: policies.texts,
         resources,
+        targets: Vec::new(),
+        sources: Vec::new(),
         warnings: Vec::new(),
         values,
         user,

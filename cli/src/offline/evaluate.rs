@@ -20,6 +20,7 @@ use super::patch;
 use super::policies::{Named, named};
 use super::request::{Assumptions, assume};
 use super::resources::Resource;
+use super::targets;
 use super::values::{RequestUser, Values};
 use super::world::World;
 
@@ -30,6 +31,10 @@ pub struct Inputs {
     pub policies: Vec<Arc<Source>>,
     /// What they are evaluated on, in order.
     pub resources: Vec<Resource>,
+    /// What rules may change besides what they are about.
+    pub targets: Vec<Resource>,
+    /// What rules may copy.
+    pub sources: Vec<Resource>,
     /// What is to be said although it runs.
     pub warnings: Vec<String>,
     /// Values.
@@ -60,8 +65,12 @@ pub struct Prepared {
     pub loaded: Loaded,
     /// Policies as their files name them, those that did not load too.
     pub policies: Vec<Named>,
-    /// What they are evaluated on, in order.
+    /// What they are evaluated on, in order; then what rules may change besides.
     pub resources: Vec<Resource>,
+    /// On how many of them they are evaluated.
+    evaluated: usize,
+    /// What rules may change and copy.
+    objects: Vec<Value>,
     /// What is to be said although it runs.
     pub warnings: Vec<String>,
     /// What is wrong with exceptions: without them the results would be others.
@@ -116,10 +125,20 @@ impl Prepared {
         let unusable = loaded.diagnostics.iter().filter(of_exceptions);
         let unusable_exceptions = unusable.cloned().collect();
         let policies = named(&inputs.policies, &loaded.diagnostics);
+        let mut resources = inputs.resources;
+        let evaluated = resources.len();
+        for target in inputs.targets {
+            if resources.iter().all(|known| known.key() != target.key()) {
+                resources.push(target);
+            }
+        }
+        let objects = inputs.sources.iter().chain(&resources);
         Self {
             loaded,
             policies,
-            resources: inputs.resources,
+            evaluated,
+            objects: objects.map(|resource| resource.object.clone()).collect(),
+            resources,
             warnings: inputs.warnings,
             unusable_exceptions,
             values: inputs.values,
@@ -136,8 +155,12 @@ impl Prepared {
 
     /// Evaluates all policies on all resources; `operation` overrides what the values say.
     pub fn evaluate(&self, operation: Option<Operation>) -> Vec<Evaluated> {
-        (0..self.resources.len())
+        (0..self.evaluated)
             .filter_map(|index| self.evaluate_one(index, operation))
+            .flat_map(|mut evaluated| {
+                let targets = targets::split(&mut evaluated, &self.resources);
+                std::iter::once(evaluated).chain(targets)
+            })
             .collect()
     }
 
@@ -197,6 +220,7 @@ impl Prepared {
             namespaces: &self.values.namespaces,
             images: &self.images,
             world: &self.world,
+            objects: &self.objects,
         };
         let policies = &self.loaded.policies;
         let environment = clock::environment();
@@ -206,19 +230,16 @@ impl Prepared {
                 .with_variables(Arc::clone(variables))
         };
         let first = host.run(evaluate(Arc::new(request.clone()), Phase::Mutate));
-        let mut answers = Vec::new();
-        for response in first {
-            let mut of_rules = response.rules.iter().map(|rule| rule.patches.as_slice());
-            let error = match &mut request.object {
-                Some(object) => of_rules.find_map(|patches| patch::apply(object, patches).err()),
-                None => None,
-            };
-            let patched = Arc::new(request.object.clone().unwrap_or(Value::Null));
-            answers.push(Answer::new(response, patched, error));
+        let mut answers = changed(first, &mut request.object);
+        if answers.iter().any(Answer::could_not_mutate) {
+            // As in Kyverno there is no object then to go on with.
+            return answers;
         }
         let patched = Arc::new(request.object.clone().unwrap_or(Value::Null));
-        let second = host.run(evaluate(Arc::new(request), Phase::Validate));
-        for response in second {
+        let request = Arc::new(request);
+        let second = host.run(evaluate(Arc::clone(&request), Phase::Validate));
+        let third = host.run(policies.evaluate_background(request, environment));
+        for response in second.into_iter().chain(third) {
             let known = answers.iter_mut().find(|known| {
                 known.policy == response.policy && known.namespace == response.namespace
             });
@@ -229,6 +250,33 @@ impl Prepared {
         }
         answers
     }
+}
+
+/// The object as each policy leaves it: images are patched after all other changes.
+fn changed(responses: Vec<PolicyResponse>, object: &mut Option<Value>) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    let mut patched = Arc::new(object.clone().unwrap_or(Value::Null));
+    for response in responses {
+        let mut rules = response.rules.iter().rev();
+        if let Some(last) = rules.find_map(|rule| rule.patched.as_ref()) {
+            patched = Arc::clone(last);
+        }
+        answers.push(Answer::new(response, Arc::clone(&patched), None));
+    }
+    if object.is_some() {
+        *object = Some((*patched).clone());
+    }
+    for answer in &mut answers {
+        let of_images = |rule: &&RuleResponse| rule.rule_type == RuleType::ImageVerify;
+        let mut images = answer.rules.iter().filter(of_images).peekable();
+        if let Some(object) = object
+            && images.peek().is_some()
+        {
+            answer.patch_error = images.find_map(|rule| patch::apply(object, &rule.patches).err());
+            answer.patched = Arc::new(object.clone());
+        }
+    }
+    answers
 }
 
 impl Answer {

@@ -21,6 +21,8 @@ pub struct Host<'a> {
     pub images: &'a OfflineImages,
     /// What stands for a cluster and for services.
     pub world: &'a World,
+    /// Objects that are there besides the one that is evaluated.
+    pub objects: &'a [Value],
 }
 
 impl Host<'_> {
@@ -61,6 +63,11 @@ impl Host<'_> {
                 self.world.call(call.method.name(), target)
             }
             DataNeed::GlobalContext { name } => self.world.entry(name),
+            // All of them: the engine takes those that it means.
+            DataNeed::Objects(_) => {
+                let objects = self.objects.iter().chain(self.world.objects());
+                Ok(objects.cloned().collect())
+            }
             DataNeed::ImageData { reference } => self.world.image(reference),
         }
     }

@@ -85,6 +85,11 @@ impl World {
         self.images.insert(reference, data);
     }
 
+    /// All objects.
+    pub fn objects(&self) -> &[Value] {
+        &self.objects
+    }
+
     /// A `ConfigMap`.
     pub fn config_map(&self, namespace: &str, name: &str) -> Result<Value, FactError> {
         let is_it = |object: &&Value| {

@@ -30,6 +30,8 @@ pub struct Definition {
     pub policies: Vec<String>,
     /// Paths of resources.
     pub resources: Vec<String>,
+    /// Paths of resources that rules may change besides those that they are about.
+    pub target_resources: Vec<String>,
     /// Path of the values file.
     pub variables: Option<String>,
     /// Values written in the test itself.
@@ -91,8 +93,10 @@ pub struct ExpectedRow {
     pub patched_resources: Option<String>,
     /// Whether an object that is not among them is a failure.
     pub fail_on_missing_resources: bool,
-    /// Fields that are used and that this version cannot honour.
-    pub unsupported: Vec<&'static str>,
+    /// Paths of the objects that must be generated.
+    pub generated_resources: Vec<String>,
+    /// Path of what may be copied.
+    pub clone_source_resource: Option<String>,
 }
 
 /// A resource by its coordinates; what is empty matches everything.
@@ -111,8 +115,7 @@ pub struct ResourceSpec {
 }
 
 /// Fields of a test file that are known and not honoured yet: a test that uses one cannot pass.
-const UNSUPPORTED: [&str; 6] = [
-    "targetResources",
+const UNSUPPORTED: [&str; 5] = [
     "paramResources",
     "jsonPayload",
     "jsonPayloads",
@@ -169,6 +172,7 @@ fn definition(
         name,
         policies: fields.texts("policies", problems),
         resources: fields.texts("resources", problems),
+        target_resources: fields.texts("targetResources", problems),
         variables: fields.text("variables", problems),
         values: fields
             .node("values")
@@ -273,20 +277,20 @@ fn row(node: &Node, problems: &mut Problems) -> ExpectedRow {
         operation: operation(&mut fields, problems),
         patched_resources: fields.text("patchedResources", problems),
         fail_on_missing_resources: fields.flag("failOnMissingResources", problems),
-        unsupported: used(
-            &[
-                "generatedResource",
-                "generatedResources",
-                "cloneSourceResource",
-            ],
-            &mut fields,
-        ),
+        generated_resources: generated(&mut fields, problems),
+        clone_source_resource: fields.text("cloneSourceResource", problems),
     };
     fields.finish(problems);
     if row.policy.is_empty() {
         problems.error(Code::MissingField, node.span, "a result names no `policy`");
     }
     row
+}
+
+fn generated(fields: &mut Fields<'_>, problems: &mut Problems) -> Vec<String> {
+    let mut paths = fields.texts("generatedResources", problems);
+    paths.extend(fields.text("generatedResource", problems));
+    paths
 }
 
 fn result(fields: &mut Fields<'_>, row: &Node, problems: &mut Problems) -> String {

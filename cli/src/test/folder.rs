@@ -2,6 +2,7 @@
 //!
 //! Knows which fields name files; what is done with them is `offline`'s business.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use regent_engine::diagnostic::{Code, Diagnostic};
@@ -32,6 +33,14 @@ pub fn prepare(
     let mut warnings = Vec::new();
     let resources = resources(definition, &definition.resources, &mut found);
     let resources = resources::unique(resources, &mut warnings);
+    let targets = self::resources(definition, &definition.target_resources, &mut found);
+    let sources: BTreeSet<_> = definition
+        .rows
+        .iter()
+        .filter_map(|row| row.clone_source_resource.clone())
+        .collect();
+    let sources: Vec<String> = sources.into_iter().collect();
+    let sources = self::resources(definition, &sources, &mut found);
     let values = match &definition.variables {
         Some(path) => decoded(&folder.join(path), &mut found, Values::decode),
         None => definition.values.clone(),
@@ -50,6 +59,8 @@ pub fn prepare(
     Ok(Prepared::new(Inputs {
         policies: policies.texts,
         resources,
+        targets,
+        sources,
         warnings,
         values: values.unwrap_or_default(),
         user,

@@ -100,7 +100,7 @@ pub fn judge(
     let policy = policy_of(row, &prepared.policies);
     let mut lines = Vec::new();
     let unusable = &prepared.unusable_exceptions;
-    if let Some((reason, message)) = untestable(definition, row, (policy, unusable)) {
+    if let Some((reason, message)) = untestable(definition, (policy, unusable)) {
         for resource in &chosen {
             lines.push(line(row, &resource.key(), Outcome::Error, reason, &message));
         }
@@ -250,11 +250,9 @@ fn base_name(policy: &str) -> &str {
 /// Why a row cannot be tested, where it cannot.
 fn untestable(
     definition: &Definition,
-    row: &ExpectedRow,
     (policy, exceptions): (Option<&Named>, &[Diagnostic]),
 ) -> Option<(&'static str, String)> {
-    let mut unsupported = definition.unsupported.iter().chain(&row.unsupported);
-    if let Some(field) = unsupported.next() {
+    if let Some(field) = definition.unsupported.first() {
         let message = format!("`{field}` of the test is not supported yet");
         return Some(("Not supported", message));
     }
@@ -358,7 +356,13 @@ impl Judge<'_> {
                 }
             }
         }
-        if lines.is_empty() && !is_missing {
+        if lines.is_empty() && is_missing {
+            let path = self.row.patched_resources.as_deref().unwrap_or("");
+            let key = resource.key();
+            warnings.push(format!("`{key}` is not in `{path}`, so nothing is tested"));
+            let message = format!("the object is not in `{path}`");
+            lines.push(line(self.row, &key, Outcome::Skip, "Excluded", &message));
+        } else if lines.is_empty() {
             if self.row.result != "skip" {
                 warnings.push(format!(
                     "expects `{}` of `{}`, and passes because no rule matched it",
@@ -409,6 +413,11 @@ impl Judge<'_> {
                 }
             }
         }
+        for path in &self.row.generated_resources {
+            if let Some(failed) = self.generated(path, rule) {
+                return failed;
+            }
+        }
         let actual = rule.status.name();
         if actual == self.row.result {
             Check::Is(Outcome::Pass, "Ok".to_owned(), rule.message.clone())
@@ -416,6 +425,37 @@ impl Judge<'_> {
             let reason = format!("Want {}, got {actual}", self.row.result);
             Check::Is(Outcome::Fail, reason, rule.message.clone())
         }
+    }
+
+    /// Why the objects of a file were not generated, if they were not.
+    fn generated(&self, path: &str, rule: &RuleResponse) -> Option<Check> {
+        let failed = |reason: &str, message: String| {
+            Some(Check::Is(Outcome::Fail, reason.to_owned(), message))
+        };
+        let mut found = Vec::new();
+        let expected = resources(self.definition, &[path.to_owned()], &mut found);
+        if let Some(diagnostic) = found.first() {
+            return failed("Resource error", diagnostic.message.clone());
+        }
+        let made: Vec<Resource> = {
+            let made = rule.generated.iter().cloned();
+            made.map(|object| Resource::new(object, "")).collect()
+        };
+        for expected in expected {
+            let key = expected.key();
+            let Some(actual) = made.iter().find(|made| made.key() == key) else {
+                let message = format!("`{key}` of `{path}` is not generated");
+                return failed("Resource diff", message);
+            };
+            let expected = patch::comparable(&expected.object);
+            let places = patch::differences(&expected, &patch::comparable(&actual.object));
+            if !places.is_empty() {
+                let places = places.join("\n");
+                let message = format!("the generated object is not as in `{path}`:\n{places}");
+                return failed("Resource diff", message);
+            }
+        }
+        None
     }
 
     fn compare(&self, path: &str, answer: &Answer) -> Compared {

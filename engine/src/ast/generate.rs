@@ -20,7 +20,7 @@ pub struct Generate {
 #[derive(Debug, Clone, PartialEq)]
 pub enum GenerateBody {
     /// One resource, or the copies of some.
-    Resource(Generated),
+    Resource(Box<Generated>),
     /// The same for each element of some lists; never empty.
     Foreach(Vec<GenerateForeach>),
 }
@@ -83,6 +83,16 @@ pub struct Reference {
     pub name: Text,
     /// `namespace`.
     pub namespace: Option<Text>,
+}
+
+impl GenerateBody {
+    /// The blocks of `foreach`; none where there is one resource.
+    pub fn blocks(&self) -> &[GenerateForeach] {
+        match self {
+            Self::Resource(_) => &[],
+            Self::Foreach(blocks) => blocks,
+        }
+    }
 }
 
 impl Generated {

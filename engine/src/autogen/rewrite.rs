@@ -5,6 +5,7 @@
 use crate::ast::condition::{Condition, ConditionBlock, Conditions};
 use crate::ast::context::{ApiCall, ApiTarget, ContextEntry, ContextSource};
 use crate::ast::foreach::{Foreach, ForeachBody};
+use crate::ast::mutate::MutateBody;
 use crate::ast::pattern::{Pattern, PatternNode, PatternScalar};
 use crate::ast::template::{Part, Template, TemplateValue, Text};
 use crate::ast::validate::{Deny, ValidateBody};
@@ -44,6 +45,9 @@ pub(super) fn rule(rule: &mut Rule, pod: PodPath) {
                 rewrite.verify_images(entry);
             }
         }
+        RuleBody::Mutate(mutate) => rewrite.mutate(&mut mutate.body),
+        // Nothing is made of rules that generate.
+        RuleBody::Generate(_) => {}
     }
 }
 
@@ -172,6 +176,23 @@ impl Rewrite {
                 }
                 ForeachBody::Deny(deny) => self.deny(deny),
                 ForeachBody::Foreach(blocks) => self.foreach(blocks),
+            }
+        }
+    }
+
+    fn mutate(&self, body: &mut MutateBody) {
+        match body {
+            MutateBody::Patch(patch) => self.template(patch.template_mut()),
+            MutateBody::Foreach(blocks) => {
+                for block in blocks {
+                    self.text(&mut block.list);
+                    self.context(&mut block.context);
+                    block
+                        .preconditions
+                        .iter_mut()
+                        .for_each(|one| self.conditions(one));
+                    self.mutate(&mut block.body);
+                }
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What it checks: a policy is evaluated somewhere, and one that verifies images is evaluated at admission.
+//! What it checks: a policy is evaluated somewhere, and one that does more than validate is evaluated at admission.
 //!
 //! Why: with `admission: false` a policy answers no request, and with `background: false` no scan either. Images are
 //! verified and patched at admission only.
@@ -38,14 +38,17 @@ pub(super) fn check(report: &mut Report<'_>) {
         let diagnostic = report.error(Code::NeverEvaluated, admission.span, message);
         report.add(diagnostic);
     }
-    let verifies = report
-        .rules()
-        .find(|rule| matches!(rule.body, RuleBody::VerifyImages(_)));
-    if let Some(rule) = verifies {
-        let message = "images are verified at admission only";
+    let other = report.rules().find_map(|rule| match &rule.body {
+        RuleBody::Validate(_) => None,
+        RuleBody::VerifyImages(_) => Some((rule, "images are verified", "verifies images")),
+        RuleBody::Mutate(_) => Some((rule, "resources are changed", "changes resources")),
+        RuleBody::Generate(_) => Some((rule, "resources are generated", "generates resources")),
+    });
+    if let Some((rule, what, does)) = other {
+        let message = format!("{what} at admission only");
         let diagnostic = report
             .error(Code::NeverEvaluated, admission.span, message)
-            .label(rule.name.span, "this rule verifies images");
+            .label(rule.name.span, format!("this rule {does}"));
         report.add(diagnostic);
     }
 }

@@ -166,7 +166,6 @@ fn fields_that_are_not_run_are_named_and_unknown_ones_corrected() {
             unknown-field 11:9 `validate` has no field `mesage`
               help: did you mean `message`?
             not-supported 12:9 `cel` of `validate` is not supported
-            not-supported 15:7 `mutate` of `rule` is not supported
             not-supported 20:17 `type: Notary` of `verifyImages` is not supported
             not-supported 21:11 `cosignOCI11` of `verifyImages` is not supported
             not-supported 24:19 `certificates` of `entries` is not supported
@@ -219,7 +218,7 @@ spec:
             missing-field 10:17 `validate` demands nothing: it has none of `pattern`, `anyPattern`, `deny`, `foreach` and `podSecurity`
             invalid-value 12:29 `match` has more than one of `any`, `all` and a filter of its own
             invalid-value 13:17 `validate` demands one thing: it has `deny` and `pattern`
-            missing-field 14:7 a rule demands something: it has neither `validate` nor `verifyImages`
+            missing-field 14:7 a rule does something: it has none of `validate`, `mutate`, `generate` and `verifyImages`
             missing-field 15:14 `match` is empty
             invalid-value 15:21 a filter cannot be empty
             invalid-value 17:40 `a/b/c/d/e` is no kind

@@ -67,6 +67,7 @@ fn check_rule(report: &mut Report<'_>, rule: &Rule, every: &Kind, kinds: usize) 
             ValidateBody::AnyPattern(patterns) => patterns.as_slice(),
             ValidateBody::Deny(_) | ValidateBody::Foreach(_) | ValidateBody::PodSecurity(_) => &[],
         },
+        RuleBody::Mutate(_) | RuleBody::Generate(_) => &[],
     };
     if let Some(span) = patterns.iter().find_map(beside_metadata) {
         let message = "a rule about every kind looks at more than `metadata`";

@@ -3,11 +3,16 @@
 use std::collections::BTreeMap;
 
 use crate::admission::AdmissionRequest;
-use crate::response::{PolicyResponse, RuleStatus};
+use crate::response::{PolicyResponse, RuleResponse, RuleStatus, RuleType};
 use crate::yaml_text;
 
 /// Two line feeds, a sentence with a trailing space, and a YAML map of policy to rule to message.
+///
+/// That an object could not be changed is said on one line: nothing else was looked at then.
 pub(super) fn message(request: &AdmissionRequest, blocking: &[&PolicyResponse]) -> String {
+    if let Some(message) = blocking.iter().find_map(|policy| mutation(policy)) {
+        return message;
+    }
     let mut policies: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
     for policy in blocking {
         for rule in &policy.rules {
@@ -26,6 +31,18 @@ pub(super) fn message(request: &AdmissionRequest, blocking: &[&PolicyResponse]) 
         name(request),
         yaml_text::nested_map(&policies)
     )
+}
+
+fn mutation(policy: &PolicyResponse) -> Option<String> {
+    let failed = |rule: &&RuleResponse| {
+        rule.rule_type == RuleType::Mutation && rule.status == RuleStatus::Error
+    };
+    let rule = policy.rules.iter().find(failed)?;
+    let name = &policy.policy;
+    Some(format!(
+        "mutation policy {name} error: failed to apply policy {name} rules [{}: {}]",
+        rule.rule, rule.message
+    ))
 }
 
 /// Everything but what passed or did not apply, also the failures of rules that only audit.

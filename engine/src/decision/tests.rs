@@ -38,7 +38,10 @@ fn rule(name: &str, status: RuleStatus, action: FailureAction, message: &str) ->
         message: message.into(),
         failure_action: action,
         patches: vec![],
+        patched: None,
         images: vec![],
+        targets: vec![],
+        generated: vec![],
     }
 }
 

@@ -95,6 +95,18 @@ impl<'a> Names<'a> {
             || self.below.is_some_and(Names::may_ask)
     }
 
+    /// The request with another object.
+    pub(super) fn with_object(&self, object: &Value) -> Value {
+        let mut request = match self.field("request") {
+            Ok(Some(request)) => request.into_owned(),
+            Ok(None) | Err(_) => Value::Object(Map::new()),
+        };
+        if let Value::Object(fields) = &mut request {
+            fields.insert("object".to_owned(), object.clone());
+        }
+        request
+    }
+
     /// How many layers stand below this one.
     pub(super) fn depth(&self) -> usize {
         self.below.map_or(0, |below| 1 + below.depth())

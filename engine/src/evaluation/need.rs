@@ -43,12 +43,27 @@ pub enum DataNeed {
         /// Its name, with a projection behind a dot.
         name: String,
     },
+    /// Objects of the cluster, as a list; those that are not meant may be among them.
+    Objects(ObjectsNeed),
     /// What a registry knows of an image: `{image, resolvedImage, registry, repository, identifier, manifestList, manifest,
     /// configData}`.
     ImageData {
         /// The image as the policy names it.
         reference: String,
     },
+}
+
+/// Asks for objects of the cluster; each field may be a wildcard.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ObjectsNeed {
+    /// Their `apiVersion`.
+    pub api_version: String,
+    /// Their kind.
+    pub kind: String,
+    /// Their namespace; any where there is none.
+    pub namespace: Option<String>,
+    /// Their name; any where there is none.
+    pub name: Option<String>,
 }
 
 /// An HTTP call.
@@ -149,6 +164,7 @@ impl DataNeed {
                 ApiTarget::Service { url, .. } => format!("{} `{url}`", call.method.name()),
             },
             Self::GlobalContext { name } => format!("global context entry `{name}`"),
+            Self::Objects(need) => format!("objects of kind `{}`", need.kind),
             Self::ImageData { reference } => format!("data of image `{reference}`"),
         }
     }

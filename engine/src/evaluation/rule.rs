@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -162,6 +163,44 @@ impl Context<'_> {
                     }),
                 }
             }
+            Body::Mutate(mutate) => self.change((policy, rule, action), names, mutate),
+            Body::Generate(generation) => match self.generate(names, generation) {
+                None => Progress::Waiting,
+                Some(made) => Progress::Answered(RuleResponse {
+                    generated: made.objects,
+                    ..respond(policy, rule, action, made.answer)
+                }),
+            },
+        }
+    }
+
+    /// `mutate`, of the object or of other resources.
+    fn change(
+        &mut self,
+        (policy, rule, action): (&Policy, &Rule, FailureAction),
+        names: &Names<'_>,
+        mutate: &program::Mutate,
+    ) -> Progress {
+        if !mutate.targets.is_empty() {
+            return match self.mutate_targets(names, mutate) {
+                None => Progress::Waiting,
+                Some(targeted) => Progress::Answered(RuleResponse {
+                    targets: targeted.targets,
+                    ..respond(policy, rule, action, targeted.answer)
+                }),
+            };
+        }
+        // An object that goes away is not changed any more.
+        let Some(object) = self.request.object.as_ref() else {
+            return Progress::NotAbout;
+        };
+        match self.mutate(names, object, &mutate.change) {
+            None => Progress::Waiting,
+            Some(mutated) => Progress::Answered(RuleResponse {
+                patches: mutated.patches,
+                patched: mutated.object.map(Arc::new),
+                ..respond(policy, rule, action, mutated.answer)
+            }),
         }
     }
 
@@ -365,12 +404,17 @@ pub(super) fn respond(
         rule_type: match &rule.body {
             Body::Validate(_) | Body::PodSecurity(_) => RuleType::Validation,
             Body::VerifyImages(_) => RuleType::ImageVerify,
+            Body::Mutate(_) => RuleType::Mutation,
+            Body::Generate(_) => RuleType::Generation,
         },
         status,
         message: answer.message,
         failure_action,
         patches: Vec::new(),
+        patched: None,
         images: Vec::new(),
+        targets: Vec::new(),
+        generated: Vec::new(),
     }
 }
 

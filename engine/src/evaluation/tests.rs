@@ -18,6 +18,7 @@ use crate::source::Source;
 
 mod exception;
 mod images;
+mod mutation;
 mod pod_security;
 mod validate;
 

@@ -23,7 +23,7 @@ pub(crate) fn message(
             ValidateBody::PodSecurity(demand) => (demand.level.value.name(), demand.version_text()),
             _ => ("", ""),
         },
-        RuleBody::VerifyImages(_) => ("", ""),
+        RuleBody::VerifyImages(_) | RuleBody::Mutate(_) | RuleBody::Generate(_) => ("", ""),
     };
     match (status, found.unreadable()) {
         (RuleStatus::Pass, _) => format!("Validation rule '{name}' passed."),

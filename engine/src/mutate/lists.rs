@@ -103,7 +103,10 @@ fn identities<'a>(items: impl Iterator<Item = &'a Value>, keys: &[&'static str])
     let mut seen = std::collections::BTreeSet::new();
     let mut identities = Vec::new();
     for item in items {
-        let text = |key: &&str| item.get(*key).map_or_else(String::new, text);
+        let text = |key: &&str| match item.get(*key) {
+            None | Some(Value::Null) => String::new(),
+            Some(value) => text(value),
+        };
         let texts: Vec<String> = keys.iter().map(text).collect();
         if seen.insert(texts.clone()) {
             identities.push(Identity {
@@ -119,18 +122,21 @@ fn identities<'a>(items: impl Iterator<Item = &'a Value>, keys: &[&'static str])
 fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Bool(_) | Value::Number(_) => value.to_string(),
-        Value::Null | Value::Array(_) | Value::Object(_) => String::new(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::Array(_) | Value::Object(_) => String::new(),
     }
 }
 
 impl Identity {
-    /// Only those keys that the element has; all of them where it has none.
+    /// Only those keys that the element has; the first where it has none.
     fn known(&self) -> Self {
         let known = self.keys.iter().zip(&self.texts);
         let known: Vec<_> = known.filter(|(_, text)| !text.is_empty()).collect();
         if known.is_empty() {
-            return self.clone();
+            return Self {
+                keys: self.keys.iter().take(1).copied().collect(),
+                texts: self.texts.iter().take(1).cloned().collect(),
+            };
         }
         Self {
             keys: known.iter().map(|(key, _)| **key).collect(),

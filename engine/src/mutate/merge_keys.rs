@@ -68,7 +68,7 @@ pub enum Kind {
     Node,
     /// `CSINode`.
     CsiNode,
-    /// `ValidatingWebhookConfiguration`, MutatingWebhookConfiguration.
+    /// `ValidatingWebhookConfiguration`, `MutatingWebhookConfiguration`.
     WebhookConfiguration,
     /// A kind with conditions.
     Conditioned,

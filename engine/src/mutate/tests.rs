@@ -365,10 +365,10 @@ fn strictly(document: &mut Value, operation: &PatchOperation) {
             );
         }
         (Value::Object(fields), _, None) => {
-            assert!(fields.remove(&key).is_some(), "what is removed is there")
+            assert!(fields.remove(&key).is_some(), "what is removed is there");
         }
         (Value::Array(items), PatchOperation::Add { .. }, Some(value)) => {
-            items.insert(key.parse().unwrap(), value)
+            items.insert(key.parse().unwrap(), value);
         }
         (Value::Array(items), _, Some(value)) => items[key.parse::<usize>().unwrap()] = value,
         (Value::Array(items), _, None) => drop(items.remove(key.parse().unwrap())),

@@ -32,7 +32,8 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Generate> {
             }
             blocks(reader, foreach).map(GenerateBody::Foreach)
         }
-        None => generated(reader, &mut fields).map(GenerateBody::Resource),
+        None => generated(reader, &mut fields)
+            .map(|resource| GenerateBody::Resource(Box::new(resource))),
     };
     fields.finish(reader, &["uid"]);
     Some(Generate {

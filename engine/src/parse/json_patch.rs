@@ -85,9 +85,8 @@ impl Marked {
             };
             let (variable, after) = braces.split_at(length);
             let number = marked.variables.len();
-            marked
-                .text
-                .push_str(&format!("{}{number:0WIDTH$}", marked.prefix));
+            let mark = format!("{}{number:0WIDTH$}", marked.prefix);
+            marked.text.push_str(&mark);
             marked.variables.push(variable.to_owned());
             rest = after;
         }
@@ -189,6 +188,12 @@ fn length_of_variable(text: &str) -> Option<usize> {
 
 /// Says what is wrong with operations as far as it is known without the values of variables.
 fn check(reader: &mut Reader<'_>, operations: &Template) -> bool {
+    if let TemplateValue::Text(text) = &operations.value
+        && text.whole_variable().is_some()
+    {
+        // The author computes the operations.
+        return true;
+    }
     let TemplateValue::List(items) = &operations.value else {
         reader.error(
             Code::InvalidValue,

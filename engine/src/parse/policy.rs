@@ -151,16 +151,17 @@ fn read_settings(reader: &mut Reader<'_>, spec: &mut Fields<'_>) -> Settings {
             .and_then(|node| seconds(reader, node, "timeoutSeconds"));
         fields.finish(reader, &["matchConditions"]);
     }
-    // `schemaValidation` has had no effect since Kyverno 1.11; the others are about rules that are refused anyway.
+    // `schemaValidation` has had no effect since Kyverno 1.11.
     spec.ignore(&["schemaValidation"]);
+    // What a controller does with resources that exist already, and how, is not the engine's business.
     for name in [
         "generateExisting",
-        "generateExistingOnPolicyUpdate",
         "mutateExistingOnPolicyUpdate",
         "useServerSideApply",
     ] {
-        spec.refuse_true(reader, name);
+        spec.flag(reader, name);
     }
+    spec.refuse_true(reader, "generateExistingOnPolicyUpdate");
     settings
 }
 

@@ -7,7 +7,7 @@ use crate::yaml::{Node, Value};
 
 use super::condition::{self, Blocks};
 use super::fields::{Fields, Reader};
-use super::{context, matching, template, validate, verify_images};
+use super::{context, generate, matching, mutate, template, validate, verify_images};
 
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Rule> {
     let mut fields = reader.fields(node, "rule")?;
@@ -32,10 +32,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Rule> {
     // Whether requests of Kyverno's own background controller are skipped: there is none here.
     fields.ignore(&["skipBackgroundRequests"]);
     let body = body(reader, &mut fields);
-    fields.finish(
-        reader,
-        &["celPreconditions", "imageExtractors", "mutate", "generate"],
-    );
+    fields.finish(reader, &["celPreconditions", "imageExtractors"]);
     Some(Rule {
         span: node.span,
         name: name?,
@@ -75,24 +72,29 @@ fn body(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<RuleBody> {
     let verify = fields.take("verifyImages");
     written("validate", validate);
     written("verifyImages", verify);
-    // These are refused by `finish`, by name; here they only count.
-    let others = ["mutate", "generate"].map(|name| (name, fields.peek(name)));
-    for (name, node) in others {
-        written(name, node);
-    }
+    let mutate = fields.take("mutate");
+    let generate = fields.take("generate");
+    written("mutate", mutate);
+    written("generate", generate);
     match places.as_slice() {
         [] => {
-            let message = "a rule demands something: it has neither `validate` nor `verifyImages`";
+            let message = "a rule does something: it has none of `validate`, `mutate`, `generate` and `verifyImages`";
             reader.error(Code::MissingField, first(fields.span), message);
         }
         [(one, _), (two, span), ..] => {
-            let message = format!("a rule demands one thing: it has `{one}` and `{two}`");
+            let message = format!("a rule does one thing: it has `{one}` and `{two}`");
             reader.error(Code::InvalidValue, first(*span), message);
         }
         [_] => {}
     }
     if let Some(node) = validate {
         return validate::read(reader, node).map(RuleBody::Validate);
+    }
+    if let Some(node) = mutate {
+        return mutate::read(reader, node).map(RuleBody::Mutate);
+    }
+    if let Some(node) = generate {
+        return generate::read(reader, node).map(RuleBody::Generate);
     }
     let node = verify?;
     let items = reader.items(node, "verifyImages");

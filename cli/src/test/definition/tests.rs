@@ -112,5 +112,5 @@ results:
     let row = &test.rows[0];
     assert_eq!(row.operation, Some(Operation::Delete));
     assert_eq!(row.resources, ["a", "shop/b"]);
-    assert_eq!(row.unsupported, ["generatedResource"]);
+    assert_eq!(row.generated_resources, ["g.yaml"]);
 }

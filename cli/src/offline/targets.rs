@@ -1,0 +1,53 @@
+//! What rules did to other resources than the one that they are about.
+//!
+//! Kyverno's command line shows it as results of those resources.
+
+use std::sync::Arc;
+
+use regent_engine::response::{RuleResponse, TargetOutcome};
+
+use super::evaluate::{Answer, Evaluated};
+use super::resources::Resource;
+
+/// Takes out of what rules answered on a resource what they did to others.
+pub fn split(evaluated: &mut Evaluated, resources: &[Resource]) -> Vec<Evaluated> {
+    let mut targets = Vec::new();
+    for answer in &mut evaluated.answers {
+        let (changed, own): (Vec<_>, Vec<_>) = std::mem::take(&mut answer.rules)
+            .into_iter()
+            .partition(|rule| !rule.targets.is_empty());
+        answer.rules = own;
+        for rule in &changed {
+            let outcomes = rule.targets.iter();
+            targets.extend(outcomes.filter_map(|target| outcome(answer, rule, target, resources)));
+        }
+    }
+    targets
+}
+
+fn outcome(
+    answer: &Answer,
+    rule: &RuleResponse,
+    target: &TargetOutcome,
+    resources: &[Resource],
+) -> Option<Evaluated> {
+    let key = Resource::new(target.object.clone(), "").key();
+    let resource = resources.iter().position(|known| known.key() == key)?;
+    let rule = RuleResponse {
+        status: target.status,
+        message: target.message.clone(),
+        targets: Vec::new(),
+        ..rule.clone()
+    };
+    let patched = target.patched.as_ref().unwrap_or(&target.object);
+    Some(Evaluated {
+        resource,
+        answers: vec![Answer {
+            policy: answer.policy.clone(),
+            namespace: answer.namespace.clone(),
+            rules: vec![rule],
+            patched: Arc::new(patched.clone()),
+            patch_error: None,
+        }],
+    })
+}

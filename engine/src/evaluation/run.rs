@@ -1,0 +1,165 @@
+//! The order of rules: those that change the object come first, one after the other; the others see what they made of it.
+
+use std::sync::Arc;
+
+use crate::admission::AdmissionRequest;
+use crate::ast::ApplyRules;
+use crate::program::Policy;
+use crate::rego::evaluate::Machine;
+use crate::response::{FailurePolicy, RuleResponse, RuleStatus};
+
+use super::documents::Documents;
+use super::request_names::RequestNames;
+use super::rule::{Context, Progress};
+use super::{Evaluation, changes_object, find, is_waiting};
+
+/// The request as rules see it, made once for each object that it has on the way.
+struct View<'r> {
+    request: &'r AdmissionRequest,
+    documents: Documents,
+    names: RequestNames<'r>,
+}
+
+impl<'r> View<'r> {
+    fn of(request: &'r AdmissionRequest) -> Self {
+        Self {
+            request,
+            documents: Documents::new(request),
+            names: RequestNames::new(request),
+        }
+    }
+}
+
+/// How the rules that change the object stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Changes {
+    /// One of them changed the object just now.
+    Changed,
+    /// A rule waits, and so do all after it.
+    Waiting,
+    /// All are done.
+    Made,
+    /// The object could not be changed, and that is not to be ignored.
+    Failed,
+}
+
+impl Evaluation {
+    /// Runs all rules as far as possible.
+    pub(super) fn run(&mut self, machine: &mut Machine) {
+        loop {
+            let request = Arc::clone(&self.request);
+            let view = View::of(&request);
+            match self.change(machine, &view) {
+                Changes::Changed => {}
+                Changes::Waiting => return,
+                Changes::Made => return self.run_others(machine, &view),
+                // Whatever the others would say, the request is refused.
+                Changes::Failed => {
+                    let waiting = self.rules.iter_mut().filter(|(_, one)| is_waiting(one));
+                    return waiting.for_each(|(_, progress)| *progress = Progress::NotAbout);
+                }
+            }
+        }
+    }
+
+    fn context<'a>(&'a self, machine: &'a mut Machine, view: &'a View<'_>) -> Context<'a> {
+        Context {
+            request: view.request,
+            phase: self.phase,
+            documents: &view.documents,
+            names: &view.names,
+            environment: &self.environment,
+            variables: &self.variables,
+            machine,
+            facts: &self.facts,
+        }
+    }
+
+    /// Rules that change the object, in their order, up to the first that does.
+    fn change(&mut self, machine: &mut Machine, view: &View<'_>) -> Changes {
+        // Policies whose rules are over: by `applyRules`, or because one of them could not change the object.
+        let mut over = Vec::new();
+        for index in 0..self.rules.len() {
+            if let Some(ended) = self.change_by(index, machine, view, &mut over) {
+                return ended;
+            }
+        }
+        Changes::Made
+    }
+
+    /// One rule, if it is one that changes the object; how all of them stand, if the others have to wait for that.
+    fn change_by(
+        &mut self,
+        index: usize,
+        machine: &mut Machine,
+        view: &View<'_>,
+        over: &mut Vec<usize>,
+    ) -> Option<Changes> {
+        let (key, progress) = self.rules.get(index)?;
+        let (key, waiting) = (*key, is_waiting(progress));
+        let set = Arc::clone(&self.set);
+        let (policy, rule) = find(&set, key).filter(|(_, rule)| changes_object(rule))?;
+        if waiting {
+            let progress = if over.contains(&key.0) {
+                Progress::NotAbout
+            } else {
+                self.context(machine, view).evaluate(policy, rule)
+            };
+            if self.settle(index, progress) {
+                return Some(Changes::Changed);
+            }
+        }
+        match &self.rules.get(index)?.1 {
+            Progress::Waiting => return Some(Changes::Waiting),
+            Progress::Answered(response) if refuses(policy, response) => {
+                return Some(Changes::Failed);
+            }
+            Progress::Answered(response) if ends(policy, response) => over.push(key.0),
+            Progress::Answered(_) | Progress::NotAbout => {}
+        }
+        None
+    }
+
+    /// Keeps what came of a rule, with the object that it left behind; says whether that is another than before.
+    fn settle(&mut self, index: usize, progress: Progress) -> bool {
+        let patched = match &progress {
+            Progress::Answered(response) => response.patched.clone(),
+            Progress::NotAbout | Progress::Waiting => None,
+        };
+        if let Some((_, place)) = self.rules.get_mut(index) {
+            *place = progress;
+        }
+        let changed = patched.is_some();
+        if let Some(object) = patched {
+            self.request = Arc::new(AdmissionRequest {
+                object: Some((*object).clone()),
+                ..(*self.request).clone()
+            });
+        }
+        changed
+    }
+
+    /// Rules that leave the object as it is: all ask before any waits.
+    fn run_others(&mut self, machine: &mut Machine, view: &View<'_>) {
+        let set = Arc::clone(&self.set);
+        let mut rules = std::mem::take(&mut self.rules);
+        let mut context = self.context(machine, view);
+        for (key, progress) in rules.iter_mut().filter(|(_, one)| is_waiting(one)) {
+            if let Some((policy, rule)) = find(&set, *key) {
+                *progress = context.evaluate(policy, rule);
+            }
+        }
+        self.rules = rules;
+    }
+}
+
+/// Whether the request is refused because its object could not be changed.
+fn refuses(policy: &Policy, response: &RuleResponse) -> bool {
+    response.status == RuleStatus::Error && policy.ast.failure_policy() == FailurePolicy::Fail
+}
+
+/// Whether no other rule of the policy changes the object.
+fn ends(policy: &Policy, response: &RuleResponse) -> bool {
+    let applied = response.status != RuleStatus::Skip;
+    response.status == RuleStatus::Error || (applied && policy.ast.apply_rules() == ApplyRules::One)
+}
