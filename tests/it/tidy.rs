@@ -2,5 +2,6 @@
 
 mod content;
 mod dependencies;
+mod diagnostics;
 mod invariants;
 mod sources;

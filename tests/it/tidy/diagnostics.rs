@@ -1,0 +1,216 @@
+//! `docs/diagnostics.md` is written from the checks, and what it shows is what happens.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+
+use regent_engine::diagnostic::{Code, Diagnostic};
+use regent_engine::load::{self, Environment};
+use regent_engine::source::Source;
+use regent_tests::workspace;
+
+const HEAD: &str = "\
+# Diagnostics
+
+What `regent check` says about a policy, and every other command when it loads one, each by the name that stands in brackets.
+An error leaves the policy out: it is not run, `serve` says so in its readiness, and the other policies are.
+A warning is about what is legal and likely not meant.
+
+`tests/it/tidy/diagnostics.rs` writes this file from the sources; do not edit it.
+";
+
+/// What the rules of an example stand in, where it shows nothing but them.
+const RULES: &str =
+    "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: example}\nspec:\n  rules:\n";
+/// What goes before an example that begins with `spec` or ends with `metadata`.
+const KIND: &str = "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\n";
+const A_RULE: &str = "  rules:\n    - name: a-rule\n      match: {any: [{resources: {kinds: [Pod]}}]}\n      validate: {pattern: {metadata: {labels: {team: \"?*\"}}}}\n";
+
+#[test]
+fn the_page_of_diagnostics_is_what_the_checks_say() {
+    let path = workspace().join("docs/diagnostics.md");
+    let written = page();
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(&path, &written).unwrap();
+    }
+    let found = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found == written,
+        "docs/diagnostics.md is not what the checks say: UPDATE_EXPECT=1 writes it"
+    );
+}
+
+#[test]
+fn examples_are_said_to_be_wrong_and_their_betters_are_not() {
+    let mut wrong = Vec::new();
+    for (name, check) in checks() {
+        let code = Code::ALL.into_iter().find(|code| code.name() == name);
+        let code = code.unwrap_or_else(|| panic!("{name} is no code"));
+        let examples = check.examples();
+        let [bad, good] = examples.as_slice() else {
+            wrong.push(format!("{name}: an example, and what to use instead"));
+            continue;
+        };
+        if !said(bad).iter().any(|diagnostic| diagnostic.code == code) {
+            wrong.push(format!(
+                "{name}: its example is not said to be: {:?}",
+                codes(bad)
+            ));
+        }
+        if !said(good).is_empty() {
+            wrong.push(format!("{name}: what to use instead is {:?}", codes(good)));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The head of a check, without the marks of a comment.
+struct Check(String);
+
+impl Check {
+    /// The YAML that it shows.
+    fn examples(&self) -> Vec<&str> {
+        let blocks = self.0.split("```yaml\n").skip(1);
+        blocks.filter_map(|rest| rest.split("```").next()).collect()
+    }
+}
+
+/// The heads of all checks by the name of their code.
+fn checks() -> BTreeMap<String, Check> {
+    let mut checks = BTreeMap::new();
+    for entry in fs::read_dir(workspace().join("engine/src/check")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let head: String = text
+            .lines()
+            .map_while(|line| line.strip_prefix("//!"))
+            .map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line)))
+            .collect();
+        if head.starts_with("What it checks: ") {
+            let name = path.file_stem().unwrap().to_string_lossy();
+            checks.insert(name.replace('_', "-"), Check(head));
+        }
+    }
+    assert!(checks.len() > 15, "the checks are somewhere else");
+    checks
+}
+
+/// What the variants of `Code` say of themselves, by their names in code.
+fn variants() -> BTreeMap<String, String> {
+    let text = fs::read_to_string(workspace().join("engine/src/diagnostic.rs")).unwrap();
+    let body = text.split("pub enum Code {").nth(1).unwrap();
+    let mut said = String::new();
+    let mut variants = BTreeMap::new();
+    for line in body.lines().map(str::trim).take_while(|line| *line != "}") {
+        if let Some(text) = line.strip_prefix("/// ") {
+            said.push_str(text);
+            said.push(' ');
+        } else if let Some(name) = line.strip_suffix(',') {
+            variants.insert(
+                name.to_owned(),
+                std::mem::take(&mut said).trim_end().to_owned(),
+            );
+        }
+    }
+    variants
+}
+
+fn page() -> String {
+    let (checks, variants) = (checks(), variants());
+    let mut page = HEAD.to_owned();
+    for code in Code::ALL {
+        let name = code.name();
+        let text = match checks.get(name) {
+            Some(Check(head)) => sentences(head),
+            None => format!("{}\n", variants[&format!("{code:?}")]),
+        };
+        write!(page, "\n## `{name}`\n\n{text}").unwrap();
+    }
+    page
+}
+
+/// Markdown of this repository has a sentence a line, and comments are filled.
+fn sentences(head: &str) -> String {
+    let mut out = String::new();
+    let mut verbatim = false;
+    for paragraph in head.split_inclusive("\n\n") {
+        if verbatim || paragraph.starts_with("```") {
+            out.push_str(paragraph);
+            verbatim = paragraph.matches("```").count() % 2 == usize::from(!verbatim);
+        } else {
+            let joined = paragraph.trim_end().replace('\n', " ");
+            out.push_str(&joined.replace(". ", ".\n"));
+            out.push_str("\n\n");
+        }
+    }
+    format!("{}\n", out.trim_end())
+}
+
+/// The policy that an example is a part of.
+fn policy(example: &str) -> String {
+    let indented =
+        |text: &str| -> String { text.lines().map(|line| format!("    {line}\n")).collect() };
+    if example.starts_with("- ") {
+        return format!("{RULES}{}", indented(example));
+    }
+    let rule = if example.contains("rules:") {
+        ""
+    } else {
+        A_RULE
+    };
+    if example.starts_with("spec:") {
+        format!("{KIND}metadata: {{name: example}}\n{example}{rule}")
+    } else {
+        format!("{KIND}{example}spec:\n{rule}")
+    }
+}
+
+fn said(example: &str) -> Vec<Diagnostic> {
+    let environment = Environment {
+        log_urls: Some(vec!["https://rekor.sigstore.dev".to_owned()]),
+        ..Environment::default()
+    };
+    load::load(
+        &[Source::new("example.yaml", policy(example))],
+        &environment,
+    )
+    .diagnostics
+}
+
+fn codes(example: &str) -> Vec<String> {
+    let said = said(example).into_iter();
+    said.map(|diagnostic| format!("{}: {}", diagnostic.code.name(), diagnostic.message))
+        .collect()
+}
+
+/// What programs read and call is in `docs/rego.md`, which says that it lists all of it.
+#[test]
+fn the_page_of_rego_names_every_function_and_entry_of_the_input() {
+    let page = fs::read_to_string(workspace().join("docs/rego.md")).unwrap();
+    for builtin in regent_engine::rego::builtins::BUILTINS {
+        let call = format!("| `{}(", builtin.name);
+        assert!(page.contains(&call), "{} is not there", builtin.name);
+    }
+    // Keys of what is put into `input`, as the sources write them.
+    let mut missing = Vec::new();
+    for (file, from) in [
+        ("documents.rs", "fn subject("),
+        ("pod_security.rs", "fn document("),
+        ("images.rs", "fn project("),
+    ] {
+        let path = workspace().join("engine/src/evaluation").join(file);
+        let text = fs::read_to_string(path).unwrap();
+        let (_, body) = text.split_once(from).expect("the function that projects");
+        let quoted = body.split('"').skip(1).step_by(2);
+        let keys = quoted.filter(|text| {
+            !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+        });
+        let known = |key: &&str| {
+            [format!("`{key}`"), format!("\"{key}\"")]
+                .iter()
+                .any(|name| page.contains(name))
+        };
+        missing.extend(keys.filter(|key| !known(key)).map(str::to_owned));
+    }
+    assert!(missing.is_empty(), "not in docs/rego.md: {missing:?}");
+}
