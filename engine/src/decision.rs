@@ -90,7 +90,11 @@ fn enforces(policy: &PolicyResponse) -> bool {
 /// What the user is told about rules that did not refuse.
 fn warnings(policy: &PolicyResponse) -> impl Iterator<Item = String> + '_ {
     policy.rules.iter().filter_map(|rule| match rule.status {
-        RuleStatus::Pass | RuleStatus::Skip => None,
+        RuleStatus::Pass => {
+            let noted = rule.images.iter().any(|image| image.note.is_some());
+            noted.then(|| warning(policy, rule))
+        }
+        RuleStatus::Skip => None,
         // An error that was let through is said in any case: nobody else would notice that the rule is not in force.
         RuleStatus::Error => Some(warning(policy, rule)),
         RuleStatus::Fail | RuleStatus::Warn => policy.emit_warning.then(|| warning(policy, rule)),

@@ -18,6 +18,9 @@ pub struct Environment {
     pub log_urls: Option<Vec<String>>,
     /// Whose exceptions count that are found among the policies.
     pub exceptions: ExceptionsFrom,
+    /// Whether SLSA provenance of one version never answers for the other, as if each policy had the annotation that says
+    /// so.
+    pub exact_slsa_versions: bool,
 }
 
 /// Whose exceptions count.

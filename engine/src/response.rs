@@ -98,6 +98,8 @@ pub struct ImageOutcome {
     pub digest: Option<Digest>,
     /// Pass, fail, error or skip.
     pub status: RuleStatus,
+    /// What is to be known of a pass: that provenance of another version answered than the policy asks for.
+    pub note: Option<String>,
 }
 
 /// What became of one resource that a rule changes instead of the one that it is about.

@@ -119,6 +119,7 @@ fn sources(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Watch, Host),
     let environment = Environment {
         log_urls: Some(trust_roots.log_urls()),
         exceptions: settings.exceptions.clone(),
+        exact_slsa_versions: settings.exact_slsa_versions,
     };
     let images = Images::new(&settings.images, trust_roots, metrics.clone())?;
     let policies = Watch::start(

@@ -26,6 +26,8 @@ pub struct Settings {
     pub namespaces: Option<PathBuf>,
     /// Whose policy exceptions count, of those among the policies.
     pub exceptions: ExceptionsFrom,
+    /// Whether SLSA provenance of one version never answers for the other, whatever policies say.
+    pub exact_slsa_versions: bool,
     /// What evidence of images is verified under.
     pub trust_roots: TrustRoots,
     /// Where images and their evidence come from.

@@ -247,6 +247,10 @@ fn what_it_cannot_start_with_is_said() {
             format!("{tls} {policies} --registry-mirror ghcr.io"),
             "HOST=ADDRESS",
         ),
+        (
+            format!("{tls} {policies} --evidence-max-age 2d"),
+            "a duration of at most a day",
+        ),
     ] {
         let arguments: Vec<&str> = line.split(' ').collect();
         let ended = command(&arguments).output().unwrap();

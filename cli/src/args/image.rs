@@ -15,7 +15,7 @@ pub struct ImageArgs {
     /// Certificates (PEM) that registries may chain to, besides the system's; repeatable
     #[arg(long, value_name = "FILE")]
     pub registry_ca: Vec<PathBuf>,
-    /// Speak plain HTTP with the registry HOST; repeatable
+    /// Accept any certificate of the registry HOST, or plain HTTP where it has no TLS; repeatable
     #[arg(long, value_name = "HOST")]
     pub insecure_registry: Vec<String>,
     /// An OCI image layout that stands for registries; repeatable

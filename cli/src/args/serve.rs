@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::image::ImageArgs;
+use super::verify::parse_duration;
 
 /// `regent serve`.
 #[derive(Debug, Clone, clap::Args)]
@@ -48,6 +50,15 @@ pub struct ServeArgs {
     /// Namespace whose exceptions count, may have wildcards; `*` is all of them; repeatable
     #[arg(long, value_name = "NAMESPACE", requires = "enable_policy_exception")]
     pub exception_namespace: Vec<String>,
+    /// Never take SLSA provenance v0.2 where a policy asks for v1, nor the other way round
+    #[arg(long)]
+    pub exact_slsa_versions: bool,
+    /// How old remembered evidence of images may become, at most a day: deleted evidence may count that long
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
+    pub evidence_max_age: Duration,
+    /// How long ago a registry that cannot be reached may have been asked for a tag, at most a day
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
+    pub tag_max_age: Duration,
     /// How often files are looked at for changes; SIGHUP has them read at once
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     pub reload_interval: u64,

@@ -140,7 +140,7 @@ fn parse_annotation(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = text
         .split_at_checked(text.len().saturating_sub(1))
         .unwrap_or((text, ""));

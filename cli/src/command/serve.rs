@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use regent_engine::load::ExceptionsFrom;
+use regent_server::cache::CacheSettings;
+use regent_server::image::ImageSettings;
 use regent_server::serve::{Running, serve};
 use regent_server::settings::{Limits, Settings, TlsSettings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -79,7 +81,15 @@ fn settings(args: &ServeArgs) -> Result<Settings> {
             ExceptionsFrom::Nowhere
         },
         trust_roots: images::trust_roots(&args.images.trusted_root)?,
-        images: images::settings(&args.images),
+        exact_slsa_versions: args.exact_slsa_versions,
+        images: ImageSettings {
+            cache: CacheSettings {
+                max_age: args.evidence_max_age,
+                max_tag_age: args.tag_max_age,
+                ..CacheSettings::default()
+            },
+            ..images::settings(&args.images)
+        },
         reload_interval: Duration::from_secs(args.reload_interval),
         shutdown_delay: Duration::from_secs(args.shutdown_delay),
         drain_timeout: Duration::from_secs(args.drain_timeout),

@@ -163,6 +163,7 @@ fn settings(written: &Written, tls: PathBuf, registry: SocketAddr) -> Result<Set
         policies: vec![written.policies.clone()],
         namespaces: None,
         exceptions: ExceptionsFrom::Nowhere,
+        exact_slsa_versions: false,
         trust_roots: trust_roots(std::slice::from_ref(&written.trusted_root))?,
         images: ImageSettings {
             network: Network::Registries(RegistrySettings {

@@ -115,6 +115,7 @@ impl Prepared {
             } else {
                 ExceptionsFrom::Nowhere
             },
+            ..Environment::default()
         };
         let exceptions = &inputs.exceptions.texts;
         let loaded = load_with_exceptions(&inputs.policies, exceptions, &environment);

@@ -33,6 +33,7 @@ struct Judged {
     status: RuleStatus,
     message: String,
     verified: Option<VerifiedImage>,
+    note: Option<String>,
 }
 
 impl Judged {
@@ -41,6 +42,7 @@ impl Judged {
             status,
             message: message.into(),
             verified: None,
+            note: None,
         }
     }
 }
@@ -169,6 +171,7 @@ fn outcome(phase: Phase, results: &[(&Found, Judged, bool)]) -> Outcome {
                 .as_ref()
                 .map(|verified| verified.digest().clone()),
             status: judged.status,
+            note: judged.note.clone(),
         })
         .collect();
     Outcome {
@@ -302,25 +305,32 @@ impl Verifier<'_, '_> {
         let answer = self
             .context
             .ask(&self.program.program, program::IMAGE_VERDICT, &input);
+        let walk = explain::images::Walk {
+            policy: self.policy,
+            entry: self.ast,
+            program: self.program,
+            evidence: &evidence,
+            used: &conditions.used,
+            error: conditions.error.as_deref(),
+        };
         Some(match answer.as_deref() {
-            Ok("pass") => Judged {
-                status: RuleStatus::Pass,
-                message: format!("image {text} verified"),
-                verified: verified.into_iter().next(),
-            },
+            Ok("pass") => {
+                let note = walk.note();
+                let aside = note
+                    .as_ref()
+                    .map_or_else(String::new, |note| format!(": {note}"));
+                Judged {
+                    status: RuleStatus::Pass,
+                    message: format!("image {text} verified{aside}"),
+                    verified: verified.into_iter().next(),
+                    note,
+                }
+            }
             Ok("fail") => {
                 let status = if conditions.error.is_some() {
                     RuleStatus::Error
                 } else {
                     RuleStatus::Fail
-                };
-                let walk = explain::images::Walk {
-                    policy: self.policy,
-                    entry: self.ast,
-                    program: self.program,
-                    evidence: &evidence,
-                    used: &conditions.used,
-                    error: conditions.error.as_deref(),
                 };
                 failed(status, &walk.reason())
             }

@@ -55,6 +55,29 @@ impl Walk<'_> {
         self.unattested()
     }
 
+    /// What is to be known where everything passed: that provenance of another version answered than was asked for.
+    pub(crate) fn note(&self) -> Option<String> {
+        let views = self.program.views.iter().zip(self.used);
+        let mut others = views.flat_map(|(view, used)| {
+            let attestation = self.entry.attestations.get(view.attestation);
+            let asked = attestation.map(|attestation| attestation.predicate_type.value.as_str());
+            used.iter().filter_map(move |(source, index)| {
+                let statement = self.evidence.get(*source)?.statements.get(*index)?;
+                let found = statement.predicate_type.as_str();
+                asked
+                    .filter(|asked| *asked != found)
+                    .map(|asked| (found, asked))
+            })
+        });
+        let (found, asked) = others.next()?;
+        let version = |slsa: &str| slsa.rsplit('/').next().unwrap_or(slsa).to_owned();
+        Some(format!(
+            "SLSA provenance {} answers for {}",
+            version(found),
+            version(asked)
+        ))
+    }
+
     /// Why no signature satisfies an attestor; none where one does.
     fn unsigned(&self, attestor: &Attestor) -> Option<String> {
         let evidence = self.evidence_of(attestor)?;

@@ -5,10 +5,10 @@ use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use crate::ast::exception::PolicyException;
-use crate::ast::{Checked, Policy};
+use crate::ast::{Checked, Policy, SLSA_VERSION_FALLBACK};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::policy_set::PolicySet;
-use crate::source::Source;
+use crate::source::{Source, Spanned};
 use crate::{autogen, check, compile, parse, wildcard, yaml};
 
 use super::{Environment, ExceptionsFrom, Holds, Loaded};
@@ -168,7 +168,12 @@ fn read(
 ) -> (Option<Checked>, Vec<Diagnostic>) {
     let (policy, mut diagnostics) = parse::parse(source, document);
     let readable = !diagnostics.iter().any(Diagnostic::is_error);
-    let checked = policy.and_then(|policy| {
+    let checked = policy.and_then(|mut policy| {
+        if environment.exact_slsa_versions {
+            let off = Spanned::new("false".to_owned(), policy.name.span);
+            let annotation = SLSA_VERSION_FALLBACK.to_owned();
+            policy.annotations.insert(annotation, off);
+        }
         let (checked, said) = check::check(autogen::autogen(policy), environment);
         diagnostics.extend(said);
         checked

@@ -104,3 +104,30 @@ fn conditions_of_an_exception_are_checked_as_any_others() {
     assert_eq!(codes, ["invalid-expression", "invalid-expression"]);
     assert_eq!(counts(&loaded), [0, 0, 0]);
 }
+
+#[test]
+fn versions_of_slsa_are_exact_where_the_host_says_so() {
+    let text = "apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: signed}
+spec:
+  rules:
+    - name: signed
+      match: {any: [{resources: {kinds: [Pod]}}]}
+      verifyImages:
+        - imageReferences: [\"registry.example/*\"]
+          attestors:
+            - entries:
+                - keyless: {issuer: \"https://issuer.example\", subject: \"builder@example.com\"}
+";
+    for exact_slsa_versions in [false, true] {
+        let environment = Environment {
+            exact_slsa_versions,
+            ..Environment::default()
+        };
+        let (policies, diagnostics) = front(&[Source::new("policy.yaml", text)], &environment);
+        assert_eq!(diagnostics, []);
+        let fallback = policies[0].policy().slsa_version_fallback();
+        assert_eq!(fallback, !exact_slsa_versions);
+    }
+}

@@ -73,6 +73,7 @@ pub(crate) async fn start(policies: &[(&str, &str)], adjust: impl FnOnce(&mut Se
         policies: vec![folder],
         namespaces: None,
         exceptions: ExceptionsFrom::Nowhere,
+        exact_slsa_versions: false,
         trust_roots: TrustRoots::new(public_sigstore().unwrap()),
         images: ImageSettings::default(),
         reload_interval: Duration::from_hours(1),

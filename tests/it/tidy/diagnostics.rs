@@ -81,11 +81,11 @@ fn checks() -> BTreeMap<String, Check> {
     for entry in fs::read_dir(workspace().join("engine/src/check")).unwrap() {
         let path = entry.unwrap().path();
         let text = fs::read_to_string(&path).unwrap();
-        let head: String = text
-            .lines()
-            .map_while(|line| line.strip_prefix("//!"))
-            .map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line)))
+        let comment = text.lines().map_while(|line| line.strip_prefix("//!"));
+        let lines: Vec<&str> = comment
+            .map(|line| line.strip_prefix(' ').unwrap_or(line))
             .collect();
+        let head = lines.join("\n") + "\n";
         if head.starts_with("What it checks: ") {
             let name = path.file_stem().unwrap().to_string_lossy();
             checks.insert(name.replace('_', "-"), Check(head));
@@ -148,10 +148,9 @@ fn sentences(head: &str) -> String {
 
 /// The policy that an example is a part of.
 fn policy(example: &str) -> String {
-    let indented =
-        |text: &str| -> String { text.lines().map(|line| format!("    {line}\n")).collect() };
     if example.starts_with("- ") {
-        return format!("{RULES}{}", indented(example));
+        let indented = example.trim_end().replace('\n', "\n    ");
+        return format!("{RULES}    {indented}\n");
     }
     let rule = if example.contains("rules:") {
         ""

@@ -246,6 +246,21 @@ fn the_other_version_answers_only_where_the_asked_one_is_not_there() {
         judge(&with(vec![statement(V02, GENERATOR, GENERATOR)])),
         Ok(())
     );
+    let (decision, _) = judge_under(
+        POLICY,
+        Phase::Mutate,
+        Resolution::Registry,
+        &with(vec![statement(V02, GENERATOR, GENERATOR)]),
+    );
+    let Decision::Allow { warnings, .. } = decision else {
+        panic!("allowed")
+    };
+    assert_eq!(
+        warnings,
+        [
+            "policy verify-slsa-provenance.verify-provenance: image ghcr.io/your-org/app:v1 verified: SLSA provenance v0.2 answers for v1"
+        ]
+    );
     let older = GENERATOR.replace("v2.0.0", "v1.9.0");
     let both = vec![
         statement(V1, &older, &older),
