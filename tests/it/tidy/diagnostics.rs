@@ -12,7 +12,7 @@ use regent_tests::workspace;
 const HEAD: &str = "\
 # Diagnostics
 
-What `regent check` says about a policy, and every other command when it loads one, each by the name that stands in brackets.
+What `regent check` says about a policy, and every other command when it loads one, each under its name.
 An error leaves the policy out: it is not run, `serve` says so in its readiness, and the other policies are.
 A warning is about what is legal and likely not meant.
 
