@@ -35,6 +35,8 @@ mod jp;
 #[cfg(test)]
 mod mutation;
 #[cfg(test)]
+mod opa;
+#[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod outputs;

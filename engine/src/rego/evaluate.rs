@@ -58,7 +58,7 @@ pub struct Document(Value);
 impl Document {
     /// From JSON.
     pub fn from_json(json: &serde_json::Value) -> Self {
-        Self(to_rego(json))
+        Self(from_json(json))
     }
 
     /// A text.
@@ -297,7 +297,7 @@ pub(super) fn answer<'a>(
         .into_iter()
         .map(|argument| to_json(argument).unwrap_or(serde_json::Value::Null))
         .collect();
-    to_rego(&(builtin.call)(&arguments, patterns))
+    from_json(&(builtin.call)(&arguments, patterns))
 }
 
 fn vm_error(error: &VmError) -> RegoError {
@@ -310,7 +310,7 @@ fn vm_error(error: &VmError) -> RegoError {
     }
 }
 
-fn to_rego(json: &serde_json::Value) -> Value {
+pub(super) fn from_json(json: &serde_json::Value) -> Value {
     match json {
         serde_json::Value::Null => Value::Null,
         serde_json::Value::Bool(flag) => Value::Bool(*flag),
@@ -326,19 +326,19 @@ fn to_rego(json: &serde_json::Value) -> Value {
         }
         serde_json::Value::String(text) => Value::String(text.as_str().into()),
         serde_json::Value::Array(items) => {
-            Value::from(items.iter().map(to_rego).collect::<Vec<Value>>())
+            Value::from(items.iter().map(from_json).collect::<Vec<Value>>())
         }
         serde_json::Value::Object(fields) => {
             let fields: BTreeMap<Value, Value> = fields
                 .iter()
-                .map(|(name, field)| (Value::String(name.as_str().into()), to_rego(field)))
+                .map(|(name, field)| (Value::String(name.as_str().into()), from_json(field)))
                 .collect();
             Value::from(fields)
         }
     }
 }
 
-fn to_json(value: &Value) -> Option<serde_json::Value> {
+pub(super) fn to_json(value: &Value) -> Option<serde_json::Value> {
     Some(match value {
         Value::Null => serde_json::Value::Null,
         Value::Bool(flag) => serde_json::Value::Bool(*flag),
