@@ -3,6 +3,8 @@
 //! Holds the syntax tree beside the programs, for messages and for values with variables; verdicts come from the
 //! programs alone.
 
+mod parts;
+
 use std::sync::Arc;
 
 use crate::admission::Operation;

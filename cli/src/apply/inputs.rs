@@ -92,7 +92,9 @@ fn check(args: &ApplyArgs) -> Result<()> {
         bail!("`{flag}` is refused: {why}");
     }
     if !args.target_resource.is_empty() {
-        bail!("`--target-resource` is refused: `mutate.targets` is not supported yet");
+        bail!(
+            "`--target-resource` is refused: what becomes of targets is shown by `regent test` only"
+        );
     }
     if args.values_file.is_some() && !args.set.is_empty() {
         bail!("values come either from `--set` or from `--values-file`, not from both");

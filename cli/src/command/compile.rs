@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 use regent_engine::diagnostic::Diagnostic;
 use regent_engine::load::{Environment, ExceptionsFrom, load};
-use regent_engine::program::{Body, Policy, Rule};
+use regent_engine::program::{Policy, Rule};
 use regent_engine::wildcard;
 
 use crate::args::compile::CompileArgs;
@@ -52,7 +52,7 @@ pub fn run(args: &CompileArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     })
 }
 
-/// Each rule has its own program; a rule about images has one more for each entry of `verifyImages`.
+/// Each rule has its own program, and one more for each entry of `verifyImages`, target, and block of `foreach`.
 fn show_policy(policy: &Policy, wanted: &str, io: &mut Io<'_>) -> Result<()> {
     let (line, _) = policy.ast.source.position(policy.ast.name.span.start);
     writeln!(
@@ -74,11 +74,8 @@ fn show_policy(policy: &Policy, wanted: &str, io: &mut Io<'_>) -> Result<()> {
 }
 
 fn show_rule(rule: &Rule, io: &mut Io<'_>) -> Result<()> {
-    show_program(rule.program.text(), io)?;
-    if let Body::VerifyImages(entries) = &rule.body {
-        for entry in entries {
-            show_program(entry.program.text(), io)?;
-        }
+    for program in rule.programs() {
+        show_program(program.text(), io)?;
     }
     Ok(())
 }

@@ -239,7 +239,10 @@ impl Prepared {
         let patched = Arc::new(request.object.clone().unwrap_or(Value::Null));
         let request = Arc::new(request);
         let second = host.run(evaluate(Arc::clone(&request), Phase::Validate));
-        let third = host.run(policies.evaluate_background(request, environment));
+        let background = policies
+            .evaluate_background(request, environment)
+            .with_variables(Arc::clone(variables));
+        let third = host.run(background);
         for response in second.into_iter().chain(third) {
             let known = answers.iter_mut().find(|known| {
                 known.policy == response.policy && known.namespace == response.namespace
