@@ -89,7 +89,9 @@ fn compile_rule(policy: &ast::Policy, index: usize, rule: &ast::Rule) -> Result<
     let mut scope = Scope::default();
     let namespace = confined_to(policy);
     matching::compile(&mut scope, &rule.matches, rule.excludes.as_ref(), namespace);
+    scope.place(rule.matches.span);
     let preconditions = preconditions(&mut scope, rule.preconditions.as_ref());
+    scope.place(rule.span);
     let mut functions = preconditions.is_some();
     let mut entry_points = vec!["selected", "preconditions"];
     let body = match &rule.body {
@@ -183,6 +185,7 @@ fn compile_images(
             version_fallback: policy.slsa_version_fallback(),
         },
     );
+    scope.place(entry.span);
     let mut entry_points = vec!["used".to_owned(), "verdict".to_owned()];
     let mut conditions = Vec::new();
     for (index, attestation) in entry.attestations.iter().enumerate() {
@@ -199,6 +202,7 @@ fn compile_images(
         entry_points.push(name);
         conditions.push(compiled);
     }
+    scope.place(entry.span);
     scope.rules.extend(condition::prelude());
     if asked.sources.is_empty() {
         asked.sources.push(EvidenceSource {

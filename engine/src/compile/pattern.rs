@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::ast::pattern::{Anchor, Pattern, PatternEntry, PatternNode, PatternScalar};
 use crate::program::Judged;
 use crate::rego::module::{Expression, Operator, Rule, Statement};
+use crate::source::Span;
 use crate::template::Template;
 use crate::wildcard;
 
@@ -49,7 +50,7 @@ pub(super) fn compile(scope: &mut Scope, pattern: &Pattern) -> Judged<Arc<Templa
     } else {
         verdict(scope, "fail", vec![walked("fail")]);
     }
-    finish(scope);
+    finish(scope, pattern.span);
     Judged {
         what: template,
         slots: std::mem::take(&mut scope.slots),
@@ -91,7 +92,7 @@ pub(super) fn compile_any(scope: &mut Scope, patterns: &[Pattern]) -> Judged<Vec
             Statement::Holds(among("skip")),
         ],
     );
-    finish(scope);
+    finish(scope, first_span(patterns));
     Judged {
         what: templates,
         slots: std::mem::take(&mut scope.slots),
@@ -153,7 +154,13 @@ fn verdict(scope: &mut Scope, status: &str, mut body: Vec<Statement>) {
         .push(Rule::value("verdict", Expression::text(status), body));
 }
 
-fn finish(scope: &mut Scope) {
+fn first_span(patterns: &[Pattern]) -> Span {
+    patterns
+        .first()
+        .map_or(Span::new(0, 0), |pattern| pattern.span)
+}
+
+fn finish(scope: &mut Scope, span: Span) {
     if !scope.slots.is_empty() {
         let values = || Expression::path(&["input", "values"]);
         let is = |ok: bool| {
@@ -166,6 +173,7 @@ fn finish(scope: &mut Scope) {
             .rules
             .push(Rule::value("verdict", Expression::text("error"), unknown));
     }
+    scope.place(span);
     scope.rules.extend(prelude::rules());
 }
 

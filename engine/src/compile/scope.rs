@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::rego::module::{Expression, Operator, Rule, Statement};
+use crate::source::Span;
 use crate::template::Template;
 use crate::wildcard;
 
@@ -25,6 +26,13 @@ impl Scope {
     pub(super) fn fresh(&mut self, prefix: &str) -> String {
         self.names += 1;
         format!("{prefix}_{}", self.names)
+    }
+
+    /// Says where the rules so far come from, where they do not say it themselves.
+    pub(super) fn place(&mut self, span: Span) {
+        for rule in &mut self.rules {
+            rule.span.get_or_insert(span);
+        }
     }
 
     /// Statements that hold where one of the alternatives does; `arguments` are the variables that these use.

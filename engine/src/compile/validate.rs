@@ -39,5 +39,6 @@ fn denied(scope: &mut Scope, deny: &Deny) -> Option<Conditions> {
             .rules
             .push(verdict(text, vec![Statement::Holds(denied)]));
     }
+    scope.place(deny.span);
     Some(compiled)
 }
