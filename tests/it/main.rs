@@ -45,6 +45,8 @@ mod pod_security;
 #[cfg(test)]
 mod policies;
 #[cfg(test)]
+mod process;
+#[cfg(test)]
 mod registry;
 #[cfg(test)]
 mod serve_command;

@@ -1,26 +1,18 @@
 //! `regent serve` as a process: its flags, its files, and signals.
-//!
-//! The process is this test program itself, told to be the command line; so the tests need nothing that was built apart.
 
-use std::env;
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::Receiver;
+use std::time::Instant;
 
 use hyper::StatusCode;
-use regent::io::Io;
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::process::{self, Process};
 use crate::server::client::{Answer, PATIENCE, get, pod_review, post, send_to};
-
-/// What a process is told to be the command line with: arguments, one a line.
-const ARGUMENTS: &str = "REGENT_TESTS_SERVE_COMMAND";
 
 const POLICY: &str = "
 apiVersion: kyverno.io/v1
@@ -36,40 +28,17 @@ spec:
       pattern: {metadata: {labels: {team: '?*'}}}
 ";
 
-/// The command line, in the process that one of the tests below starts; among the tests it has nothing to do.
-#[test]
-#[expect(
-    clippy::exit,
-    reason = "it is a process of its own, whose exit status is looked at"
-)]
-fn is_the_command_line_where_it_is_told_to() {
-    let Ok(arguments) = env::var(ARGUMENTS) else {
-        return;
-    };
-    let (mut stdin, mut stdout, mut stderr) = Io::process_streams();
-    let mut io = Io::of_process(&mut stdin, &mut stdout, &mut stderr);
-    let status = regent::run(arguments.lines().map(Into::into), &mut io);
-    std::process::exit(status.code().into());
-}
-
 /// `regent serve` with arguments, on free ports.
 fn command(arguments: &[&str]) -> Command {
-    let mut all = vec!["regent", "serve"];
+    let mut all = vec!["serve"];
     all.extend(["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]);
     all.extend(arguments);
-    let mut command = Command::new(env::current_exe().unwrap());
-    command
-        .args(["--exact", "--nocapture"])
-        .arg("serve_command::is_the_command_line_where_it_is_told_to")
-        .env(ARGUMENTS, all.join("\n"))
-        .env_remove("REGENT_LOG")
-        .stdin(Stdio::null());
-    command
+    process::command(&all)
 }
 
 /// `regent serve`, until the test ends.
 struct Serve {
-    process: Child,
+    process: Process,
     lines: Receiver<String>,
     address: SocketAddr,
     metrics: SocketAddr,
@@ -81,19 +50,12 @@ impl Serve {
         fs::write(folder.join("policies/team.yaml"), POLICY).unwrap();
         let policies = folder.join("policies");
         let policies = ["--policies", policies.to_str().unwrap()];
-        let mut process = command(&[&policies, arguments].concat())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stderr = BufReader::new(process.stderr.take().unwrap());
-        let (sender, lines) = channel();
-        thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                // The test may have ended before the process did.
-                drop(sender.send(line));
-            }
-        });
+        let mut process = Process::start(
+            command(&[&policies, arguments].concat())
+                .stdout(Stdio::null())
+                .stderr(Stdio::piped()),
+        );
+        let lines = process.stderr();
         let address = announced(&lines, "webhook on https://");
         let metrics = announced(&lines, "metrics on http://");
         Self {
@@ -105,35 +67,16 @@ impl Serve {
     }
 
     fn signal(&self, name: &str) {
-        let sent = Command::new("bash")
-            .arg("-c")
-            .arg(format!("kill -{name} {}", self.process.id()))
-            .status();
-        assert!(sent.unwrap().success());
+        self.process.signal(name);
     }
 
     /// How it ended, once it has.
-    fn ended(mut self) -> ExitStatus {
-        let started = Instant::now();
-        loop {
-            if let Some(status) = self.process.try_wait().unwrap() {
-                return status;
-            }
-            assert!(started.elapsed() < PATIENCE, "it goes on");
-            thread::sleep(Duration::from_millis(20));
-        }
+    fn ended(self) -> ExitStatus {
+        self.process.ended()
     }
 
     async fn get(&self, authority: &[u8], path: &str) -> Answer {
         send_to(self.address, authority, get(path)).await
-    }
-}
-
-impl Drop for Serve {
-    fn drop(&mut self) {
-        // It has ended already in most tests; nothing is lost then.
-        drop(self.process.kill());
-        drop(self.process.wait());
     }
 }
 
