@@ -1,4 +1,4 @@
-//! From flags to where images come from and what is trusted: the same for `serve`, `verify` and `test`.
+//! From flags to where images come from and what is trusted: the same for every command.
 //!
 //! Knows flags and files; what is found there is the server's business.
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use regent::exit_status::ExitStatus;
+use regent_tests::workspace;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -134,6 +135,64 @@ fn check_reads_stdin_and_is_quiet_about_good_policies() {
     assert_eq!(ran.status, ExitStatus::Pass, "{}", ran.stderr);
     assert_eq!(ran.stdout, "checked 1 file: 0 errors, 0 warnings\n");
     assert_eq!(ran.stderr, "");
+}
+
+const SIGNED: &str = "apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: signed}
+spec:
+  validationFailureAction: Enforce
+  rules:
+    - name: signed
+      match: {any: [{resources: {kinds: [Pod]}}]}
+      verifyImages:
+        - imageReferences: ['registry.example/*']
+          attestors:
+            - entries:
+                - keyless:
+                    issuer: https://issuer.example
+                    subject: builder@example.com
+                    rekor: {url: 'https://rekor.sigstore.dev'}
+";
+
+#[test]
+fn check_knows_the_logs_of_the_trust_roots_that_it_is_given() {
+    const PUBLIC: &str = "https://rekor.sigstore.dev";
+    const INTERNAL: &str = "https://rekor.internal.example";
+    let folder = tempfile::tempdir().unwrap();
+    let root = fs::read_to_string(workspace().join("cli/demo/trusted_root.json")).unwrap();
+    let write = |name: &str, log: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, root.replace(PUBLIC, log)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (public, internal) = (write("public", PUBLIC), write("internal", INTERNAL));
+    let (public, internal) = (public.as_str(), internal.as_str());
+    let (default, both) = (&[][..], &[public, internal][..]);
+    for (log, roots, known) in [
+        (PUBLIC, default, true),
+        (INTERNAL, default, false),
+        (PUBLIC, &[internal][..], false),
+        (INTERNAL, &[internal][..], true),
+        (PUBLIC, both, true),
+        (INTERNAL, both, true),
+    ] {
+        let mut arguments = vec!["check", "-", "--format", "json"];
+        arguments.extend(roots.iter().flat_map(|root| ["--trusted-root", *root]));
+        let ran = regent_with(&SIGNED.replace(PUBLIC, log), &arguments);
+        let document: Value = serde_json::from_str(&ran.stdout).expect(&ran.stderr);
+        let found = document["diagnostics"].as_array().unwrap();
+        let codes: Vec<_> = found.iter().map(|found| &found["code"]).collect();
+        if known {
+            assert_eq!(ran.status, ExitStatus::Pass, "{log} {roots:?}: {codes:?}");
+        } else {
+            assert_eq!(ran.status, ExitStatus::DoesNotCompile, "{log} {roots:?}");
+            assert_eq!(codes, ["unknown-log"], "{log} {roots:?}");
+        }
+    }
+    let missing = regent_with(SIGNED, &["check", "-", "--trusted-root", "/missing"]);
+    assert_eq!(missing.status, ExitStatus::Usage);
+    assert!(missing.stderr.contains("/missing"), "{}", missing.stderr);
 }
 
 #[test]

@@ -8,6 +8,9 @@ pub struct CheckArgs {
     /// Policy files, directories of them (recursively), or `-` for stdin
     #[arg(value_name = "POLICY", required = true)]
     pub policies: Vec<PathBuf>,
+    /// A Sigstore trust root whose logs policies may name; repeatable [default: the public Sigstore's, embedded]
+    #[arg(long, value_name = "FILE")]
+    pub trusted_root: Vec<PathBuf>,
     /// How to show what was found
     #[arg(long, value_enum, default_value = "human")]
     pub format: Format,

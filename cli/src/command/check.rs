@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::args::check::{CheckArgs, Format};
 use crate::exit_status::ExitStatus;
+use crate::images;
 use crate::io::Io;
 use crate::render::sarif::{self, Finding};
 use crate::render::{human, json};
@@ -19,6 +20,7 @@ pub fn run(args: &CheckArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     let mut diagnostics = sources.unreadable;
     // Whether exceptions count is the business of whoever runs them.
     let environment = Environment {
+        log_urls: Some(images::trust_roots(&args.trusted_root)?.log_urls()),
         exceptions: ExceptionsFrom::Anywhere,
         ..Environment::default()
     };
