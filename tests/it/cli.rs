@@ -313,3 +313,47 @@ fn compile_prints_rego_with_the_lines_that_it_came_from() {
     assert_eq!(ran.status, ExitStatus::DoesNotCompile);
     assert_eq!(ran.stdout, "");
 }
+
+#[test]
+fn exact_slsa_versions_count_for_test_and_apply_as_for_serve() {
+    let path = |name: &str| workspace().join(name).to_str().unwrap().to_owned();
+    let folder = path("policies/provenance/verify-slsa-provenance");
+    let (policy, resources) = (
+        format!("{folder}/policy.yaml"),
+        format!("{folder}/resources.yaml"),
+    );
+    let (layout, root) = (
+        path("cli/demo/registry"),
+        path("cli/demo/trusted_root.json"),
+    );
+    let apply = ["apply", &policy, "-r", &resources, "-p"];
+    let json = ["--output-format", "json", "--oci-layout", &layout];
+    let apply = [&apply[..], &json, &["--trusted-root", &root]].concat();
+    let test = ["test", &folder, "--format", "json"];
+    // What passes, by its name.
+    let passed = |command: &[&str], more: &[&str], status| {
+        let ran = regent(&[command, more].concat());
+        assert_eq!(ran.status, status, "{}", ran.stderr);
+        let document: Value = serde_json::from_str(&ran.stdout).expect(&ran.stderr);
+        let results = document["results"].as_array().unwrap().clone();
+        let passed = results.iter().filter(|line| {
+            let result = line.get("actual").or_else(|| line.get("result"));
+            result.unwrap() == "pass"
+        });
+        let name = |line: &Value| {
+            let resource = line["resource"].as_str();
+            let name = resource.or_else(|| line["resources"][0]["name"].as_str());
+            name.unwrap().rsplit('/').next().unwrap().to_owned()
+        };
+        let mut names: Vec<String> = passed.map(name).collect();
+        names.sort();
+        names
+    };
+    let either = ["app", "app-deployment", "legacy", "other"];
+    let exact = ["app", "app-deployment"];
+    let flag = ["--exact-slsa-versions"];
+    assert_eq!(passed(&test, &[], ExitStatus::Pass), either);
+    assert_eq!(passed(&test, &flag, ExitStatus::Failed), exact);
+    assert_eq!(passed(&apply, &[], ExitStatus::Failed), either);
+    assert_eq!(passed(&apply, &flag, ExitStatus::Failed), exact);
+}

@@ -15,7 +15,7 @@ use crate::args::apply::ApplyArgs;
 use crate::io::Io;
 use crate::offline::decode::Problems;
 use crate::offline::documents::decoded;
-use crate::offline::evaluate::{Exceptions, Inputs, Prepared};
+use crate::offline::evaluate::{Exceptions, Inputs, Prepared, SlsaVersions};
 use crate::offline::images::{ImageSection, OfflineImages, Registries};
 use crate::offline::resources;
 use crate::offline::values::{RequestUser, Values};
@@ -78,6 +78,11 @@ pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
         exceptions: Exceptions {
             texts: exceptions,
             among_policies: args.exceptions_within_policies,
+        },
+        slsa_versions: if args.exact_slsa_versions {
+            SlsaVersions::Exact
+        } else {
+            SlsaVersions::EitherAnswers
         },
     });
     if let Some(unusable) = prepared.unusable_exceptions.first() {

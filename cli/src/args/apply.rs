@@ -99,6 +99,9 @@ pub struct ApplyArgs {
     /// Go on with the next resource after one that could not be evaluated; Regent always does
     #[arg(long)]
     pub continue_on_fail: bool,
+    /// Never take SLSA provenance v0.2 where a policy asks for v1, nor the other way round
+    #[arg(long)]
+    pub exact_slsa_versions: bool,
     /// Ask registries for images that no OCI layout has
     #[arg(long)]
     pub registry: bool,

@@ -49,6 +49,9 @@ pub struct TestArgs {
     /// Fail where a row passes without having tested anything: a rule, policy or resource that does not exist, nothing matched
     #[arg(long)]
     pub strict: bool,
+    /// Never take SLSA provenance v0.2 where a policy asks for v1, nor the other way round
+    #[arg(long)]
+    pub exact_slsa_versions: bool,
     /// Ask registries for images that no OCI layout has
     #[arg(long)]
     pub registry: bool,

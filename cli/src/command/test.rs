@@ -8,6 +8,7 @@ use regent_engine::yaml_text;
 use crate::args::test::{TestArgs, TestFormat};
 use crate::exit_status::ExitStatus;
 use crate::io::{ColourChoice, Io};
+use crate::offline::evaluate::SlsaVersions;
 use crate::offline::images::Registries;
 use crate::offline::parallel;
 use crate::render::sarif;
@@ -29,16 +30,7 @@ pub fn run(args: &TestArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
             return Ok(ExitStatus::Failed);
         }
     }
-    let options = Options {
-        selector,
-        threads: args.threads.unwrap_or_else(parallel::available),
-        images: &args.images,
-        registries: if args.registry {
-            Registries::Asked
-        } else {
-            Registries::Offline
-        },
-    };
+    let options = options(args, selector);
     let began = SystemTime::now().duration_since(UNIX_EPOCH);
     let began = began.map_or(0, |began| began.as_secs().try_into().unwrap_or(i64::MAX));
     let results = run::run(&files, &options, progress(files.len(), io));
@@ -74,6 +66,24 @@ pub fn run(args: &TestArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     } else {
         ExitStatus::Failed
     })
+}
+
+fn options(args: &TestArgs, selector: Selector) -> Options<'_> {
+    Options {
+        selector,
+        threads: args.threads.unwrap_or_else(parallel::available),
+        images: &args.images,
+        registries: if args.registry {
+            Registries::Asked
+        } else {
+            Registries::Offline
+        },
+        slsa_versions: if args.exact_slsa_versions {
+            SlsaVersions::Exact
+        } else {
+            SlsaVersions::EitherAnswers
+        },
+    }
 }
 
 /// Fewer files than this are done before a person wonders.

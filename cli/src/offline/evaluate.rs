@@ -47,6 +47,17 @@ pub struct Inputs {
     pub world: World,
     /// Exceptions.
     pub exceptions: Exceptions,
+    /// Versions of provenance.
+    pub slsa_versions: SlsaVersions,
+}
+
+/// Whether SLSA provenance of one version answers for the other, where a policy looks at the builder only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SlsaVersions {
+    /// It does, unless the policy says otherwise.
+    EitherAnswers,
+    /// It never does.
+    Exact,
 }
 
 /// Where exceptions are looked for.
@@ -115,7 +126,7 @@ impl Prepared {
             } else {
                 ExceptionsFrom::Nowhere
             },
-            ..Environment::default()
+            exact_slsa_versions: inputs.slsa_versions == SlsaVersions::Exact,
         };
         let exceptions = &inputs.exceptions.texts;
         let loaded = load_with_exceptions(&inputs.policies, exceptions, &environment);

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::definition::Definition;
 use crate::offline::documents::decoded;
-use crate::offline::evaluate::{Exceptions, Inputs, Prepared};
+use crate::offline::evaluate::{Exceptions, Inputs, Prepared, SlsaVersions};
 use crate::offline::images::OfflineImages;
 use crate::offline::resources::{self, Resource, tidy};
 use crate::offline::values::{RequestUser, Values};
@@ -24,6 +24,7 @@ use regent_server::clock;
 pub fn prepare(
     definition: &Definition,
     images: OfflineImages,
+    slsa_versions: SlsaVersions,
 ) -> Result<Prepared, Vec<Diagnostic>> {
     let folder = definition.folder();
     let mut found = Vec::new();
@@ -74,6 +75,7 @@ pub fn prepare(
                 .collect(),
             among_policies: false,
         },
+        slsa_versions,
     }))
 }
 

@@ -13,7 +13,7 @@ use super::folder::prepare;
 use super::rows::{self, Judged, Line, Outcome};
 use super::selector::Selector;
 use crate::args::image::ImageArgs;
-use crate::offline::evaluate::Prepared;
+use crate::offline::evaluate::{Prepared, SlsaVersions};
 use crate::offline::images::{OfflineImages, Registries};
 use crate::offline::parallel;
 
@@ -59,6 +59,8 @@ pub struct Options<'a> {
     pub images: &'a ImageArgs,
     /// Whether registries may be asked.
     pub registries: Registries,
+    /// Which versions of provenance answer.
+    pub slsa_versions: SlsaVersions,
 }
 
 /// Runs the tests of some files; results are in the order of the files, and `told` hears how many files are done.
@@ -117,7 +119,7 @@ fn run_test(definition: &Definition, options: &Options<'_>) -> Option<TestResult
         options.images,
         options.registries,
     );
-    match prepare(definition, images) {
+    match prepare(definition, images, options.slsa_versions) {
         Ok(prepared) => judge_all(definition, &rows, &prepared, &mut result),
         Err(diagnostics) => {
             let message = "what the test names cannot be read";
