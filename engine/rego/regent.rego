@@ -1232,15 +1232,15 @@ anchored(states) := beside_nested(states) if {
 	not "skip" in states
 }
 
-beside_nested(states) := "forbidden" if first_hard(states) == "forbidden"
+beside_nested(states) := "forbidden" if "forbidden" in states
 
 beside_nested(states) := "pass" if {
-	first_hard(states) != "forbidden"
+	not "forbidden" in states
 	"pass" in states
 }
 
 beside_nested(states) := "skip" if {
-	first_hard(states) != "forbidden"
+	not "forbidden" in states
 	not "pass" in states
 }
 

@@ -254,22 +254,24 @@ fn anchored(
     place: &Place<'_>,
 ) -> Result<(), Mismatch> {
     let mut skips: Vec<Mismatch> = Vec::new();
-    let mut hard = None;
+    let mut hard = Vec::new();
     let mut applied = false;
     for entry in entries {
         match field(entry, fields, place) {
             Ok(()) => applied = true,
             Err(mismatch) if mismatch.is_skip() => skips.push(mismatch),
-            Err(mismatch) => hard = hard.or(Some(mismatch)),
+            Err(mismatch) => hard.push(mismatch),
         }
     }
     if skips.is_empty() {
-        return hard.map_or(Ok(()), Err);
+        return hard.into_iter().next().map_or(Ok(()), Err);
     }
     let direct = skips.iter().any(|mismatch| mismatch.status == Status::Skip);
     // What must not be there counts beside skips from further below, not beside one of this map's own.
-    let forbidden = hard.filter(|mismatch| !direct && mismatch.status == Status::Forbidden);
-    if let Some(mismatch) = forbidden {
+    let mut forbidden = hard
+        .into_iter()
+        .filter(|mismatch| !direct && mismatch.status == Status::Forbidden);
+    if let Some(mismatch) = forbidden.next() {
         return Err(mismatch);
     }
     if !applied || direct {
