@@ -30,8 +30,11 @@ spec:
             subject: https://github.com/acme/*
 ";
 
-/// The API server's deadline in these tests.
-const DEADLINE: Duration = Duration::from_secs(2);
+/// The API server's deadline in these tests, its default.
+///
+/// The server stops waiting at four fifths of it; the last fifth is for evaluation and both ways, the handshake included,
+/// and has to be enough on a machine where other tests take the processors.
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A server for which `registry` stands for `registry.example`.
 async fn at(registry: impl std::fmt::Display) -> Server {
@@ -58,7 +61,8 @@ async fn refusals(server: &Server, image: &Value) -> Vec<String> {
         let started = Instant::now();
         let path = format!("{path}?timeout={}s", DEADLINE.as_secs());
         let answer: Answer = server.post(&path, &with_image(image)).await;
-        assert!(started.elapsed() < DEADLINE, "{image}: {path}");
+        let took = started.elapsed();
+        assert!(took < DEADLINE, "{image}: {path} took {took:?}");
         assert_eq!(answer.status, StatusCode::OK, "{image}: {}", answer.body);
         assert!(!answer.allowed(), "{image}: {path}");
         let response = answer.response();
@@ -167,14 +171,16 @@ async fn lies_about(lie: Lie, part: &'static str) {
     let story = Story::new();
     let digest = story.digest();
     let registry = Scripted::telling(story, script).await;
-    let server = at(registry.address).await;
-    let by_tag = json!("registry.example/acme/app:v1");
-    let by_digest = json!(format!("registry.example/acme/app@{digest}"));
-    for image in [by_tag, by_digest] {
-        for message in refusals(&server, &image).await {
+    let refused = async |image: String| {
+        let server = at(registry.address).await;
+        for message in refusals(&server, &json!(image)).await {
             assert!(message.contains("is-signed"), "{name} {part}: {message}");
         }
-    }
+    };
+    tokio::join!(
+        refused("registry.example/acme/app:v1".to_owned()),
+        refused(format!("registry.example/acme/app@{digest}")),
+    );
     // 4 MiB are read of a part, more lies in the buffers of sockets.
     assert!(registry.sent() < 100 << 20, "{name} {part}");
 }
