@@ -55,7 +55,7 @@ fn main() -> Result<()> {
         "loading_1000_policies": loading,
         "reading": reading(&measure)?,
         "one_rule_10_kb": one_rule(&measure)?,
-        "pod_security_17": pod_security(&measure)?,
+        "pod_security": pod_security(&measure)?,
         "loaded_1000_matching_100": many(&measure, &many_kinds)?,
     });
     writeln!(std::io::stdout(), "{document:#}")?;

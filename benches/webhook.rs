@@ -49,6 +49,8 @@ const CLIENT_CORE: usize = 1;
 
 fn main() -> Result<()> {
     let args = Args::parse();
+    // Before anything is pinned, which hides the other processors.
+    let machine = machine::describe();
     let pinned = can_pin();
     if pinned {
         pin_self(CLIENT_CORE)?;
@@ -72,7 +74,7 @@ fn main() -> Result<()> {
     cases.extend(images::cached(&bench)?);
     let cold = images::cold(&bench)?;
     let document = json!({
-        "machine": machine::describe(),
+        "machine": machine,
         "pinned_to_one_processor": pinned,
         "rounds": bench.args.rounds,
         "seconds_of_a_round": bench.args.seconds,
@@ -250,7 +252,7 @@ impl Bench {
             .collect())
     }
 
-    /// The 17 Pod Security policies that ship.
+    /// The Pod Security policies that ship.
     fn pod_security(&self) -> Result<Vec<Value>> {
         let policies = repository("policies/pod-security");
         let arguments = ["--policies".to_owned(), policies.display().to_string()];
