@@ -5,11 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use regent::exit_status::ExitStatus;
 use regent_engine::rego::builtins::{BUILTINS, Patterns};
 use regent_engine::rego::library;
 use regent_tests::{needs, record};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::command::regent;
 
 mod values;
 
@@ -122,3 +125,56 @@ fn the_library_answers_as_the_host_functions_do() {
         different[..different.len().min(60)].join("\n")
     );
 }
+
+#[test]
+fn a_bundle_is_what_opa_takes_and_decides_by() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = folder.path().join("policy.yaml");
+    fs::write(&policy, POLICY).unwrap();
+    let bundle = folder.path().join("bundle");
+    let arguments = [&policy, &bundle].map(|path| path.to_str().unwrap());
+    let write = || regent(&["compile", arguments[0], "--bundle", arguments[1]]);
+    let written = write();
+    assert_eq!(written.status, ExitStatus::Pass, "{}", written.stderr);
+    assert!(written.stdout.is_empty(), "{}", written.stdout);
+    // Again over the earlier one, and never over anything else.
+    assert_eq!(write().status, ExitStatus::Pass);
+    let elsewhere = folder.path().to_str().unwrap();
+    let refused = regent(&["compile", arguments[0], "--bundle", elsewhere]);
+    assert_eq!(refused.status, ExitStatus::Usage, "{}", refused.stderr);
+    assert!(policy.is_file());
+
+    let Some(opa) = opa() else { return };
+    let checked = Command::new(&opa)
+        .args(["check", "--bundle"])
+        .arg(&bundle)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{said}");
+    for (replicas, verdict) in [(3, "pass"), (9, "fail")] {
+        let input = json!({"resource": {"spec": {"replicas": replicas}}, "values": []});
+        let input_file = folder.path().join("input.json");
+        fs::write(&input_file, input.to_string()).unwrap();
+        let ran = Command::new(&opa)
+            .args(["eval", "--format", "raw", "--bundle"])
+            .arg(&bundle)
+            .arg("--input")
+            .arg(&input_file)
+            .arg("data.regent.x_replicas.x_few.verdict")
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&ran.stdout).trim(), verdict);
+    }
+}
+
+const POLICY: &str = "
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: replicas}
+spec:
+  rules:
+    - name: few
+      match: {any: [{resources: {kinds: [Deployment]}}]}
+      validate: {pattern: {spec: {replicas: '<5'}}}
+";

@@ -16,6 +16,9 @@ pub struct CompileArgs {
         hide_default_value = true
     )]
     pub rule: String,
+    /// Write a bundle for OPA into this folder instead of printing: the modules, and the host functions as Rego
+    #[arg(long, value_name = "DIR")]
+    pub bundle: Option<PathBuf>,
     /// Print the input document that the Rego sees for this resource, instead of the Rego
     #[arg(long, value_name = "RESOURCE")]
     pub input: Option<PathBuf>,

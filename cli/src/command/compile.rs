@@ -1,8 +1,11 @@
 //! `regent compile`: the Rego that policies become, as the engine runs it.
 
+mod bundle;
+
 use anyhow::{Result, bail};
 use regent_engine::diagnostic::Diagnostic;
 use regent_engine::load::{Environment, ExceptionsFrom, load};
+use regent_engine::policy_set::PolicySet;
 use regent_engine::program::{Policy, Rule};
 use regent_engine::wildcard;
 
@@ -32,24 +35,38 @@ pub fn run(args: &CompileArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     for diagnostic in &diagnostics {
         writeln!(io.stderr, "{}", human::render(diagnostic, io.style()))?;
     }
-    for (index, policy) in loaded.policies.policies().iter().enumerate() {
-        if index > 0 {
-            writeln!(io.stdout)?;
-        }
-        show_policy(policy, &args.rule, io)?;
-    }
-    for exception in loaded.policies.exceptions() {
-        let source = &exception.ast.source;
-        let (line, _) = source.position(exception.ast.name.span.start);
-        let (key, file) = (&exception.key, &source.name);
-        writeln!(io.stdout, "\n# Exception {key}, {file}:{line}")?;
-        show_program(exception.program.text(), io)?;
+    if let Some(folder) = &args.bundle {
+        let modules = bundle::write(folder, &loaded.policies, &args.rule)?;
+        let folder = folder.display();
+        writeln!(
+            io.stderr,
+            "{modules} modules and the library are in {folder}"
+        )?;
+    } else {
+        show(&loaded.policies, &args.rule, io)?;
     }
     Ok(if diagnostics.iter().any(Diagnostic::is_error) {
         ExitStatus::DoesNotCompile
     } else {
         ExitStatus::Pass
     })
+}
+
+fn show(policies: &PolicySet, wanted: &str, io: &mut Io<'_>) -> Result<()> {
+    for (index, policy) in policies.policies().iter().enumerate() {
+        if index > 0 {
+            writeln!(io.stdout)?;
+        }
+        show_policy(policy, wanted, io)?;
+    }
+    for exception in policies.exceptions() {
+        let source = &exception.ast.source;
+        let (line, _) = source.position(exception.ast.name.span.start);
+        let (key, file) = (&exception.key, &source.name);
+        writeln!(io.stdout, "\n# Exception {key}, {file}:{line}")?;
+        show_program(exception.program.text(), io)?;
+    }
+    Ok(())
 }
 
 /// Each rule has its own program, and one more for each entry of `verifyImages`, target, and block of `foreach`.
