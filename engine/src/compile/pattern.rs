@@ -5,6 +5,7 @@
 
 mod missing;
 mod prelude;
+mod quick;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use super::text;
 /// Writes `verdict` for one pattern.
 pub(super) fn compile(scope: &mut Scope, pattern: &Pattern) -> Judged<Arc<Template>> {
     let template = Arc::new(text::template(&pattern.template()));
+    quick::compile(scope, std::slice::from_ref(pattern));
     let root = root(scope, pattern, &template);
     scope
         .rules
@@ -61,6 +63,7 @@ pub(super) fn compile(scope: &mut Scope, pattern: &Pattern) -> Judged<Arc<Templa
 pub(super) fn compile_any(scope: &mut Scope, patterns: &[Pattern]) -> Judged<Vec<Arc<Template>>> {
     let mut results = Vec::new();
     let mut templates = Vec::new();
+    quick::compile(scope, patterns);
     for pattern in patterns {
         let template = Arc::new(text::template(&pattern.template()));
         results.push(root(scope, pattern, &template).walked);
@@ -144,8 +147,11 @@ fn has_variable_keys(pattern: &Pattern) -> bool {
     }
 }
 
-/// One way to a verdict; where the pattern has variables, all must be known.
+/// One way to a verdict by the walk; where the pattern has variables, all must be known.
 fn verdict(scope: &mut Scope, status: &str, mut body: Vec<Statement>) {
+    if quick::is_there(scope) {
+        body.insert(0, Statement::Not(Expression::name(quick::NAME)));
+    }
     if !scope.slots.is_empty() {
         body.push(Statement::Holds(Expression::name("known")));
     }
