@@ -7,9 +7,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use regent_engine::admission::{
-    AdmissionRequest, GroupVersionKind, GroupVersionResource, Operation,
-};
 use regent_engine::evaluation::need::{Fact, FactError};
 use regent_engine::evaluation::{Phase, Scope, Step};
 use regent_engine::load::{Environment, load};
@@ -18,39 +15,7 @@ use regent_engine::response::{PolicyResponse, RuleResponse, RuleType};
 use regent_engine::source::Source;
 use serde_json::Value;
 
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map_or(&[], Vec::as_slice)
-}
-
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or("")
-}
-
-fn request(object: &Value) -> AdmissionRequest {
-    let version = text(object, "/apiVersion");
-    let (group, version) = version.split_once('/').unwrap_or(("", version));
-    let namespace = text(object, "/metadata/namespace");
-    AdmissionRequest {
-        uid: "oracle".into(),
-        kind: GroupVersionKind {
-            group: group.into(),
-            version: version.into(),
-            kind: text(object, "/kind").into(),
-        },
-        resource: GroupVersionResource::default(),
-        sub_resource: None,
-        name: text(object, "/metadata/name").into(),
-        namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
-        operation: Operation::Create,
-        user_info: None,
-        roles: vec![],
-        cluster_roles: vec![],
-        object: Some(object.clone()),
-        old_object: None,
-        dry_run: false,
-        options: None,
-    }
-}
+use crate::oracle::{list, request, text};
 
 /// The responses of rules that mutate, and the object as they leave it.
 fn mutate(set: &Arc<PolicySet>, object: &Value) -> (Vec<PolicyResponse>, Value) {

@@ -31,15 +31,15 @@ const FLOORS: [(&str, usize, usize); 6] = [
     ("jmespath", 404, 403),
 ];
 
-fn list(value: &Value) -> &[Value] {
+pub(super) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or("")
 }
 
-fn request(object: &Value) -> AdmissionRequest {
+pub(super) fn request(object: &Value) -> AdmissionRequest {
     let version = text(object, "/apiVersion");
     let (group, version) = version.split_once('/').unwrap_or(("", version));
     let namespace = text(object, "/metadata/namespace");

@@ -30,6 +30,14 @@ impl Walked {
         }
     }
 
+    /// What was not written holds, and says nothing.
+    fn absent() -> Self {
+        Self {
+            holds: Ok(true),
+            messages: String::new(),
+        }
+    }
+
     fn failed(reason: String) -> Self {
         Self {
             holds: Err(reason),
@@ -61,24 +69,17 @@ pub(crate) fn walk(conditions: &Conditions, names: &Names<'_>) -> Walked {
 }
 
 fn block(block: &ConditionBlock, names: &Names<'_>) -> Walked {
-    let holding = Walked {
-        holds: Ok(true),
-        messages: String::new(),
-    };
-    let any = match &block.any {
-        Some(list) => any(list, names),
-        None => Walked { ..holding },
-    };
+    let any = block
+        .any
+        .as_ref()
+        .map_or_else(Walked::absent, |list| any(list, names));
     if any.holds.is_err() {
         return any;
     }
-    let all = match &block.all {
-        Some(list) => all(list, names, "; "),
-        None => Walked {
-            holds: Ok(true),
-            messages: String::new(),
-        },
-    };
+    let all = block
+        .all
+        .as_ref()
+        .map_or_else(Walked::absent, |list| all(list, names, "; "));
     if all.holds.is_err() {
         return all;
     }

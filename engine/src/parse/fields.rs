@@ -230,6 +230,30 @@ impl<'n> Fields<'n> {
         self.entries.iter().all(|entry| entry.value.is_null())
     }
 
+    /// Says what is wrong where not exactly one of the fields that say what is demanded was written; `known` are those that
+    /// are supported.
+    pub(super) fn demand_one(
+        &self,
+        reader: &mut Reader<'_>,
+        names: &[&str],
+        span: Span,
+        known: &str,
+    ) {
+        let what = self.what;
+        let mut written = names.iter().filter(|name| self.peek(name).is_some());
+        match (written.next(), written.next()) {
+            (None, _) => {
+                let message = format!("`{what}` demands nothing: it has none of {known}");
+                reader.error(Code::MissingField, span, message);
+            }
+            (Some(_), None) => {}
+            (Some(one), Some(two)) => {
+                let message = format!("`{what}` demands one thing: it has `{one}` and `{two}`");
+                reader.error(Code::InvalidValue, span, message);
+            }
+        }
+    }
+
     /// Takes fields that mean nothing to an engine.
     pub(super) fn ignore(&mut self, names: &[&'static str]) {
         self.known.extend_from_slice(names);

@@ -33,21 +33,12 @@ fn block(reader: &mut Reader<'_>, node: &Node) -> Option<Foreach> {
     let preconditions = fields.take("preconditions");
     let preconditions =
         preconditions.map(|node| condition::read(reader, node, "preconditions", Blocks::Refused));
-    let written: Vec<&str> = DEMANDS
-        .into_iter()
-        .filter(|name| fields.peek(name).is_some())
-        .collect();
-    match written.as_slice() {
-        [] => {
-            let message = "`foreach` demands nothing: it has none of `pattern`, `anyPattern`, `deny` and `foreach`";
-            reader.error(Code::MissingField, node.span, message);
-        }
-        [_] => {}
-        [one, two, ..] => {
-            let message = format!("`foreach` demands one thing: it has `{one}` and `{two}`");
-            reader.error(Code::InvalidValue, node.span, message);
-        }
-    }
+    fields.demand_one(
+        reader,
+        &DEMANDS,
+        node.span,
+        "`pattern`, `anyPattern`, `deny` and `foreach`",
+    );
     let demands = DEMANDS.map(|name| (name, fields.take(name)));
     fields.finish(reader, &[]);
     let demand = demands

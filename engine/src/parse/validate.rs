@@ -28,21 +28,12 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Validate> {
     let allow_existing = fields.flag(reader, "allowExistingViolations");
     let message = fields.text(reader, "message");
     let message = message.map(|text| template::text(reader, &text.value, text.span));
-    let written: Vec<&str> = DEMANDS
-        .into_iter()
-        .filter(|name| fields.peek(name).is_some())
-        .collect();
-    match written.as_slice() {
-        [] => {
-            let message = "`validate` demands nothing: it has none of `pattern`, `anyPattern`, `deny`, `foreach` and `podSecurity`";
-            reader.error(Code::MissingField, node.span, message);
-        }
-        [_] => {}
-        [one, two, ..] => {
-            let message = format!("`validate` demands one thing: it has `{one}` and `{two}`");
-            reader.error(Code::InvalidValue, node.span, message);
-        }
-    }
+    fields.demand_one(
+        reader,
+        &DEMANDS,
+        node.span,
+        "`pattern`, `anyPattern`, `deny`, `foreach` and `podSecurity`",
+    );
     let pattern = fields.take("pattern");
     let any_pattern = fields.take("anyPattern");
     let deny = fields.take("deny");
