@@ -8,6 +8,7 @@ pub mod documents;
 pub mod evaluate;
 pub mod host;
 pub mod images;
+pub mod observe;
 pub mod parallel;
 pub mod patch;
 pub mod policies;

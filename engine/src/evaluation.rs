@@ -34,6 +34,7 @@ use crate::limits;
 use crate::policy_set::PolicySet;
 use crate::program::{Body, Policy, Rule};
 use crate::rego::evaluate::{Machine, Opinion};
+use crate::rego::record::Asked;
 use crate::response::{FailurePolicy, PolicyResponse, RuleResponse, RuleStatus, RuleType};
 use crate::selection::RuleKey;
 use facts::Facts;
@@ -94,6 +95,8 @@ pub struct Evaluation {
     environment: Environment,
     variables: Arc<Variables>,
     facts: RefCell<Facts>,
+    /// What programs were asked, where that is to be known.
+    record: Option<Vec<Asked>>,
     /// Rules that may be about the request, and how far they are.
     rules: Vec<(RuleKey, Progress)>,
 }
@@ -122,6 +125,7 @@ impl Evaluation {
             environment,
             variables: Arc::default(),
             facts: RefCell::default(),
+            record: None,
             rules,
         }
     }
@@ -140,13 +144,29 @@ impl Evaluation {
         self
     }
 
+    /// The same, keeping what programs are asked for [`Self::take_record`].
+    #[must_use]
+    pub fn recording(mut self) -> Self {
+        self.record = Some(Vec::new());
+        self
+    }
+
+    /// What programs were asked since this was last called; a rule that waited for facts asks again.
+    pub fn take_record(&mut self) -> Vec<Asked> {
+        self.record.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// Goes on as far as possible.
     pub fn step(&mut self) -> Step {
         if self.rules.is_empty() {
             return Step::Done(Vec::new());
         }
         let mut machine = Machine::new(self.opinion, limits::PROGRAM);
+        if let Some(record) = self.record.take() {
+            machine = machine.recording(record);
+        }
         self.run(&mut machine);
+        self.record = machine.into_record();
         if self.rules.iter().any(|(_, progress)| is_waiting(progress)) {
             return Step::Need(self.facts.borrow().outstanding());
         }

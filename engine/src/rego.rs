@@ -8,6 +8,7 @@ mod bytecode;
 pub mod evaluate;
 pub mod library;
 pub mod module;
+pub mod record;
 pub mod writer;
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::command::regent;
 
+mod corpora;
 mod values;
 
 /// OPA, or none after saying that it is not there.

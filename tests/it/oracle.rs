@@ -11,8 +11,9 @@ use regent_engine::admission::{
 };
 use regent_engine::evaluation::need::{Fact, FactError};
 use regent_engine::evaluation::{Evaluation, Phase, Scope, Step};
-use regent_engine::load::{Environment, load};
+use regent_engine::load::{Environment, Loaded, load};
 use regent_engine::policy_set::PolicySet;
+use regent_engine::rego::record::Asked;
 use regent_engine::response::{PolicyResponse, RuleResponse};
 use regent_engine::source::Source;
 use serde_json::Value;
@@ -30,6 +31,11 @@ const FLOORS: [(&str, usize, usize); 6] = [
     ("foreach", 397, 397),
     ("jmespath", 404, 403),
 ];
+
+/// The names of the constructs.
+pub(super) fn constructs() -> impl Iterator<Item = &'static str> {
+    FLOORS.into_iter().map(|(name, ..)| name)
+}
 
 pub(super) fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
@@ -88,7 +94,19 @@ fn started(set: &Arc<PolicySet>, object: &Value) -> Evaluation {
     )
 }
 
+/// What programs are asked about an object.
+pub(super) fn asked(set: &Arc<PolicySet>, object: &Value) -> Vec<Asked> {
+    let mut evaluation = started(set, object).recording();
+    finish(&mut evaluation);
+    evaluation.take_record()
+}
+
 fn answers(mut evaluation: Evaluation) -> Answers {
+    let responses = finish(&mut evaluation);
+    responses.into_iter().flat_map(answers_of).collect()
+}
+
+fn finish(evaluation: &mut Evaluation) -> Vec<PolicyResponse> {
     loop {
         match evaluation.step() {
             Step::Need(needs) => {
@@ -97,7 +115,7 @@ fn answers(mut evaluation: Evaluation) -> Answers {
                     evaluation.answer(id, Fact::missing(&need, nothing));
                 }
             }
-            Step::Done(responses) => return responses.into_iter().flat_map(answers_of).collect(),
+            Step::Done(responses) => return responses,
         }
     }
 }
@@ -143,10 +161,7 @@ impl Counts {
     }
 
     fn file(&mut self, document: &Value) {
-        let source =
-            |policy: &Value| Source::new(text(policy, "/metadata/name"), policy.to_string());
-        let sources: Vec<_> = list(&document["policies"]).iter().map(source).collect();
-        let loaded = load(&sources, &Environment::default());
+        let loaded = loaded(document);
         let errors = loaded.diagnostics.iter().filter(|one| one.is_error());
         let missing: BTreeSet<&str> = errors.map(|one| one.source.name.as_str()).collect();
         for resource in list(&document["resources"]) {
@@ -177,25 +192,39 @@ pub(super) fn wanted(resource: &Value) -> Answers {
     list(&resource["results"]).iter().map(row).collect()
 }
 
-fn compare(prefix: &str) {
-    let Some(folder) = regent_tests::shared_path("conformance/oracle/language") else {
-        return;
-    };
-    let mut counts = Counts::default();
+/// The files of a construct; none where they are not there.
+pub(super) fn documents(prefix: &str) -> Option<Vec<Value>> {
+    let folder = regent_tests::shared_path("conformance/oracle/language")?;
     let entries = fs::read_dir(&folder).expect("a folder");
     let mut files: Vec<_> = entries
         .map(|entry| entry.expect("an entry").path())
         .collect();
     files.sort();
-    for file in files {
-        let name = file
-            .file_name()
-            .and_then(|name| name.to_str())
-            .unwrap_or("");
-        if name.starts_with(prefix) {
-            let text = fs::read_to_string(&file).expect("readable");
-            counts.file(&serde_json::from_str(&text).expect("JSON"));
-        }
+    let of_prefix = files.into_iter().filter(|file| {
+        let name = file.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with(prefix))
+    });
+    let read = |file| {
+        let text = fs::read_to_string(file).expect("readable");
+        serde_json::from_str(&text).expect("JSON")
+    };
+    Some(of_prefix.map(read).collect())
+}
+
+/// The policies of a file, and what is wrong with them.
+pub(super) fn loaded(document: &Value) -> Loaded {
+    let source = |policy: &Value| Source::new(text(policy, "/metadata/name"), policy.to_string());
+    let sources: Vec<_> = list(&document["policies"]).iter().map(source).collect();
+    load(&sources, &Environment::default())
+}
+
+fn compare(prefix: &str) {
+    let Some(documents) = documents(prefix) else {
+        return;
+    };
+    let mut counts = Counts::default();
+    for document in documents {
+        counts.file(&document);
     }
     let Counts {
         agree,

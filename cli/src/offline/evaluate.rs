@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use regent_engine::admission::{AdmissionRequest, Operation};
 use regent_engine::diagnostic::Diagnostic;
-use regent_engine::evaluation::{Phase, Scope, Variables};
+use regent_engine::evaluation::{Evaluation, Phase, Scope, Variables};
 use regent_engine::load::{Environment, ExceptionsFrom, Holds, Loaded, load_with_exceptions};
 use regent_engine::response::{PolicyResponse, RuleResponse, RuleStatus, RuleType};
 use regent_engine::source::Source;
@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::host::Host;
 use super::images::OfflineImages;
+use super::observe::{Observed, Watch};
 use super::patch;
 use super::policies::{Named, named};
 use super::request::{Assumptions, assume};
@@ -90,6 +91,7 @@ pub struct Prepared {
     user: Option<RequestUser>,
     images: OfflineImages,
     world: World,
+    watch: Watch,
 }
 
 /// What became of one resource.
@@ -99,6 +101,8 @@ pub struct Evaluated {
     pub resource: usize,
     /// What the policies answered.
     pub answers: Vec<Answer>,
+    /// What was to be known besides.
+    pub observed: Observed,
 }
 
 /// What one policy answered.
@@ -157,7 +161,15 @@ impl Prepared {
             user: inputs.user,
             images: inputs.images,
             world: inputs.world,
+            watch: Watch::default(),
         }
+    }
+
+    /// The same, keeping what is to be known of evaluations besides their answers.
+    #[must_use]
+    pub fn watching(mut self, watch: Watch) -> Self {
+        self.watch = watch;
+        self
     }
 
     /// Everything that is to be said about the policies.
@@ -195,6 +207,7 @@ impl Prepared {
         );
         let is_only = groups.len() == 1;
         let mut answers = Vec::new();
+        let mut observed = Observed::default();
         for (values, policies) in groups {
             let assumptions = Assumptions {
                 operation,
@@ -208,12 +221,13 @@ impl Prepared {
                 let mut policies = policies.iter();
                 is_only || policies.any(|policy| policy.is(&answer.policy, namespace))
             };
-            let asked = self.ask(request, &variables);
+            let asked = self.ask(request, &variables, &mut observed);
             answers.extend(asked.into_iter().filter(is_asked));
         }
         Some(Evaluated {
             resource: index,
             answers,
+            observed,
         })
     }
 
@@ -227,7 +241,12 @@ impl Prepared {
     }
 
     /// Asks as a webhook is asked: first what changes the object, then what judges it as it has become.
-    fn ask(&self, mut request: AdmissionRequest, variables: &Arc<Variables>) -> Vec<Answer> {
+    fn ask(
+        &self,
+        mut request: AdmissionRequest,
+        variables: &Arc<Variables>,
+        observed: &mut Observed,
+    ) -> Vec<Answer> {
         let host = Host {
             namespaces: &self.values.namespaces,
             images: &self.images,
@@ -236,12 +255,15 @@ impl Prepared {
         };
         let policies = &self.loaded.policies;
         let environment = clock::environment();
-        let evaluate = |request, phase| {
-            policies
-                .evaluate(request, phase, Scope::All, environment)
-                .with_variables(Arc::clone(variables))
+        let evaluate = |request, phase| policies.evaluate(request, phase, Scope::All, environment);
+        let mut run = |evaluation: Evaluation| {
+            let evaluation = evaluation.with_variables(Arc::clone(variables));
+            let mut evaluation = self.watch.watched(evaluation);
+            let responses = host.run(&mut evaluation);
+            observed.take(&mut evaluation);
+            responses
         };
-        let first = host.run(evaluate(Arc::new(request.clone()), Phase::Mutate));
+        let first = run(evaluate(Arc::new(request.clone()), Phase::Mutate));
         let mut answers = changed(first, &mut request.object);
         if answers.iter().any(Answer::could_not_mutate) {
             // As in Kyverno there is no object then to go on with.
@@ -249,11 +271,8 @@ impl Prepared {
         }
         let patched = Arc::new(request.object.clone().unwrap_or(Value::Null));
         let request = Arc::new(request);
-        let second = host.run(evaluate(Arc::clone(&request), Phase::Validate));
-        let background = policies
-            .evaluate_background(request, environment)
-            .with_variables(Arc::clone(variables));
-        let third = host.run(background);
+        let second = run(evaluate(Arc::clone(&request), Phase::Validate));
+        let third = run(policies.evaluate_background(request, environment));
         for response in second.into_iter().chain(third) {
             let known = answers.iter_mut().find(|known| {
                 known.policy == response.policy && known.namespace == response.namespace

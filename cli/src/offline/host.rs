@@ -27,7 +27,7 @@ pub struct Host<'a> {
 
 impl Host<'_> {
     /// Goes through an evaluation, answering each need.
-    pub fn run(self, mut evaluation: Evaluation) -> Vec<PolicyResponse> {
+    pub fn run(self, evaluation: &mut Evaluation) -> Vec<PolicyResponse> {
         loop {
             match evaluation.step() {
                 Step::Done(responses) => return responses,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use regent_engine::response::{RuleResponse, TargetOutcome};
 
 use super::evaluate::{Answer, Evaluated};
+use super::observe::Observed;
 use super::resources::Resource;
 
 /// Takes out of what rules answered on a resource what they did to others.
@@ -49,5 +50,7 @@ fn outcome(
             patched: Arc::new(patched.clone()),
             patch_error: None,
         }],
+        // What was seen on the way belongs to the resource that the rule is about.
+        observed: Observed::default(),
     })
 }

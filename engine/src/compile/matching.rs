@@ -226,7 +226,8 @@ fn of_selector(scope: &mut Scope, labels: &Expression, selector: &Selector) -> V
 }
 
 fn of_requirement(labels: &Expression, requirement: &Requirement) -> Statement {
-    let label = labels.clone().field(requirement.key.value.as_str());
+    // What is negated must have a value: engines differ on `not` over what is undefined.
+    let label = labels.clone().get(requirement.key.value.as_str());
     let values = || Expression::texts(requirement.values.iter().map(|value| value.value.as_str()));
     let present = || Expression::call("is_string", vec![label.clone()]);
     match requirement.operator {

@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use super::builtins::{self, BUILTINS, Builtin};
 use super::bytecode;
+use super::record::Asked;
 
 /// What a program may spend on one answer.
 #[derive(Debug, Clone, Copy)]
@@ -167,12 +168,24 @@ impl Program {
     pub fn text(&self) -> &str {
         &self.source.text
     }
+
+    /// The path of an entry point.
+    pub fn entry_point(&self, index: usize) -> Option<&str> {
+        self.source.entry_points.get(index).map(String::as_str)
+    }
+
+    /// Whether it is the same one, not only one like it.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.source, &other.source)
+    }
 }
 
 /// Runs programs over one document after the other; not shared between threads.
 pub struct Machine {
     vm: RegoVM,
     opinion: Opinion,
+    /// What it was asked, where that is to be known.
+    record: Option<Vec<Asked>>,
 }
 
 impl std::fmt::Debug for Machine {
@@ -195,11 +208,45 @@ impl Machine {
             limit: budget.time,
             check_interval: CHECK_INTERVAL,
         }));
-        Self { vm, opinion }
+        Self {
+            vm,
+            opinion,
+            record: None,
+        }
+    }
+
+    /// The same, keeping what it is asked and what it answers behind what is in `record` already.
+    #[must_use]
+    pub fn recording(mut self, record: Vec<Asked>) -> Self {
+        self.record = Some(record);
+        self
+    }
+
+    /// What it was asked, where it was recording.
+    pub fn into_record(self) -> Option<Vec<Asked>> {
+        self.record
     }
 
     /// The answer of an entry point of a program about a document; none where it is undefined.
     pub fn run(
+        &mut self,
+        program: &Program,
+        entry_point: usize,
+        input: &Document,
+    ) -> Result<Option<Document>, RegoError> {
+        let answer = self.answer(program, entry_point, input);
+        if let Some(record) = &mut self.record {
+            record.push(Asked {
+                program: program.clone(),
+                entry_point,
+                input: input.clone(),
+                answer: answer.clone(),
+            });
+        }
+        answer
+    }
+
+    fn answer(
         &mut self,
         program: &Program,
         entry_point: usize,
@@ -249,7 +296,7 @@ const CHECK_INTERVAL: NonZeroU32 = match NonZeroU32::new(128) {
 };
 
 /// The interpreter's answer, over the same text.
-fn interpret(
+pub(super) fn interpret(
     program: &Program,
     entry_point: usize,
     input: &Document,
@@ -264,10 +311,10 @@ fn interpret(
     let internal = |error: String| RegoError::Internal(error);
     let mut engine = program.interpreter.get_or_init(read).clone()?;
     engine.set_input(input.0.clone());
-    let name = program.source.entry_points.get(entry_point);
+    let name = program.entry_point(entry_point);
     let name = name.ok_or_else(|| internal("no such entry point".to_owned()))?;
     let answer = engine
-        .eval_rule(name.clone())
+        .eval_rule(name.to_owned())
         .map_err(|error| internal(error.to_string()))?;
     Ok((answer != Value::Undefined).then_some(Document(answer)))
 }

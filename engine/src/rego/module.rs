@@ -142,6 +142,12 @@ impl Expression {
         Self::Field(Box::new(self), name.into())
     }
 
+    /// A field of this, or null where there is none.
+    #[must_use]
+    pub fn get(self, name: impl Into<String>) -> Self {
+        Self::call("object.get", vec![self, Self::text(name), Self::Null])
+    }
+
     /// A call.
     pub fn call(name: impl Into<String>, arguments: Vec<Self>) -> Self {
         Self::Call(name.into(), arguments)

@@ -1,0 +1,36 @@
+//! What is to be known of evaluations besides their answers: only where somebody asks, since it takes time.
+
+use regent_engine::evaluation::Evaluation;
+use regent_engine::rego::record::Asked;
+
+/// What is kept of evaluations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Watch {
+    /// What programs were asked, and what they answered.
+    pub questions: bool,
+}
+
+/// What was kept.
+#[derive(Debug, Default)]
+pub struct Observed {
+    /// What programs were asked, in the order of asking.
+    pub questions: Vec<Asked>,
+}
+
+impl Watch {
+    /// An evaluation that keeps what is to be known.
+    pub(super) fn watched(self, evaluation: Evaluation) -> Evaluation {
+        if self.questions {
+            evaluation.recording()
+        } else {
+            evaluation
+        }
+    }
+}
+
+impl Observed {
+    /// Takes what an evaluation kept.
+    pub(super) fn take(&mut self, evaluation: &mut Evaluation) {
+        self.questions.extend(evaluation.take_record());
+    }
+}
