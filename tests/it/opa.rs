@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use crate::command::regent;
 
 mod corpora;
+mod input;
 mod values;
 
 /// OPA, or none after saying that it is not there.

@@ -110,7 +110,7 @@ fn check(args: &ApplyArgs) -> Result<()> {
     if args.resource.is_empty() {
         bail!("no resource is named; `--resource` names files and directories of them");
     }
-    let stdin = |paths: &[PathBuf]| paths.iter().any(|path| path.as_os_str() == "-");
+    let stdin = |paths: &[PathBuf]| paths.iter().any(|path| is_stdin(path));
     if stdin(&args.policies) && stdin(&args.resource) {
         bail!("standard input holds either policies or resources, not both");
     }
@@ -138,8 +138,13 @@ fn values(args: &ApplyArgs) -> Result<Values> {
     Ok(values)
 }
 
+/// Whether a path stands for standard input.
+pub fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
 /// Reads a file with one document; anything wrong with it is an error, since results without it would be others.
-fn one<T: Default>(path: &Path, decode: impl Fn(&Node, &mut Problems) -> T) -> Result<T> {
+pub fn one<T: Default>(path: &Path, decode: impl Fn(&Node, &mut Problems) -> T) -> Result<T> {
     let mut found = Vec::new();
     let value = decoded(path, &mut found, decode);
     if let Some(diagnostic) = found.first() {

@@ -1,6 +1,7 @@
 //! `regent compile`: the Rego that policies become, as the engine runs it.
 
 mod bundle;
+mod input;
 
 use anyhow::{Result, bail};
 use regent_engine::diagnostic::Diagnostic;
@@ -17,24 +18,20 @@ use crate::sources::{self, Wanted};
 
 /// Runs `regent compile`.
 pub fn run(args: &CompileArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
-    if let Some(resource) = &args.input {
-        bail!(
-            "`--input {}`: printing the input document is not built yet",
-            resource.display()
-        );
-    }
     let sources = sources::read(&args.policies, Wanted::Policies, io.stdin);
+    let mut diagnostics = sources.unreadable.clone();
+    if let Some(path) = &args.input {
+        diagnostics.extend(input::show(args, path, sources, io)?);
+        return say(&diagnostics, io);
+    }
     // Whether exceptions count is the business of whoever runs them.
     let environment = Environment {
         exceptions: ExceptionsFrom::Anywhere,
         ..Environment::default()
     };
     let loaded = load(&sources.texts, &environment);
-    let mut diagnostics = sources.unreadable;
     diagnostics.extend(loaded.diagnostics);
-    for diagnostic in &diagnostics {
-        writeln!(io.stderr, "{}", human::render(diagnostic, io.style()))?;
-    }
+    let status = say(&diagnostics, io)?;
     if let Some(folder) = &args.bundle {
         let modules = bundle::write(folder, &loaded.policies, &args.rule)?;
         let folder = folder.display();
@@ -44,6 +41,14 @@ pub fn run(args: &CompileArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
         )?;
     } else {
         show(&loaded.policies, &args.rule, io)?;
+    }
+    Ok(status)
+}
+
+/// Says what is wrong with policies, and what that comes to.
+fn say(diagnostics: &[Diagnostic], io: &mut Io<'_>) -> Result<ExitStatus> {
+    for diagnostic in diagnostics {
+        writeln!(io.stderr, "{}", human::render(diagnostic, io.style()))?;
     }
     Ok(if diagnostics.iter().any(Diagnostic::is_error) {
         ExitStatus::DoesNotCompile
