@@ -62,6 +62,7 @@ fn main() -> Result<()> {
         spki_sha256: hex::encode(key.spki_sha256()),
         pem,
         hash: HashAlgorithm::Sha256,
+        certificate: None,
     }];
     let cases: Value = serde_json::from_str(&read("cases.json")?)?;
     let signatures = Signatures::new()?;

@@ -123,7 +123,10 @@ impl<'a> Report<'a> {
             .flat_map(|(_, entry)| entry.all_attestors())
             .filter_map(|attestor| match &attestor.identity {
                 AttestorIdentity::Keyless(keyless) => Some(keyless),
-                AttestorIdentity::Key(_) => None,
+                AttestorIdentity::Key(_)
+                | AttestorIdentity::RemoteKey(_)
+                | AttestorIdentity::Certificates(_)
+                | AttestorIdentity::Nested(_) => None,
             })
     }
 }

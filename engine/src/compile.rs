@@ -27,9 +27,8 @@ use crate::ast::matching::Filter;
 use crate::ast::validate::ValidateBody;
 use crate::ast::{self, Checked, PolicyKind, RuleBody};
 use crate::diagnostic::{Code, Diagnostic, Label, Severity};
-use crate::program::{
-    self, Body, Candidates, EvidenceSource, ImageEntry, Judged, PodSecurity, Policy, Rule,
-};
+use crate::program::evidence::EvidenceSource;
+use crate::program::{self, Body, Candidates, ImageEntry, Judged, PodSecurity, Policy, Rule};
 use crate::rego::evaluate::{Program, RegoError};
 use crate::rego::module::{self, Expression, Module};
 use crate::rego::writer;
@@ -205,10 +204,10 @@ fn compile_images(
     scope.place(entry.span);
     scope.rules.extend(condition::prelude());
     if asked.sources.is_empty() {
+        let repository = entry.repository.as_ref();
         asked.sources.push(EvidenceSource {
-            repository: entry.repository.as_ref().map(|text| text.value.clone()),
-            rekor_url: None,
-            keys: Vec::new(),
+            repository: repository.map(|text| text.value.clone()),
+            ..EvidenceSource::default()
         });
     }
     let package = package(policy, rule, Some(&format!("image_{number}")));
@@ -216,6 +215,7 @@ fn compile_images(
     Ok(ImageEntry {
         program: assemble(&policy.source, entry.span, package, &mut scope, &names)?,
         sources: asked.sources,
+        remote_keys: asked.remote_keys,
         views: asked.views,
         conditions,
     })

@@ -4,8 +4,11 @@
 
 pub mod evidence;
 pub mod key;
+pub mod pem;
 pub mod reference;
+pub mod trust;
 
 pub use evidence::{Evidence, VerifiedImage};
 pub use key::{HashAlgorithm, PublicKey};
 pub use reference::{Digest, ImageReference, ReferenceError};
+pub use trust::PolicyTrust;

@@ -3,6 +3,7 @@
 //! Holds the syntax tree beside the programs, for messages and for values with variables; verdicts come from the
 //! programs alone.
 
+pub mod evidence;
 mod parts;
 
 use std::sync::Arc;
@@ -12,7 +13,6 @@ use crate::ast;
 use crate::ast::context::Method;
 use crate::ast::matching::Selector;
 use crate::ast::mutate::{Order, Step};
-use crate::image::{HashAlgorithm, PublicKey};
 use crate::jmespath::Expression;
 use crate::mutate::json_patch;
 use crate::operator::Operator;
@@ -20,6 +20,8 @@ use crate::pod_security::{Exclusion, Level, Version};
 use crate::rego::evaluate;
 use crate::template::{Template, Text};
 use crate::wildcard;
+
+use evidence::{EvidenceSource, RemoteKey, View};
 
 /// A compiled policy.
 #[derive(Debug)]
@@ -292,6 +294,8 @@ pub struct ImageEntry {
     pub program: evaluate::Program,
     /// Where evidence comes from; never empty.
     pub sources: Vec<EvidenceSource>,
+    /// Keys that are asked for.
+    pub remote_keys: Vec<RemoteKey>,
     /// Which statements are judged by which attestation's conditions.
     pub views: Vec<View>,
     /// The conditions of each attestation.
@@ -470,47 +474,6 @@ pub enum ApiTarget {
         /// Certificates in PEM.
         ca_bundle: Option<Text>,
     },
-}
-
-/// Statements that are judged by the conditions of one attestation.
-#[derive(Debug, Clone)]
-pub struct View {
-    /// The attestation's index.
-    pub attestation: usize,
-    /// Which sources its statements come from.
-    pub sources: Vec<usize>,
-}
-
-/// Where evidence comes from, and by whose keys it may be signed.
-#[derive(Debug, Clone)]
-pub struct EvidenceSource {
-    /// `repository`, where it is not the image's.
-    pub repository: Option<String>,
-    /// `rekor.url`, which names the trust root.
-    pub rekor_url: Option<String>,
-    /// Keys that the policy names.
-    pub keys: Vec<PublicKey>,
-}
-
-impl EvidenceSource {
-    /// Adds a key, once.
-    pub fn add_key(&mut self, key: &ast::verify_images::PublicKey) {
-        use ast::verify_images::SignatureHash;
-        let key = PublicKey {
-            pem: key.pem.clone(),
-            spki_sha256: key.spki_sha256.clone(),
-            hash: match key.hash {
-                SignatureHash::Sha224 => HashAlgorithm::Sha224,
-                SignatureHash::Sha256 => HashAlgorithm::Sha256,
-                SignatureHash::Sha384 => HashAlgorithm::Sha384,
-                SignatureHash::Sha512 => HashAlgorithm::Sha512,
-            },
-        };
-        if !self.keys.contains(&key) {
-            self.keys.push(key);
-            self.keys.sort();
-        }
-    }
 }
 
 /// Which requests a rule may be about: a superset, by what is constant.

@@ -16,9 +16,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use moka::future::Cache;
 use regent_engine::evaluation::need::{FactError, ImageNeed};
 use regent_engine::image::evidence::Resolution;
-use regent_engine::image::{Digest, Evidence, ImageReference, VerifiedImage};
+use regent_engine::image::{Digest, Evidence, ImageReference, PolicyTrust, VerifiedImage};
 use thiserror::Error;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
@@ -30,7 +31,10 @@ use discovery::{Budget, MAX_IN_FLIGHT, Origin, discover};
 use fetch::{FetchError, quoted};
 use layout::{LayoutError, Layouts};
 use registry::{Registries, RegistrySettings, SettingsError};
-use trust::TrustRoots;
+use trust::{TrustRoot, TrustRoots};
+
+/// Trust roots with parts of a policy's own; policies name few.
+const MAX_BY_POLICY: u64 = 256;
 
 /// Where images and their evidence come from.
 #[derive(Debug, Clone, Default)]
@@ -70,6 +74,8 @@ pub struct Images {
     layouts: Layouts,
     registries: Option<Registries>,
     trust_roots: TrustRoots,
+    /// Trust roots with parts of a policy's own, parsed once.
+    by_policy: Cache<(String, PolicyTrust), Arc<TrustRoot>>,
     evidence: EvidenceCache,
     resolutions: Resolutions,
     in_flight: Arc<Semaphore>,
@@ -91,6 +97,7 @@ impl Images {
             layouts: Layouts::open(&settings.layouts)?,
             registries,
             trust_roots,
+            by_policy: Cache::new(MAX_BY_POLICY),
             evidence: EvidenceCache::new(&settings.cache),
             resolutions: Resolutions::new(&settings.cache),
             in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
@@ -188,7 +195,7 @@ impl Images {
         need: &ImageNeed,
         digest: &Digest,
     ) -> Result<(EvidenceKey, Place), FetchError> {
-        let root = self.trust_root(need)?;
+        let root = self.trust_root(need).await?;
         let place = if self.layouts.has(digest).await {
             Place::Layouts
         } else {
@@ -205,14 +212,25 @@ impl Images {
         Ok((key, place))
     }
 
-    fn trust_root(&self, need: &ImageNeed) -> Result<&Arc<trust::TrustRoot>, FetchError> {
+    async fn trust_root(&self, need: &ImageNeed) -> Result<Arc<TrustRoot>, FetchError> {
         let url = need.rekor_url.as_deref();
-        self.trust_roots.select(url).ok_or_else(|| {
+        let root = self.trust_roots.select(url).ok_or_else(|| {
             FetchError::Malformed(format!(
                 "no trust root has the log {}",
                 quoted(url.unwrap_or_default())
             ))
-        })
+        })?;
+        if need.trust.is_empty() {
+            return Ok(Arc::clone(root));
+        }
+        let key = (root.id().to_owned(), need.trust.clone());
+        if let Some(known) = self.by_policy.get(&key).await {
+            return Ok(known);
+        }
+        let made = root.with_policy(&need.trust);
+        let made = Arc::new(made.map_err(|error| FetchError::Malformed(error.to_string()))?);
+        self.by_policy.insert(key, Arc::clone(&made)).await;
+        Ok(made)
     }
 
     /// Fetches all evidence about a digest and verifies it.
@@ -223,7 +241,7 @@ impl Images {
         place: &Place,
         deadline: Instant,
     ) -> Result<Evidence, FetchError> {
-        let root = Arc::clone(self.trust_root(need)?);
+        let root = self.trust_root(need).await?;
         let budget = Budget::new(&self.in_flight);
         let artifacts = match (place, &self.registries) {
             (Place::Layouts, _) => {

@@ -3,6 +3,8 @@
 //! Needs `../shared`; says so where it is not there.
 
 mod bundles;
+mod by_policy;
+mod certified;
 mod cosign;
 mod faults;
 mod images;

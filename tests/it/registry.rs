@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regent_engine::evaluation::need::{FactError, ImageNeed};
-use regent_engine::image::{Digest, ImageReference, VerifiedImage};
+use regent_engine::image::{Digest, ImageReference, PolicyTrust, VerifiedImage};
 use regent_server::image::registry::RegistrySettings;
 use regent_server::image::trust::{TrustRoot, TrustRoots, public_sigstore};
 use regent_server::image::{ImageSettings, Images, Network};
@@ -72,6 +72,7 @@ fn need(image: &str) -> ImageNeed {
         repository: None,
         rekor_url: None,
         keys: Vec::new(),
+        trust: PolicyTrust::default(),
     }
 }
 

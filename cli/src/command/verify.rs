@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context as _, Result};
 use regent_engine::evaluation::need::{FactError, ImageNeed};
 use regent_engine::image::{Evidence, ImageReference, VerifiedImage};
-use regent_engine::image::{HashAlgorithm, PublicKey};
+use regent_engine::image::{HashAlgorithm, PolicyTrust, PublicKey};
 use regent_server::image::Images;
 use regent_server::image::trust::Key;
 use regent_server::metrics::Metrics;
@@ -32,6 +32,7 @@ pub fn run(args: &VerifyArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
             spki_sha256: hex::encode(parsed.spki_sha256()),
             pem,
             hash: hash(args.signer.signature_digest_algorithm),
+            certificate: None,
         })
     });
     let key = key.transpose().context("the public key")?;
@@ -60,6 +61,7 @@ pub fn run(args: &VerifyArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
             repository: None,
             rekor_url: args.proof.rekor_url.clone(),
             keys: key.iter().cloned().collect(),
+            trust: PolicyTrust::default(),
         };
         let found = runtime.block_on(find(&images, &need, args));
         let outcome = show(&need, found, &expectation, (args.output, io))?;

@@ -54,7 +54,10 @@ impl Host<'_> {
 
     fn data(self, need: &DataNeed) -> Result<Value, FactError> {
         match need {
-            DataNeed::ConfigMap { namespace, name } => self.world.config_map(namespace, name),
+            DataNeed::ConfigMap { namespace, name } => {
+                self.world.object("ConfigMap", namespace, name)
+            }
+            DataNeed::Secret { namespace, name } => self.world.object("Secret", namespace, name),
             DataNeed::ApiCall(call) => {
                 let target = match &call.target {
                     ApiTarget::Path(path) => path,

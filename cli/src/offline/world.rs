@@ -90,19 +90,19 @@ impl World {
         &self.objects
     }
 
-    /// A `ConfigMap`.
-    pub fn config_map(&self, namespace: &str, name: &str) -> Result<Value, FactError> {
+    /// A `ConfigMap` or `Secret`.
+    pub fn object(&self, kind: &str, namespace: &str, name: &str) -> Result<Value, FactError> {
         let is_it = |object: &&Value| {
-            let kind = kind_of(object);
-            kind.kind == "ConfigMap"
-                && kind.group.is_empty()
+            let own = kind_of(object);
+            own.kind == kind
+                && own.group.is_empty()
                 && metadata(object, "name") == name
                 && metadata(object, "namespace") == namespace
         };
         let found = self.objects.iter().find(is_it);
         found
             .cloned()
-            .ok_or_else(|| self.missing(format!("there is no ConfigMap `{namespace}/{name}`")))
+            .ok_or_else(|| self.missing(format!("there is no {kind} `{namespace}/{name}`")))
     }
 
     /// An entry of the global context, with a projection behind a dot.

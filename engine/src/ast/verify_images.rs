@@ -102,6 +102,46 @@ pub enum AttestorIdentity {
     Keyless(Keyless),
     /// By a key.
     Key(PublicKey),
+    /// By a key that lies elsewhere.
+    RemoteKey(RemoteKey),
+    /// By a certificate that the policy names, or by the authorities that issue such.
+    Certificates(Certificates),
+    /// By those of a set.
+    Nested(AttestorSet),
+}
+
+/// A key that is asked for when an image is verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteKey {
+    /// Where it was written.
+    pub span: Span,
+    /// Where it lies.
+    pub place: KeyPlace,
+    /// `signatureAlgorithm`; SHA-256 where it was not written.
+    pub hash: SignatureHash,
+}
+
+/// Where a key lies. A key management service would be another place.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum KeyPlace {
+    /// A secret with the field `cosign.pub`.
+    Secret {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// `certificates`; one of its two parts is there at least.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Certificates {
+    /// Where it was written.
+    pub span: Span,
+    /// `cert`: its key, and with a chain the certificate too.
+    pub key: Option<PublicKey>,
+    /// `certChain`, as PEM.
+    pub authorities: Option<String>,
 }
 
 /// An identity as certificates state it; all that is given must match.
@@ -119,6 +159,8 @@ pub struct Keyless {
     pub subject_regexp: Option<Spanned<String>>,
     /// `additionalExtensions`.
     pub extensions: Vec<Extension>,
+    /// `roots`, as PEM: the authorities that count instead of those of the trust root.
+    pub roots: Option<String>,
 }
 
 /// An extension that a certificate must have.
@@ -143,6 +185,8 @@ pub struct PublicKey {
     pub spki_sha256: String,
     /// `signatureAlgorithm`; SHA-256 where it was not written.
     pub hash: SignatureHash,
+    /// The certificate of the key as PEM, where the key counts only while that is valid.
+    pub certificate: Option<String>,
 }
 
 /// `signatureAlgorithm` of a key.
@@ -174,6 +218,10 @@ pub struct Rekor {
 pub struct Ctlog {
     /// `ignoreSCT`: no signed certificate timestamp is needed.
     pub ignore_sct: bool,
+    /// `pubkey`, as PEM: the logs of certificates that count instead of those of the trust root.
+    pub public_keys: Option<String>,
+    /// `tsaCertChain`, as PEM: a timestamp of this authority is needed, and no other counts.
+    pub timestamp_chain: Option<String>,
 }
 
 /// A statement that an image needs.
@@ -248,7 +296,48 @@ impl VerifyImages {
     pub fn all_attestors(&self) -> impl Iterator<Item = &Attestor> {
         let of_attestations = self.attestations.iter().flat_map(|one| &one.attestors);
         let sets = self.attestors.iter().chain(of_attestations);
-        sets.flat_map(|set| &set.entries)
+        sets.flat_map(AttestorSet::leaves)
+    }
+
+    /// The attestors of signatures.
+    pub fn signers(&self) -> impl Iterator<Item = &Attestor> {
+        self.attestors.iter().flat_map(AttestorSet::leaves)
+    }
+}
+
+impl Attestor {
+    /// Whether only a certificate satisfies it, which a log of certificates must know.
+    pub fn needs_certificate(&self) -> bool {
+        match &self.identity {
+            AttestorIdentity::Keyless(_) => true,
+            AttestorIdentity::Certificates(one) => one.key.is_none(),
+            AttestorIdentity::Key(_)
+            | AttestorIdentity::RemoteKey(_)
+            | AttestorIdentity::Nested(_) => false,
+        }
+    }
+}
+
+impl AttestorSet {
+    /// The attestors that are no sets, those of nested sets included.
+    pub fn leaves(&self) -> Vec<&Attestor> {
+        let mut leaves = Vec::new();
+        for entry in &self.entries {
+            match &entry.identity {
+                AttestorIdentity::Nested(set) => leaves.extend(set.leaves()),
+                AttestorIdentity::Keyless(_)
+                | AttestorIdentity::Key(_)
+                | AttestorIdentity::RemoteKey(_)
+                | AttestorIdentity::Certificates(_) => leaves.push(entry),
+            }
+        }
+        leaves
+    }
+
+    /// How many entries must be satisfied.
+    pub fn needed(&self) -> usize {
+        let count = self.count.as_ref().map(|count| count.value);
+        count.unwrap_or(self.entries.len()).max(1)
     }
 }
 

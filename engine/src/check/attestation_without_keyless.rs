@@ -36,8 +36,8 @@ use super::Report;
 
 pub(super) fn check(report: &mut Report<'_>) {
     for (_, entry) in report.image_entries() {
-        let attestors = entry.attestors.iter().flat_map(|set| &set.entries);
-        let keyless = attestors
+        let keyless = entry
+            .signers()
             .filter(|attestor| matches!(attestor.identity, AttestorIdentity::Keyless(_)))
             .count();
         let alone = entry

@@ -168,9 +168,12 @@ fn fields_that_are_not_run_are_named_and_unknown_ones_corrected() {
             not-supported 12:9 `cel` of `validate` is not supported
             not-supported 20:17 `type: Notary` of `verifyImages` is not supported
             not-supported 21:11 `cosignOCI11` of `verifyImages` is not supported
-            not-supported 24:19 `certificates` of `entries` is not supported
-            not-supported 25:26 `kms` of `keys` is not supported
-            not-supported 26:29 `roots` of `keyless` is not supported
+            invalid-key 24:40 `cert` cannot be read: there is text outside of `BEGIN` and `END`
+              help: a certificate is PEM that begins with `-----BEGIN CERTIFICATE-----`
+            not-supported 25:31 a key in a key management service is not supported
+              help: write the public key into `publicKeys`: `cosign public-key --key URI` prints it
+            invalid-key 26:36 `roots` cannot be read: there is text outside of `BEGIN` and `END`
+              help: a certificate is PEM that begins with `-----BEGIN CERTIFICATE-----`
             invalid-value 26:48 `subject` must be a text, this is a boolean
               help: put it in quotes
         "#]],
@@ -257,12 +260,11 @@ fn keys_are_read_at_load() {
         ),
         &expect![[r#"
             invalid-value 11:22 `count` must be between 0 and 1
-            not-supported 22:38 a key in a secret (`k8s://`) is not supported
             invalid-key 23:38 the key cannot be read: there is text outside of `BEGIN` and `END`
               help: a key is PEM that begins with `-----BEGIN PUBLIC KEY-----`
             invalid-key 24:38 the key cannot be read: it is not a SubjectPublicKeyInfo
               help: a key is PEM that begins with `-----BEGIN PUBLIC KEY-----`
-            missing-field 25:25 `keys` has no `publicKeys`
+            missing-field 25:25 `keys` has one of `publicKeys`, `secret` and `kms`
         "#]],
     );
 }

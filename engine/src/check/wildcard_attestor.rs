@@ -35,7 +35,7 @@
 //!                     subject: https://github.com/acme/builder/.github/workflows/build.yml@refs/tags/*
 //! ```
 
-use crate::ast::verify_images::{AttestorIdentity, Keyless};
+use crate::ast::verify_images::{AttestorIdentity, AttestorSet, Keyless};
 use crate::diagnostic::Code;
 use crate::source::Span;
 
@@ -47,7 +47,7 @@ pub(super) fn check(report: &mut Report<'_>) {
             .attestations
             .iter()
             .flat_map(|attestation| &attestation.attestors);
-        for attestor in sets.flat_map(|set| &set.entries) {
+        for attestor in sets.flat_map(AttestorSet::leaves) {
             let AttestorIdentity::Keyless(keyless) = &attestor.identity else {
                 continue;
             };

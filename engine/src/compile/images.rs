@@ -5,10 +5,10 @@
 //! absence of statements of the asked type.
 
 use crate::ast::verify_images::{
-    Attestation, Attestor, AttestorIdentity, AttestorSet, EvidenceType, Keyless, SLSA_V1, SLSA_V02,
-    VerifyImages,
+    Attestation, Attestor, AttestorIdentity, AttestorSet, EvidenceType, Keyless, PublicKey,
+    SLSA_V1, SLSA_V02, VerifyImages,
 };
-use crate::program::{EvidenceSource, View};
+use crate::program::evidence::{EvidenceSource, RemoteKey, View};
 use crate::rego::module::{Expression, Operator, Rule, Statement};
 use crate::source::Span;
 
@@ -24,6 +24,8 @@ const WORKFLOW_REPOSITORY: &str = "1.3.6.1.4.1.57264.1.5";
 pub(super) struct Asked {
     /// Whose evidence: `input.evidence` in this order.
     pub(super) sources: Vec<EvidenceSource>,
+    /// Keys that are not in the policy: `input.keys` in this order.
+    pub(super) remote_keys: Vec<RemoteKey>,
     /// Which statements are judged by which attestation's conditions: `used` and `input.conditions` in this order.
     pub(super) views: Vec<View>,
 }
@@ -41,16 +43,15 @@ pub(super) fn compile(scope: &mut Scope, entry: &Entry<'_>) -> Asked {
     let mut demands = Vec::new();
     for (index, set) in entry.entry.attestors.iter().enumerate() {
         let name = format!("signed_{index}");
-        for (number, attestor) in set.entries.iter().enumerate() {
+        let demand = set_of(scope, (&name, set), &mut |scope, attestor| {
             let source = source(&mut asked, entry.entry, attestor);
             let mut body = vec![some_in("signature", source, "signatures")];
             body.extend(stored_as(entry.entry, "signature"));
-            body.extend(signed_by(scope, attestor, "signature"));
-            body.extend(annotated(attestor));
-            let rule = Rule::contains(&name, Expression::count(number), body);
-            scope.rules.push(rule.at(attestor.span));
-        }
-        demands.push(enough(&name, set));
+            body.extend(signed_by(scope, &mut asked, attestor, "signature"));
+            body.extend(annotated(attestor, "signature"));
+            body
+        });
+        demands.push(demand);
     }
     for (index, attestation) in entry.entry.attestations.iter().enumerate() {
         if attestation.attestors.is_empty() {
@@ -59,18 +60,38 @@ pub(super) fn compile(scope: &mut Scope, entry: &Entry<'_>) -> Asked {
         }
         for (number, set) in attestation.attestors.iter().enumerate() {
             let name = format!("attested_{index}_{number}");
-            for (attestor_index, attestor) in set.entries.iter().enumerate() {
+            let demand = set_of(scope, (&name, set), &mut |scope, attestor| {
                 let view = of_attestor(scope, &mut asked, entry, (index, attestation, attestor));
-                let holds = satisfied(scope, view, attestor.span);
-                let body = vec![Statement::Holds(holds)];
-                let rule = Rule::contains(&name, Expression::count(attestor_index), body);
-                scope.rules.push(rule.at(attestor.span));
-            }
-            demands.push(enough(&name, set));
+                vec![Statement::Holds(satisfied(scope, view, attestor.span))]
+            });
+            demands.push(demand);
         }
     }
     finish(scope, &asked, demands);
     asked
+}
+
+/// Writes the set of the entries that are satisfied, by what says so of each, and gives the demand that they be enough.
+fn set_of(
+    scope: &mut Scope,
+    (name, set): (&str, &AttestorSet),
+    of: &mut dyn FnMut(&mut Scope, &Attestor) -> Vec<Statement>,
+) -> Statement {
+    for (number, attestor) in set.entries.iter().enumerate() {
+        let body = match &attestor.identity {
+            AttestorIdentity::Nested(inner) => {
+                let name = format!("{name}_{number}");
+                vec![set_of(scope, (&name, inner), of)]
+            }
+            AttestorIdentity::Keyless(_)
+            | AttestorIdentity::Key(_)
+            | AttestorIdentity::RemoteKey(_)
+            | AttestorIdentity::Certificates(_) => of(scope, attestor),
+        };
+        let rule = Rule::contains(name, Expression::count(number), body);
+        scope.rules.push(rule.at(attestor.span));
+    }
+    enough(name, set)
 }
 
 fn finish(scope: &mut Scope, asked: &Asked, demands: Vec<Statement>) {
@@ -111,35 +132,46 @@ fn used_name(view: usize) -> String {
 
 /// `count(name) >= needed`.
 fn enough(name: &str, set: &AttestorSet) -> Statement {
-    let needed = set
-        .count
-        .as_ref()
-        .map_or(set.entries.len(), |count| count.value);
     let count = Expression::call("count", vec![Expression::name(name)]);
-    Statement::Holds(count.compare(Operator::AtLeast, Expression::count(needed.max(1))))
+    Statement::Holds(count.compare(Operator::AtLeast, Expression::count(set.needed())))
 }
 
 /// Where an attestor's evidence comes from; equal sources are asked for once, with the keys of all.
 fn source(asked: &mut Asked, entry: &VerifyImages, attestor: &Attestor) -> usize {
-    let repository = attestor.repository.as_ref().or(entry.repository.as_ref());
-    let wanted = EvidenceSource {
-        repository: repository.map(|repository| repository.value.clone()),
-        rekor_url: attestor.rekor.url.as_ref().map(|url| url.value.clone()),
-        keys: Vec::new(),
-    };
-    let found = asked.sources.iter().position(|source| {
-        source.repository == wanted.repository && source.rekor_url == wanted.rekor_url
-    });
+    let wanted = EvidenceSource::of(entry, attestor);
+    let mut known = asked.sources.iter();
+    let found = known.position(|source| source.is_same_place(&wanted));
     let index = found.unwrap_or(asked.sources.len());
     if found.is_none() {
         asked.sources.push(wanted);
     }
-    if let (AttestorIdentity::Key(key), Some(source)) =
-        (&attestor.identity, asked.sources.get_mut(index))
-    {
-        source.add_key(key);
+    let remote = remote_key(asked, attestor);
+    if let Some(source) = asked.sources.get_mut(index) {
+        match &attestor.identity {
+            AttestorIdentity::Key(key) => source.add_key(key),
+            AttestorIdentity::Certificates(one) => {
+                one.key.iter().for_each(|key| source.add_key(key));
+            }
+            AttestorIdentity::RemoteKey(_) => source.remote_keys.extend(remote),
+            AttestorIdentity::Keyless(_) | AttestorIdentity::Nested(_) => {}
+        }
+        source.remote_keys.sort_unstable();
+        source.remote_keys.dedup();
     }
     index
+}
+
+/// The place of an attestor's key in `input.keys`, where it is not in the policy.
+fn remote_key(asked: &mut Asked, attestor: &Attestor) -> Option<usize> {
+    let AttestorIdentity::RemoteKey(key) = &attestor.identity else {
+        return None;
+    };
+    let key = RemoteKey::of(key);
+    let known = asked.remote_keys.iter().position(|known| *known == key);
+    Some(known.unwrap_or_else(|| {
+        asked.remote_keys.push(key);
+        asked.remote_keys.len() - 1
+    }))
 }
 
 fn stored_as(entry: &VerifyImages, name: &str) -> Option<Statement> {
@@ -153,14 +185,29 @@ fn stored_as(entry: &VerifyImages, name: &str) -> Option<Statement> {
 }
 
 /// Statements that hold where `name` was signed by an attestor, with the proof that it asks for.
-fn signed_by(scope: &mut Scope, attestor: &Attestor, name: &str) -> Vec<Statement> {
+fn signed_by(
+    scope: &mut Scope,
+    asked: &mut Asked,
+    attestor: &Attestor,
+    name: &str,
+) -> Vec<Statement> {
+    let used = Expression::path(&[name, "key"]);
+    let by_key = |key: &PublicKey| {
+        let same = used.clone().equals(Expression::text(&key.spki_sha256));
+        vec![Statement::Holds(same)]
+    };
     let mut body = match &attestor.identity {
-        AttestorIdentity::Key(key) => {
-            let used = Expression::path(&[name, "key"]);
-            vec![Statement::Holds(
-                used.equals(Expression::text(&key.spki_sha256)),
-            )]
+        AttestorIdentity::Key(key) => by_key(key),
+        AttestorIdentity::RemoteKey(_) => {
+            let index = remote_key(asked, attestor).unwrap_or(0);
+            let keys = Expression::path(&["input", "keys"]);
+            let keys = Expression::Index(Box::new(keys), Box::new(Expression::count(index)));
+            vec![Statement::Holds(used.compare(Operator::In, keys))]
         }
+        AttestorIdentity::Certificates(one) => match &one.key {
+            Some(key) => by_key(key),
+            None => vec![is_certified(name)],
+        },
         AttestorIdentity::Keyless(keyless) => {
             let mut body = issued_by(keyless, name);
             body.extend(named(scope, keyless, name));
@@ -176,9 +223,17 @@ fn signed_by(scope: &mut Scope, attestor: &Attestor, name: &str) -> Vec<Statemen
             }
             body
         }
+        // A set is judged by its entries; it signs nothing itself.
+        AttestorIdentity::Nested(_) => vec![Statement::Holds(Expression::Bool(false))],
     };
     body.extend(proven(scope, attestor, name));
     body
+}
+
+/// Signed with a certificate and not with a key that a policy names.
+fn is_certified(name: &str) -> Statement {
+    let issuer = certificate(name).field("issuer");
+    Statement::Holds(Expression::call("is_string", vec![issuer]))
 }
 
 fn certificate(name: &str) -> Expression {
@@ -188,10 +243,7 @@ fn certificate(name: &str) -> Expression {
 fn issued_by(keyless: &Keyless, name: &str) -> Vec<Statement> {
     let issuer = certificate(name).field("issuer");
     // A key's signature has no issuer: it never counts for a keyless attestor, whatever the wildcard.
-    let mut body = vec![Statement::Holds(Expression::call(
-        "is_string",
-        vec![issuer.clone()],
-    ))];
+    let mut body = vec![is_certified(name)];
     if let Some(pattern) = &keyless.issuer {
         body.extend(matches(&issuer, &pattern.value));
     }
@@ -257,18 +309,22 @@ fn proven(scope: &mut Scope, attestor: &Attestor, name: &str) -> Vec<Statement> 
             vec![Expression::name(name)],
         )));
     }
-    let keyless = matches!(attestor.identity, AttestorIdentity::Keyless(_));
-    if keyless && !attestor.ctlog.ignore_sct {
+    if attestor.needs_certificate() && !attestor.ctlog.ignore_sct {
         let seen = certificate(name).field("sct");
         body.push(Statement::Holds(seen.equals(Expression::Bool(true))));
+    }
+    if attestor.ctlog.timestamp_chain.is_some() {
+        let stamps = Expression::call("count", vec![Expression::path(&[name, "timestamps"])]);
+        let some = stamps.compare(Operator::More, Expression::count(0));
+        body.push(Statement::Holds(some));
     }
     body
 }
 
-fn annotated(attestor: &Attestor) -> Vec<Statement> {
+fn annotated(attestor: &Attestor, name: &str) -> Vec<Statement> {
     let mut body = Vec::new();
     for (key, value) in &attestor.annotations {
-        let field = Expression::path(&["signature", "annotations"]).field(key.value.as_str());
+        let field = Expression::path(&[name, "annotations"]).field(key.value.as_str());
         body.push(Statement::Holds(Expression::call(
             "is_string",
             vec![field.clone()],
@@ -294,7 +350,8 @@ fn of_attestor(
     });
     let mut body = candidate(&candidates, source);
     body.extend(stored_as(entry.entry, "statement"));
-    body.extend(signed_by(scope, attestor, "statement"));
+    body.extend(signed_by(scope, asked, attestor, "statement"));
+    body.extend(annotated(attestor, "statement"));
     let element = element(source);
     scope
         .rules
@@ -321,8 +378,7 @@ fn of_builder(
     );
     let name = used_name(view);
     let mut sources = Vec::new();
-    let attestors = entry.entry.attestors.iter().flat_map(|set| &set.entries);
-    for attestor in attestors.filter(|_| slsa) {
+    for attestor in entry.entry.signers().filter(|_| slsa) {
         let AttestorIdentity::Keyless(keyless) = &attestor.identity else {
             continue;
         };

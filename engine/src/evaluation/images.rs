@@ -7,7 +7,7 @@ use crate::ast::{self, RuleBody};
 use crate::explain;
 use crate::image::evidence::{Format, Resolution, Signer, Verification, VerifiedStatement};
 use crate::image::reference::with_digest;
-use crate::image::{Evidence, ImageReference, VerifiedImage};
+use crate::image::{Evidence, ImageReference, PublicKey, VerifiedImage};
 use crate::program::{self, ImageEntry, Policy, Rule};
 use crate::rego::evaluate::Document;
 use crate::response::{FailureAction, ImageOutcome, PatchOperation, RuleStatus};
@@ -20,6 +20,8 @@ use super::pod_images::{self, Found};
 use super::request_names::{image_value, is_reserved};
 use super::rule::{Answer, Context, unexpected};
 use super::values::Values;
+
+mod keys;
 
 /// What came of a rule over all images.
 pub(super) struct Outcome {
@@ -220,20 +222,26 @@ impl Verifier<'_, '_> {
                 ));
             }
         }
-        let verified = match self.evidence(reference)? {
-            Ok(verified) => verified,
-            Err(reason) => {
-                let message = format!("failed to verify image {text}: {reason}");
-                return Some(Judged::new(RuleStatus::Error, message));
-            }
+        let failed = |reason| {
+            let message = format!("failed to verify image {text}: {reason}");
+            Some(Judged::new(RuleStatus::Error, message))
         };
-        self.verdict(image, verified)
+        let keys = match keys::of(&mut self.context.facts.borrow_mut(), self.program)? {
+            Ok(keys) => keys,
+            Err(reason) => return failed(reason),
+        };
+        let verified = match self.evidence(reference, &keys)? {
+            Ok(verified) => verified,
+            Err(reason) => return failed(reason),
+        };
+        self.verdict(image, verified, &keys)
     }
 
     /// The evidence of all sources; none as long as some is outstanding.
     fn evidence(
         &mut self,
         reference: &ImageReference,
+        keys: &[Vec<PublicKey>],
     ) -> Option<Result<Vec<VerifiedImage>, String>> {
         let mut verified = Vec::new();
         let mut failed = None;
@@ -243,7 +251,8 @@ impl Verifier<'_, '_> {
                 image: reference.clone(),
                 repository: source.repository.clone(),
                 rekor_url: source.rekor_url.clone(),
-                keys: source.keys.clone(),
+                keys: keys::of_source(source, keys),
+                trust: source.trust.clone(),
             };
             match self.context.facts.borrow_mut().image(need) {
                 None => waiting = true,
@@ -283,7 +292,12 @@ impl Verifier<'_, '_> {
     }
 
     /// Judges evidence; none as long as conditions ask the host for something.
-    fn verdict(&mut self, image: &Found, verified: Vec<VerifiedImage>) -> Option<Judged> {
+    fn verdict(
+        &mut self,
+        image: &Found,
+        verified: Vec<VerifiedImage>,
+        keys: &[Vec<PublicKey>],
+    ) -> Option<Judged> {
         let text = image.text.as_str();
         let evidence: Vec<&Evidence> = verified.iter().map(|image| &**image.evidence()).collect();
         let projected = Document::list(
@@ -294,14 +308,13 @@ impl Verifier<'_, '_> {
         let failed = |status, message: &str| {
             Judged::new(status, format!("failed to verify image {text}: {message}"))
         };
-        let conditions = match self.conditions(image, &evidence, &projected)? {
+        let facts = [("evidence", projected), ("keys", keys::document(keys))];
+        let conditions = match self.conditions(image, &evidence, &facts)? {
             Ok(conditions) => conditions,
             Err(message) => return Some(failed(RuleStatus::Error, &message)),
         };
-        let input = Document::object([
-            ("evidence", projected),
-            ("conditions", Document::from_json(&conditions.results)),
-        ]);
+        let results = Document::from_json(&conditions.results);
+        let input = Document::object(facts.into_iter().chain([("conditions", results)]));
         let answer = self
             .context
             .ask(&self.program.program, program::IMAGE_VERDICT, &input);
@@ -312,6 +325,7 @@ impl Verifier<'_, '_> {
             evidence: &evidence,
             used: &conditions.used,
             error: conditions.error.as_deref(),
+            keys,
         };
         Some(match answer.as_deref() {
             Ok("pass") => {
@@ -344,9 +358,9 @@ impl Verifier<'_, '_> {
         &mut self,
         image: &Found,
         evidence: &[&Evidence],
-        projected: &Document,
+        facts: &[(&'static str, Document)],
     ) -> Option<Result<Conditions, String>> {
-        let used = match self.used(projected) {
+        let used = match self.used(facts) {
             Ok(used) => used,
             Err(message) => return Some(Err(message)),
         };
@@ -407,8 +421,11 @@ impl Verifier<'_, '_> {
     }
 
     /// For each view the statements that are used.
-    fn used(&mut self, projected: &Document) -> Result<Vec<Vec<(usize, usize)>>, String> {
-        let input = Document::object([("evidence", projected.clone())]);
+    fn used(
+        &mut self,
+        facts: &[(&'static str, Document)],
+    ) -> Result<Vec<Vec<(usize, usize)>>, String> {
+        let input = Document::object(facts.iter().cloned());
         let answer = self
             .context
             .machine
@@ -536,6 +553,7 @@ fn project(evidence: &Evidence) -> Value {
                 statement.predicate_type.clone().into(),
             );
             value.insert("builder_id".to_owned(), builder_id(statement).into());
+            value.insert("annotations".to_owned(), statement.annotations.clone());
             Value::Object(value)
         })
         .collect();

@@ -6,7 +6,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::ast::context::Method;
-use crate::image::{ImageReference, PublicKey, VerifiedImage};
+use crate::image::{ImageReference, PolicyTrust, PublicKey, VerifiedImage};
 
 /// Names a need within one evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,6 +31,13 @@ pub enum Need {
 pub enum DataNeed {
     /// A `ConfigMap`, as the API server has it.
     ConfigMap {
+        /// Its namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// A `Secret`, as the API server has it: `data` in base64. Asked for keys that attestors name.
+    Secret {
         /// Its namespace.
         namespace: String,
         /// Its name.
@@ -106,6 +113,8 @@ pub struct ImageNeed {
     pub rekor_url: Option<String>,
     /// Keys that a policy names; what they signed is evidence too.
     pub keys: Vec<PublicKey>,
+    /// Whom the policy trusts instead of parts of the trust root.
+    pub trust: PolicyTrust,
 }
 
 /// An answer.
@@ -159,6 +168,7 @@ impl DataNeed {
     pub fn description(&self) -> String {
         match self {
             Self::ConfigMap { namespace, name } => format!("ConfigMap `{namespace}/{name}`"),
+            Self::Secret { namespace, name } => format!("Secret `{namespace}/{name}`"),
             Self::ApiCall(call) => match &call.target {
                 ApiTarget::Path(path) => format!("{} `{path}`", call.method.name()),
                 ApiTarget::Service { url, .. } => format!("{} `{url}`", call.method.name()),

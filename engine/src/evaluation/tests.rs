@@ -16,6 +16,7 @@ use crate::policy_set::PolicySet;
 use crate::response::{PatchOperation, RuleStatus};
 use crate::source::Source;
 
+mod attestors;
 mod exception;
 mod images;
 mod mutation;

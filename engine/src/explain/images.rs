@@ -1,11 +1,14 @@
 //! Why an image did not pass: who signed and who was wanted, which builder was seen and which was wanted.
 
 use crate::ast;
-use crate::ast::verify_images::{Attestation, Attestor, AttestorIdentity, Keyless, VerifyImages};
+use crate::ast::verify_images::{
+    Attestation, Attestor, AttestorIdentity, AttestorSet, Keyless, VerifyImages,
+};
 use crate::evaluation::builder_id;
-use crate::image::Evidence;
 use crate::image::evidence::{CertificateIdentity, Signer, Verification, VerifiedStatement};
+use crate::image::{Evidence, PublicKey};
 use crate::program::ImageEntry;
+use crate::program::evidence::{EvidenceSource, RemoteKey};
 use crate::wildcard;
 
 /// The most that is listed of anything: a message is read by a person, and attackers can push much.
@@ -25,34 +28,42 @@ pub(crate) struct Walk<'a> {
     pub(crate) used: &'a [Vec<(usize, usize)>],
     /// Why conditions could not be judged.
     pub(crate) error: Option<&'a str>,
+    /// Keys that were asked for.
+    pub(crate) keys: &'a [Vec<PublicKey>],
 }
 
 impl Walk<'_> {
     /// What failed, with its place in the policy.
     pub(crate) fn reason(&self) -> String {
         for (index, set) in self.entry.attestors.iter().enumerate() {
-            let reasons: Vec<String> = set
-                .entries
-                .iter()
-                .filter_map(|attestor| {
-                    let reason = self.unsigned(attestor)?;
-                    let place = format!(
-                        ".attestors[{index}].entries[{}].{}",
-                        attestor.index,
-                        field(attestor)
-                    );
-                    Some(format!("{place}: {reason}"))
-                })
-                .collect();
-            let needed = set
-                .count
-                .as_ref()
-                .map_or(set.entries.len(), |count| count.value);
-            if set.entries.len() - reasons.len() < needed {
-                return reasons.join("; ");
+            if let Some(reason) = self.unsatisfied(set, &format!(".attestors[{index}]")) {
+                return reason;
             }
         }
         self.unattested()
+    }
+
+    /// Why too few entries of a set are satisfied; none where they are enough.
+    fn unsatisfied(&self, set: &AttestorSet, place: &str) -> Option<String> {
+        let reasons: Vec<String> = set
+            .entries
+            .iter()
+            .filter_map(|attestor| {
+                let place = format!("{place}.entries[{}].{}", attestor.index, field(attestor));
+                match &attestor.identity {
+                    AttestorIdentity::Nested(inner) => self.unsatisfied(inner, &place),
+                    AttestorIdentity::Keyless(_)
+                    | AttestorIdentity::Key(_)
+                    | AttestorIdentity::RemoteKey(_)
+                    | AttestorIdentity::Certificates(_) => {
+                        let reason = self.unsigned(attestor)?;
+                        Some(format!("{place}: {reason}"))
+                    }
+                }
+            })
+            .collect();
+        let satisfied = set.entries.len() - reasons.len();
+        (satisfied < set.needed()).then(|| reasons.join("; "))
     }
 
     /// What is to be known where everything passed: that provenance of another version answered than was asked for.
@@ -86,7 +97,7 @@ impl Walk<'_> {
             .iter()
             .map(|one| &one.verified)
             .collect();
-        let named = |verified: &Verification| misses(attestor, verified).is_none();
+        let named = |verified: &Verification| self.misses(attestor, verified).is_none();
         if signers.iter().any(|verified| named(verified)) {
             let mut signatures = evidence.signatures.iter();
             let found = signatures
@@ -96,20 +107,60 @@ impl Walk<'_> {
         if signers.is_empty() {
             return Some(nothing(evidence, "signature", "no signatures found"));
         }
-        Some(why_not(attestor, &signers))
+        let reasons = signers
+            .iter()
+            .filter_map(|signer| self.misses(attestor, signer));
+        Some(reasons.take(LISTED).collect::<Vec<_>>().join("; "))
     }
 
     fn evidence_of(&self, attestor: &Attestor) -> Option<&Evidence> {
-        let repository = attestor
-            .repository
-            .as_ref()
-            .or(self.entry.repository.as_ref());
-        let repository = repository.map(|text| text.value.as_str());
-        let url = attestor.rekor.url.as_ref().map(|text| text.value.as_str());
-        let index = self.program.sources.iter().position(|source| {
-            source.repository.as_deref() == repository && source.rekor_url.as_deref() == url
-        })?;
+        let wanted = EvidenceSource::of(self.entry, attestor);
+        let mut sources = self.program.sources.iter();
+        let index = sources.position(|source| source.is_same_place(&wanted))?;
         self.evidence.get(index).copied()
+    }
+
+    /// What of an attestor's demand a signer misses; none where it misses nothing.
+    fn misses(&self, attestor: &Attestor, verified: &Verification) -> Option<String> {
+        let by_key = |is_named: bool| match &verified.signer {
+            Signer::Key { .. } if is_named => None,
+            Signer::Key { .. } | Signer::Certificate(_) => Some("not signed by the key".to_owned()),
+        };
+        let is = |key: &ast::verify_images::PublicKey| match &verified.signer {
+            Signer::Key { spki_sha256 } => key.spki_sha256 == *spki_sha256,
+            Signer::Certificate(_) => false,
+        };
+        let identity = match &attestor.identity {
+            AttestorIdentity::Key(key) => by_key(is(key)),
+            AttestorIdentity::RemoteKey(key) => by_key(self.is_remote(key, &verified.signer)),
+            AttestorIdentity::Certificates(one) => match &one.key {
+                Some(key) => by_key(is(key)),
+                None => certified(attestor, &verified.signer, |_| None),
+            },
+            AttestorIdentity::Keyless(keyless) => {
+                certified(attestor, &verified.signer, |certificate| {
+                    other_identity(keyless, certificate)
+                })
+            }
+            AttestorIdentity::Nested(_) => Some("a set signs nothing itself".to_owned()),
+        };
+        identity.or_else(|| unlogged(attestor, verified))
+    }
+
+    /// Whether somebody signed with one of the keys that lie at a place.
+    fn is_remote(&self, key: &ast::verify_images::RemoteKey, signer: &Signer) -> bool {
+        let wanted = RemoteKey::of(key);
+        let mut known = self.program.remote_keys.iter();
+        let keys = known
+            .position(|known| *known == wanted)
+            .and_then(|index| self.keys.get(index));
+        match signer {
+            Signer::Key { spki_sha256 } => keys
+                .into_iter()
+                .flatten()
+                .any(|key| key.spki_sha256 == *spki_sha256),
+            Signer::Certificate(_) => false,
+        }
     }
 
     fn unattested(&self) -> String {
@@ -157,13 +208,25 @@ impl Walk<'_> {
             if attestation.attestors.is_empty() {
                 self.not_from_builder(statement)
             } else {
-                let attestors = attestation.attestors.iter().flat_map(|set| &set.entries);
+                let attestors = attestation.attestors.iter().flat_map(AttestorSet::leaves);
                 let reasons =
-                    attestors.filter_map(|attestor| misses(attestor, &statement.verified));
+                    attestors.filter_map(|attestor| self.misses_statement(attestor, statement));
                 reasons.take(LISTED).collect::<Vec<_>>().join(", ")
             }
         });
         reasons.collect::<Vec<_>>().join("; ")
+    }
+
+    /// What of an attestor's demand a statement misses; none where it misses nothing.
+    fn misses_statement(
+        &self,
+        attestor: &Attestor,
+        statement: &VerifiedStatement,
+    ) -> Option<String> {
+        let missed = self.misses(attestor, &statement.verified);
+        let annotated = is_annotated(attestor, &statement.annotations);
+        let unannotated = (!annotated).then(|| "the statement lacks the annotations".to_owned());
+        missed.or(unannotated)
     }
 
     fn may_answer(&self, attestation: &Attestation, statement: &VerifiedStatement) -> bool {
@@ -188,11 +251,14 @@ impl Walk<'_> {
             );
         };
         let signer = listed(&certificate.subjects);
-        let entries = self.entry.attestors.iter().flat_map(|set| &set.entries);
-        let keyless: Vec<&Keyless> = entries
+        let signers = self.entry.signers();
+        let keyless: Vec<&Keyless> = signers
             .filter_map(|attestor| match &attestor.identity {
                 AttestorIdentity::Keyless(keyless) => Some(keyless),
-                AttestorIdentity::Key(_) => None,
+                AttestorIdentity::Key(_)
+                | AttestorIdentity::RemoteKey(_)
+                | AttestorIdentity::Certificates(_)
+                | AttestorIdentity::Nested(_) => None,
             })
             .collect();
         if keyless.is_empty() {
@@ -262,39 +328,24 @@ fn nothing(evidence: &Evidence, claims: &str, otherwise: &str) -> String {
 fn field(attestor: &Attestor) -> &'static str {
     match attestor.identity {
         AttestorIdentity::Keyless(_) => "keyless",
-        AttestorIdentity::Key(_) => "keys",
+        AttestorIdentity::Key(_) | AttestorIdentity::RemoteKey(_) => "keys",
+        AttestorIdentity::Certificates(_) => "certificates",
+        AttestorIdentity::Nested(_) => "attestor",
     }
 }
 
-/// What is wrong with the signers that there are: the nearest reason first.
-fn why_not(attestor: &Attestor, signers: &[&Verification]) -> String {
-    let reasons: Vec<String> = signers
-        .iter()
-        .filter_map(|signer| misses(attestor, signer))
-        .take(LISTED)
-        .collect();
-    reasons.join("; ")
-}
-
-/// What of an attestor's demand a signer misses; none where it misses nothing.
-fn misses(attestor: &Attestor, verified: &Verification) -> Option<String> {
-    let identity = match (&attestor.identity, &verified.signer) {
-        (AttestorIdentity::Key(key), Signer::Key { spki_sha256 }) => {
-            (key.spki_sha256 != *spki_sha256).then(|| "not signed by the key".to_owned())
-        }
-        (AttestorIdentity::Key(_), Signer::Certificate(_)) => {
-            Some("not signed by the key".to_owned())
-        }
-        (AttestorIdentity::Keyless(_), Signer::Key { .. }) => {
-            Some("signed by a key, wanted a certificate".to_owned())
-        }
-        (AttestorIdentity::Keyless(keyless), Signer::Certificate(certificate)) => {
-            let sct = attestor.ctlog.ignore_sct || certificate.sct_verified;
-            let unlogged = || (!sct).then(|| "no certificate log has the certificate".to_owned());
-            other_identity(keyless, certificate).or_else(unlogged)
-        }
+/// What of a signer that must have a certificate is missing or wrong.
+fn certified(
+    attestor: &Attestor,
+    signer: &Signer,
+    wrong: impl Fn(&CertificateIdentity) -> Option<String>,
+) -> Option<String> {
+    let Signer::Certificate(certificate) = signer else {
+        return Some("signed by a key, wanted a certificate".to_owned());
     };
-    identity.or_else(|| unlogged(attestor, verified))
+    let sct = attestor.ctlog.ignore_sct || certificate.sct_verified;
+    let unlogged = || (!sct).then(|| "no certificate log has the certificate".to_owned());
+    wrong(certificate).or_else(unlogged)
 }
 
 /// What of a certificate is not what an attestor names.
@@ -334,8 +385,11 @@ fn other_identity(keyless: &Keyless, certificate: &CertificateIdentity) -> Optio
     })
 }
 
-/// What of the transparency log is missing.
+/// What of the transparency log, or of the timestamps, is missing.
 fn unlogged(attestor: &Attestor, verified: &Verification) -> Option<String> {
+    if attestor.ctlog.timestamp_chain.is_some() && verified.timestamps.is_empty() {
+        return Some("no timestamp of the authority that `tsaCertChain` names".to_owned());
+    }
     if attestor.rekor.ignore_tlog {
         return None;
     }

@@ -50,6 +50,8 @@ pub struct VerifiedStatement {
     pub predicate_type: String,
     /// The predicate.
     pub predicate: Value,
+    /// Annotations of the statement's subject that is the image; null where there are none.
+    pub annotations: Value,
     /// The DSSE envelope as cosign prints it, for `verify -o json`: `payloadType`, `payload` with the signed bytes in base64, `signatures`.
     pub envelope: Value,
 }

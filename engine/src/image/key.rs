@@ -9,6 +9,9 @@ pub struct PublicKey {
     pub spki_sha256: String,
     /// Hash of the signature scheme.
     pub hash: HashAlgorithm,
+    /// The certificate of the key as PEM, where the key counts only while that is valid under the authorities that the
+    /// policy names.
+    pub certificate: Option<String>,
 }
 
 /// Hash of a signature scheme, `signatureAlgorithm` in Kyverno's words.

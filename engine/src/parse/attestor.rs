@@ -18,18 +18,26 @@ const HASHES: [(&str, SignatureHash); 4] = [
     ("sha512", SignatureHash::Sha512),
 ];
 
+/// How deep sets may be nested.
+const MAX_DEPTH: usize = 8;
+
 /// `attestors`; none if one of them could not be read.
 pub(super) fn sets(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<AttestorSet>> {
     let items = reader.items(node, "attestors");
-    let sets: Vec<_> = items.iter().map(|item| set(reader, item)).collect();
+    let sets: Vec<_> = items.iter().map(|item| set(reader, item, 0)).collect();
     sets.into_iter().collect()
 }
 
-fn set(reader: &mut Reader<'_>, node: &Node) -> Option<AttestorSet> {
+fn set(reader: &mut Reader<'_>, node: &Node, depth: usize) -> Option<AttestorSet> {
     let mut fields = reader.fields(node, "attestors")?;
     let count = fields.take("count");
     let items = fields.items(reader, "entries");
     fields.finish(reader, &[]);
+    if depth > MAX_DEPTH {
+        let message = format!("sets of attestors are nested more than {MAX_DEPTH} deep");
+        reader.error(Code::InvalidValue, node.span, message);
+        return None;
+    }
     if items.is_empty() {
         reader.error(
             Code::MissingField,
@@ -41,7 +49,7 @@ fn set(reader: &mut Reader<'_>, node: &Node) -> Option<AttestorSet> {
     let mut entries = Vec::new();
     let mut complete = true;
     for (index, item) in items.iter().enumerate() {
-        match entry(reader, item, index) {
+        match entry(reader, item, (index, depth)) {
             Some(read) => entries.extend(read),
             None => complete = false,
         }
@@ -64,25 +72,29 @@ fn set(reader: &mut Reader<'_>, node: &Node) -> Option<AttestorSet> {
     })
 }
 
+/// The forms of an attestor.
+const FORMS: [&str; 4] = ["keys", "keyless", "certificates", "attestor"];
+
 /// An entry: one attestor, or one for each key.
-fn entry(reader: &mut Reader<'_>, node: &Node, index: usize) -> Option<Vec<Attestor>> {
+fn entry(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    (index, depth): (usize, usize),
+) -> Option<Vec<Attestor>> {
     let mut fields = reader.fields(node, "entries")?;
     let annotations = fields.text_map(reader, "annotations");
     let repository = fields.text(reader, "repository");
     let hash = fields.choice(reader, "signatureAlgorithm", &HASHES);
-    let (keys, keyless) = (fields.take("keys"), fields.take("keyless"));
-    let others = ["certificates", "attestor"].map(|name| fields.peek(name).is_some());
-    let forms = others
-        .into_iter()
-        .chain([keys.is_some(), keyless.is_some()]);
-    let forms = forms.filter(|there| *there).count();
-    fields.finish(reader, &["certificates", "attestor"]);
-    if forms != 1 {
-        let message = "an attestor is one of `keyless` and `keys`";
+    let hash = hash.map(|hash| hash.value);
+    let forms = FORMS.map(|name| fields.take(name));
+    fields.finish(reader, &[]);
+    if forms.iter().flatten().count() != 1 {
+        let message = "an attestor is one of `keyless`, `keys`, `certificates` and `attestor`";
         reader.error(Code::InvalidValue, node.span, message);
         return None;
     }
-    let attestor = |identity, rekor: Rekor, ctlog| Attestor {
+    let beside = !annotations.is_empty() || repository.is_some() || hash.is_some();
+    let attestor = |(identity, rekor, ctlog)| Attestor {
         span: node.span,
         index,
         identity,
@@ -91,48 +103,95 @@ fn entry(reader: &mut Reader<'_>, node: &Node, index: usize) -> Option<Vec<Attes
         annotations: annotations.clone(),
         repository: repository.clone(),
     };
-    if let Some(node) = keyless {
-        let (keyless, rekor, ctlog) = read_keyless(reader, node)?;
-        return Some(vec![attestor(
-            AttestorIdentity::Keyless(keyless),
-            rekor,
-            ctlog,
-        )]);
-    }
-    let node = keys?;
-    let mut fields = reader.fields(node, "keys")?;
-    // Where both say something, the inner one counts.
-    let inner = fields.choice(reader, "signatureAlgorithm", &HASHES);
-    let hash = inner
-        .or(hash)
-        .map_or(SignatureHash::Sha256, |hash| hash.value);
-    let public_keys = fields.take("publicKeys");
-    let (rekor, ctlog) = logs(reader, &mut fields);
-    let elsewhere = ["kms", "secret"]
-        .iter()
-        .any(|name| fields.peek(name).is_some());
-    fields.finish(reader, &["kms", "secret"]);
-    let Some(public_keys) = public_keys else {
-        if !elsewhere {
-            reader.error(Code::MissingField, node.span, "`keys` has no `publicKeys`");
+    let read = match forms {
+        [Some(keys), ..] => read_keys(reader, keys, hash)?,
+        [_, Some(keyless), ..] => vec![read_keyless(reader, keyless)?],
+        [_, _, Some(certificates), _] => vec![read_certificates(reader, certificates, hash)?],
+        [.., nested] => {
+            if beside {
+                let message = "beside a nested `attestor` nothing else can be said";
+                let made = reader.error(Code::InvalidValue, node.span, message);
+                made.set_help("say it in the entries of the nested set");
+                return None;
+            }
+            let set = set(reader, nested?, depth + 1)?;
+            let identity = AttestorIdentity::Nested(set);
+            vec![(identity, Rekor::default(), Ctlog::default())]
         }
-        return None;
     };
-    let public_keys = key::read(reader, public_keys, hash)?;
-    let (rekor, ctlog) = (rekor?, ctlog?);
-    let attestors = public_keys
-        .into_iter()
-        .map(|key| attestor(AttestorIdentity::Key(key), rekor.clone(), ctlog.clone()));
-    Some(attestors.collect())
+    Some(read.into_iter().map(attestor).collect())
 }
 
-fn read_keyless(reader: &mut Reader<'_>, node: &Node) -> Option<(Keyless, Rekor, Ctlog)> {
+/// Who, and which logs count for him.
+type Read = (AttestorIdentity, Rekor, Ctlog);
+
+fn read_keys(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    hash: Option<SignatureHash>,
+) -> Option<Vec<Read>> {
+    let mut fields = reader.fields(node, "keys")?;
+    let hash = inner_hash(reader, &mut fields, hash);
+    let written = ["publicKeys", "secret", "kms"].map(|name| key::written(&mut fields, name));
+    let (rekor, ctlog) = logs(reader, &mut fields);
+    fields.finish(reader, &[]);
+    if written.iter().flatten().count() != 1 {
+        let message = "`keys` has one of `publicKeys`, `secret` and `kms`";
+        reader.error(Code::MissingField, node.span, message);
+        return None;
+    }
+    let identities = match written {
+        [Some(node), ..] => key::identities(reader, node, hash?)?,
+        [_, Some(node), _] => vec![key::secret(reader, node, hash?)?],
+        [.., kms] => {
+            key::refuse_service(reader, kms?);
+            return None;
+        }
+    };
+    let (rekor, ctlog) = (rekor?, ctlog?);
+    let with_logs = |identity| (identity, rekor.clone(), ctlog.clone());
+    Some(identities.into_iter().map(with_logs).collect())
+}
+
+/// The hash that signatures are made with; where both say something, the inner one counts.
+fn inner_hash(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    outer: Option<SignatureHash>,
+) -> Option<SignatureHash> {
+    let inner = fields.choice(reader, "signatureAlgorithm", &HASHES);
+    let hash = inner.as_ref().map(|hash| hash.value).or(outer);
+    if hash == Some(SignatureHash::Sha224) {
+        let span = inner.map_or(fields.span, |hash| hash.span);
+        let message = "`signatureAlgorithm: sha224` is not supported";
+        reader.error(Code::NotSupported, span, message);
+        return None;
+    }
+    Some(hash.unwrap_or(SignatureHash::Sha256))
+}
+
+fn read_certificates(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    hash: Option<SignatureHash>,
+) -> Option<Read> {
+    let mut fields = reader.fields(node, "certificates")?;
+    let hash = inner_hash(reader, &mut fields, hash);
+    let (rekor, ctlog) = logs(reader, &mut fields);
+    let certificates = key::read_certificates(reader, node, &mut fields, hash?);
+    fields.finish(reader, &[]);
+    let identity = AttestorIdentity::Certificates(certificates?);
+    Some((identity, rekor?, ctlog?))
+}
+
+fn read_keyless(reader: &mut Reader<'_>, node: &Node) -> Option<Read> {
     let mut fields = reader.fields(node, "keyless")?;
     let extensions = fields.text_map(reader, "additionalExtensions");
     let extensions: Vec<_> = extensions
         .into_iter()
         .map(|(name, value)| extension(reader, name, value))
         .collect();
+    let roots = certificates(reader, &mut fields, "roots");
     let keyless = Keyless {
         span: node.span,
         issuer: not_empty(fields.text(reader, "issuer")),
@@ -140,10 +199,24 @@ fn read_keyless(reader: &mut Reader<'_>, node: &Node) -> Option<(Keyless, Rekor,
         subject: not_empty(fields.text(reader, "subject")),
         subject_regexp: not_empty(fields.text(reader, "subjectRegExp")),
         extensions: extensions.into_iter().collect::<Option<_>>()?,
+        roots: roots?,
     };
     let (rekor, ctlog) = logs(reader, &mut fields);
-    fields.finish(reader, &["roots"]);
-    Some((keyless, rekor?, ctlog?))
+    fields.finish(reader, &[]);
+    Some((AttestorIdentity::Keyless(keyless), rekor?, ctlog?))
+}
+
+/// Certificates of a field, where it says something; none if they could not be read.
+#[expect(clippy::option_option, reason = "read, and there or not")]
+fn certificates(
+    reader: &mut Reader<'_>,
+    fields: &mut Fields<'_>,
+    name: &'static str,
+) -> Option<Option<String>> {
+    match key::written(fields, name) {
+        None => Some(None),
+        Some(node) => key::certificates(reader, node, name).map(Some),
+    }
 }
 
 /// The empty text is Go's way to say nothing.
@@ -210,8 +283,15 @@ fn read_rekor(reader: &mut Reader<'_>, node: &Node) -> Option<Rekor> {
 fn read_ctlog(reader: &mut Reader<'_>, node: &Node) -> Option<Ctlog> {
     let mut fields = reader.fields(node, "ctlog")?;
     let ignore_sct = fields.flag(reader, "ignoreSCT");
-    fields.finish(reader, &["pubkey", "tsaCertChain"]);
+    let timestamp_chain = certificates(reader, &mut fields, "tsaCertChain");
+    let public_keys = match key::written(&mut fields, "pubkey") {
+        None => Some(None),
+        Some(node) => key::log_keys(reader, node).map(Some),
+    };
+    fields.finish(reader, &[]);
     Some(Ctlog {
         ignore_sct: ignore_sct.is_some_and(|flag| flag.value),
+        public_keys: public_keys?,
+        timestamp_chain: timestamp_chain?,
     })
 }

@@ -1,22 +1,96 @@
-//! Public keys in PEM.
+//! Public keys and certificates in PEM.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest as _, Sha256};
-use spki::SubjectPublicKeyInfoRef;
-use spki::der::Decode as _;
-
-use crate::ast::verify_images::{PublicKey, SignatureHash};
+use crate::ast::verify_images::{
+    AttestorIdentity, Certificates, KeyPlace, PublicKey, RemoteKey, SignatureHash,
+};
 use crate::diagnostic::Code;
+use crate::image::pem::{self, CertificateBlock, KeyBlock};
+use crate::source::Spanned;
 use crate::yaml::Node;
 
-use super::fields::Reader;
+use super::fields::{Fields, Reader};
 
-/// The keys that signatures are made with: elliptic curve, RSA, Ed25519.
-const ALGORITHMS: [&str; 3] = ["1.2.840.10045.2.1", "1.2.840.113549.1.1.1", "1.3.101.112"];
+/// The scheme of a key in a secret of the cluster.
+const SECRET_SCHEME: &str = "k8s://";
 
-/// More than anybody lists, and few enough to verify against.
-const MAX_KEYS: usize = 64;
+/// Who `publicKeys` names: the holder of each key, or of the one in a secret; none if it could not be read.
+pub(super) fn identities(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    hash: SignatureHash,
+) -> Option<Vec<AttestorIdentity>> {
+    let text = reader.text(node, "publicKeys")?.value;
+    let Some(place) = text.trim().strip_prefix(SECRET_SCHEME) else {
+        let keys = read(reader, node, hash)?;
+        return Some(keys.into_iter().map(AttestorIdentity::Key).collect());
+    };
+    match place.split_once('/') {
+        Some((namespace, name)) if is_name(namespace) && is_name(name) => {
+            let (namespace, name) = (namespace.to_owned(), name.to_owned());
+            Some(vec![remote(
+                node,
+                KeyPlace::Secret { namespace, name },
+                hash,
+            )])
+        }
+        _ => {
+            let message = "a key in a secret is `k8s://NAMESPACE/NAME`";
+            reader.error(Code::InvalidKey, node.span, message);
+            None
+        }
+    }
+}
+
+/// Who `secret` names; none if it could not be read.
+pub(super) fn secret(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    hash: SignatureHash,
+) -> Option<AttestorIdentity> {
+    let mut fields = reader.fields(node, "secret")?;
+    let (name, namespace) = (
+        fields.text(reader, "name"),
+        fields.text(reader, "namespace"),
+    );
+    fields.finish(reader, &[]);
+    let is_named =
+        |text: &Option<Spanned<String>>| text.as_ref().is_some_and(|text| is_name(&text.value));
+    if !is_named(&name) || !is_named(&namespace) {
+        let message = "`secret` needs the `name` and the `namespace` of a secret";
+        reader.error(Code::InvalidKey, node.span, message);
+        return None;
+    }
+    let place = KeyPlace::Secret {
+        namespace: namespace?.value,
+        name: name?.value,
+    };
+    Some(remote(node, place, hash))
+}
+
+fn remote(node: &Node, place: KeyPlace, hash: SignatureHash) -> AttestorIdentity {
+    AttestorIdentity::RemoteKey(RemoteKey {
+        span: node.span,
+        place,
+        hash,
+    })
+}
+
+/// Whether a text can be the name of a secret or a namespace.
+fn is_name(text: &str) -> bool {
+    let may =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte);
+    !text.is_empty() && text.len() <= 253 && text.bytes().all(may)
+}
+
+/// Says that a key management service is not asked.
+pub(super) fn refuse_service(reader: &mut Reader<'_>, node: &Node) {
+    let message = "a key in a key management service is not supported";
+    reader
+        .error(Code::NotSupported, node.span, message)
+        .set_help(
+            "write the public key into `publicKeys`: `cosign public-key --key URI` prints it",
+        );
+}
 
 /// The keys of a text, at least one; none if one could not be read.
 pub(super) fn read(
@@ -26,102 +100,124 @@ pub(super) fn read(
 ) -> Option<Vec<PublicKey>> {
     let text = reader.text(node, "publicKeys")?.value;
     let trimmed = text.trim();
-    if trimmed.starts_with("k8s://") {
-        let message = "a key in a secret (`k8s://`) is not supported";
-        reader.error(Code::NotSupported, node.span, message);
-        return None;
-    }
     if trimmed.contains("{{") {
         let message = "a variable in a key is not supported";
         reader.error(Code::NotSupported, node.span, message);
         return None;
     }
     if trimmed.contains("://") {
-        let message = "a key in a key management service is not supported";
-        reader.error(Code::NotSupported, node.span, message);
+        refuse_service(reader, node);
         return None;
     }
-    match take_apart(trimmed) {
+    match pem::public_keys(trimmed) {
         Ok(blocks) => {
-            let keys = blocks.into_iter().map(|(pem, der)| PublicKey {
-                span: node.span,
-                pem,
-                spki_sha256: hex(&Sha256::digest(&der)),
-                hash,
-            });
+            let keys = blocks
+                .into_iter()
+                .map(|block| public_key(node, block, hash));
             Some(keys.collect())
         }
         Err(reason) => {
+            let message = format!("the key cannot be read: {reason}");
             reader
-                .error(
-                    Code::InvalidKey,
-                    node.span,
-                    format!("the key cannot be read: {reason}"),
-                )
+                .error(Code::InvalidKey, node.span, message)
                 .set_help("a key is PEM that begins with `-----BEGIN PUBLIC KEY-----`");
             None
         }
     }
 }
 
-/// The blocks of a PEM text: each as PEM again, and its DER.
-fn take_apart(text: &str) -> Result<Vec<(String, Vec<u8>)>, &'static str> {
-    let mut keys = Vec::new();
-    let mut body: Option<String> = None;
-    for line in text.lines().map(str::trim) {
-        match (line, &mut body) {
-            ("-----BEGIN PUBLIC KEY-----", None) => body = Some(String::new()),
-            ("-----END PUBLIC KEY-----", Some(base64)) => {
-                keys.push(key(base64)?);
-                body = None;
-            }
-            (line, _) if line.starts_with("-----BEGIN ") => {
-                return Err("it is PEM of something else than a public key");
-            }
-            (line, Some(base64)) => base64.push_str(line),
-            ("", None) => {}
-            (_, None) => return Err("there is text outside of `BEGIN` and `END`"),
-        }
-    }
-    if body.is_some() {
-        return Err("it does not end with `-----END PUBLIC KEY-----`");
-    }
-    match keys.len() {
-        0 => Err("there is none"),
-        count if count > MAX_KEYS => Err("there are more than 64"),
-        _ => Ok(keys),
+fn public_key(node: &Node, block: KeyBlock, hash: SignatureHash) -> PublicKey {
+    PublicKey {
+        span: node.span,
+        pem: block.pem,
+        spki_sha256: block.spki_sha256,
+        hash,
+        certificate: None,
     }
 }
 
-fn key(base64: &str) -> Result<(String, Vec<u8>), &'static str> {
-    let Ok(der) = STANDARD.decode(base64) else {
-        return Err("it is not base64");
-    };
-    let Ok(info) = SubjectPublicKeyInfoRef::from_der(&der) else {
-        return Err("it is not a SubjectPublicKeyInfo");
-    };
-    let algorithm = info.algorithm.oid.to_string();
-    if !ALGORITHMS.contains(&algorithm.as_str()) {
-        return Err("its algorithm is none of ECDSA, RSA and Ed25519");
+/// `cert` and `certChain` of `certificates`; none if one could not be read.
+///
+/// A certificate alone counts as its key. With a chain the key counts only while the certificate is valid under it, and a
+/// chain alone stands for all certificates that it vouches for.
+pub(super) fn read_certificates(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    fields: &mut Fields<'_>,
+    hash: SignatureHash,
+) -> Option<Certificates> {
+    let (cert, chain) = (written(fields, "cert"), written(fields, "certChain"));
+    if cert.is_none() && chain.is_none() {
+        let message = "`certificates` has neither `cert` nor `certChain`";
+        reader.error(Code::MissingField, node.span, message);
+        return None;
     }
-    let mut pem = "-----BEGIN PUBLIC KEY-----\n".to_owned();
-    for (index, character) in STANDARD.encode(&der).chars().enumerate() {
-        if index > 0 && index % 64 == 0 {
-            pem.push('\n');
+    let authorities = match chain {
+        None => None,
+        Some(node) => Some(certificates(reader, node, "certChain")?),
+    };
+    let key = match cert {
+        None => None,
+        Some(node) => {
+            let mut blocks = read_blocks(reader, node, "cert")?;
+            if blocks.len() > 1 {
+                reader.error(Code::InvalidKey, node.span, "`cert` is one certificate");
+                return None;
+            }
+            let block = blocks.pop()?;
+            let mut key = public_key(node, block.key, hash);
+            key.certificate = authorities.is_some().then_some(block.pem);
+            Some(key)
         }
-        pem.push(character);
-    }
-    pem.push_str("\n-----END PUBLIC KEY-----\n");
-    Ok((pem, der))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String does not fail.
-        if write!(text, "{byte:02x}").is_err() {
-            debug_assert!(false, "a String takes everything");
-        }
-        text
+    };
+    Some(Certificates {
+        span: node.span,
+        key,
+        authorities,
     })
+}
+
+/// A field that says something: the empty text is Go's way to say nothing.
+pub(super) fn written<'n>(fields: &mut Fields<'n>, name: &'static str) -> Option<&'n Node> {
+    let node = fields.take(name)?;
+    (node.as_str() != Some("")).then_some(node)
+}
+
+/// Certificates as PEM, one after the other; none if one could not be read.
+pub(super) fn certificates(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    name: &'static str,
+) -> Option<String> {
+    let blocks = read_blocks(reader, node, name)?;
+    Some(blocks.into_iter().map(|block| block.pem).collect())
+}
+
+/// Public keys as PEM, one after the other; none if one could not be read.
+pub(super) fn log_keys(reader: &mut Reader<'_>, node: &Node) -> Option<String> {
+    let keys = read(reader, node, SignatureHash::Sha256)?;
+    Some(keys.into_iter().map(|key| key.pem).collect())
+}
+
+fn read_blocks(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    name: &'static str,
+) -> Option<Vec<CertificateBlock>> {
+    let text = reader.text(node, name)?.value;
+    if text.contains("{{") {
+        let message = format!("a variable in `{name}` is not supported");
+        reader.error(Code::NotSupported, node.span, message);
+        return None;
+    }
+    match pem::certificates(text.trim()) {
+        Ok(blocks) => Some(blocks),
+        Err(reason) => {
+            let message = format!("`{name}` cannot be read: {reason}");
+            reader
+                .error(Code::InvalidKey, node.span, message)
+                .set_help("a certificate is PEM that begins with `-----BEGIN CERTIFICATE-----`");
+            None
+        }
+    }
 }

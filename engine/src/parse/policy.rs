@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::ast::{ApplyRules, FailureActionOverride, Policy, PolicyKind, Settings};
+use crate::ast::verify_images::{AttestorIdentity, KeyPlace, VerifyImages};
+use crate::ast::{ApplyRules, FailureActionOverride, Policy, PolicyKind, Rule, RuleBody, Settings};
 use crate::diagnostic::Code;
 use crate::response::{FailureAction, FailurePolicy};
 use crate::source::Spanned;
@@ -77,6 +78,10 @@ pub(super) fn read(reader: &mut Reader<'_>, document: &Node) -> Option<Policy> {
                 .unwrap_or_else(|| Spanned::new("default".to_owned(), metadata.name.span)),
         ),
     };
+    let rules: Vec<Rule> = rules.into_iter().flatten().collect();
+    if let Some(namespace) = &namespace {
+        refuse_foreign_secrets(reader, &namespace.value, &rules);
+    }
     Some(Policy {
         source: Arc::clone(reader.source()),
         span: document.span,
@@ -86,7 +91,7 @@ pub(super) fn read(reader: &mut Reader<'_>, document: &Node) -> Option<Policy> {
         annotations: metadata.annotations,
         labels: metadata.labels,
         settings,
-        rules: rules.into_iter().flatten().collect(),
+        rules,
     })
 }
 
@@ -95,6 +100,24 @@ pub(super) struct Metadata {
     pub(super) namespace: Option<Spanned<String>>,
     annotations: BTreeMap<String, Spanned<String>>,
     labels: BTreeMap<String, Spanned<String>>,
+}
+
+/// A policy of one namespace reads no secret of another.
+fn refuse_foreign_secrets(reader: &mut Reader<'_>, own: &str, rules: &[Rule]) {
+    let entries = rules.iter().flat_map(|rule| match &rule.body {
+        RuleBody::VerifyImages(entries) => entries.as_slice(),
+        RuleBody::Validate(_) | RuleBody::Mutate(_) | RuleBody::Generate(_) => &[],
+    });
+    for attestor in entries.flat_map(VerifyImages::all_attestors) {
+        let AttestorIdentity::RemoteKey(key) = &attestor.identity else {
+            continue;
+        };
+        let KeyPlace::Secret { namespace, .. } = &key.place;
+        if namespace != own {
+            let message = format!("a policy of namespace `{own}` reads no secret of `{namespace}`");
+            reader.error(Code::InvalidKey, key.span, message);
+        }
+    }
 }
 
 pub(super) fn read_metadata(reader: &mut Reader<'_>, node: &Node) -> Option<Metadata> {

@@ -112,6 +112,7 @@ async fn keeps_apart_whatever_verification_depended_on() {
         pem: pem.to_owned(),
         spki_sha256: "same".to_owned(),
         hash: regent_engine::image::HashAlgorithm::Sha256,
+        certificate: None,
     };
     let others = [
         key("b"),

@@ -3,17 +3,20 @@
 //! Everything is parsed once, here; a [`TrustRoot`] is immutable. Knows nothing of evidence, and fetches nothing.
 
 mod authority;
+mod by_policy;
 mod key;
 mod log;
 mod public;
 mod roots;
 mod window;
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 use thiserror::Error;
 
 pub(super) use authority::validity;
-pub use authority::{CertificateAuthority, Issuer, TimestampAuthority};
+pub use authority::{CertificateAuthority, Issuer, TimestampAuthority, Usage};
 pub(super) use key::pem_block;
 pub use key::{BadSignature, Hash, Key, KeyError, KeyKind, Message, sha256};
 pub use log::Log;
@@ -38,6 +41,14 @@ pub enum TrustRootError {
     /// Two logs have one id: which key counts would depend on their order.
     #[error("the trust root names the log id `{0}` twice")]
     DuplicateLog(String),
+    /// A part that a policy names instead.
+    #[error("`{part}` of the policy cannot be used: {reason}")]
+    Policy {
+        /// The policy's field.
+        part: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Nothing can be verified with it.
     #[error(
         "the trust root has no log, no certificate authority and no timestamp authority that can be used"
@@ -46,7 +57,7 @@ pub enum TrustRootError {
 }
 
 /// A trust root, parsed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TrustRoot {
     id: String,
     logs: Vec<Log>,
@@ -120,6 +131,16 @@ impl TrustRoot {
         self.logs.iter().find(|log| log.id() == id)
     }
 
+    /// The transparency log with this id, or, of which a policy names the key, with this id under the name `origin`.
+    pub fn log_named(&self, id: &[u8], origin: Option<&str>) -> Option<Cow<'_, Log>> {
+        let known = self.log(id).map(Cow::Borrowed);
+        known.or_else(|| {
+            let mut logs = self.logs.iter();
+            logs.find_map(|log| log.renamed(id, origin?))
+                .map(Cow::Owned)
+        })
+    }
+
     /// The logs of certificates.
     pub fn certificate_logs(&self) -> &[Log] {
         &self.certificate_logs
@@ -128,6 +149,12 @@ impl TrustRoot {
     /// The authorities that issue signing certificates.
     pub fn certificate_authorities(&self) -> &[CertificateAuthority] {
         &self.certificate_authorities
+    }
+
+    /// Whether the authorities that issue signing certificates are a policy's own.
+    pub fn has_own_authorities(&self) -> bool {
+        let mut authorities = self.certificate_authorities.iter();
+        authorities.any(|authority| authority.usage() == Usage::Own)
     }
 
     /// The authorities that sign timestamps.

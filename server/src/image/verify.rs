@@ -26,14 +26,16 @@ use regent_engine::image::evidence::{
 };
 use regent_engine::image::{Digest, Evidence, ImageReference, VerifiedImage};
 use regent_engine::image::{HashAlgorithm, PublicKey};
+use rustls_pki_types::pem::SectionKind;
 use serde_json::Value;
 use thiserror::Error;
 
 use self::item::{Content, Item, Material};
 use self::payload::Payload;
+use self::signer::Trusted;
 use self::statement::Statement;
 use super::artifact::{Artifacts, LegacyArtifact};
-use super::trust::{Hash, Key, KeyError, TrustRoot};
+use super::trust::{Hash, Key, KeyError, Moment, TrustRoot};
 
 pub use self::refusal::Refusal;
 
@@ -52,6 +54,9 @@ pub enum VerifyError {
     /// A key that the policy names cannot be used.
     #[error("a public key of the policy cannot be used: {0}")]
     Key(KeyError),
+    /// The certificate of a key that the policy names cannot be used.
+    #[error("a certificate of the policy cannot be used: {0}")]
+    Certificate(Refusal),
     /// A key that the policy names is to be used with a hash that is not supported.
     #[error("signatures with SHA-224 are not supported")]
     Hash,
@@ -62,12 +67,15 @@ struct NamedKey {
     key: Key,
     hash: Hash,
     spki_sha256: String,
+    /// In DER, where the key counts only while this is valid.
+    certificate: Option<Vec<u8>>,
 }
 
 /// Verifies all that was fetched about `digest`.
 ///
 /// The outcome has everything that verified, whoever signed it, and everything that did not, with the reason. It is an error only if
-/// a policy's key cannot be used.
+/// a policy's key cannot be used. `fetched_at` is the time in seconds since 1970, at which certificates of authorities that a policy
+/// names must be valid where nothing proves when they were used.
 pub fn verify(
     artifacts: &Artifacts,
     digest: &Digest,
@@ -144,7 +152,12 @@ impl NamedKey {
             HashAlgorithm::Sha384 => Hash::Sha384,
             HashAlgorithm::Sha512 => Hash::Sha512,
         };
+        let certificate = named.certificate.as_ref().map(|text| {
+            item::pem("certificate", text.as_bytes(), SectionKind::Certificate)
+                .map_err(VerifyError::Certificate)
+        });
         Ok(Self {
+            certificate: certificate.transpose()?,
             spki_sha256: hex::encode(key.spki_sha256()),
             key,
             hash,
@@ -221,7 +234,12 @@ impl Judge<'_> {
             };
         }
         let said = Said::read(&item.content, self.digest)?;
-        let verified = signer::verify(item, self.keys, self.root, &mut refused.claimed_signer)?;
+        let trusted = Trusted {
+            keys: self.keys,
+            root: self.root,
+            now: Moment::at(self.evidence.fetched_at),
+        };
+        let verified = signer::verify(item, &trusted, &mut refused.claimed_signer)?;
         match said {
             Said::Signature {
                 annotations,
@@ -255,6 +273,7 @@ fn verified_statement(
         statement_type: statement.kind,
         predicate_type: statement.predicate_type,
         predicate: statement.predicate,
+        annotations: statement.annotations,
         envelope,
     }
 }

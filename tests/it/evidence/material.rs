@@ -83,6 +83,7 @@ pub(crate) fn public_key(pem: &str) -> PublicKey {
         pem: pem.to_owned(),
         spki_sha256: hex::encode(key.spki_sha256()),
         hash: HashAlgorithm::Sha256,
+        certificate: None,
     }
 }
 

@@ -98,9 +98,12 @@ fn one_object_is_there_or_not() {
     ] {
         assert!(name(path).is_err(), "{path}");
     }
-    assert_eq!(world.config_map("a", "c").unwrap()["data"]["k"], "v");
+    assert_eq!(
+        world.object("ConfigMap", "a", "c").unwrap()["data"]["k"],
+        "v"
+    );
     assert!(matches!(
-        world.config_map("b", "c"),
+        world.object("ConfigMap", "b", "c"),
         Err(FactError::NotFound(_))
     ));
 }
@@ -168,7 +171,7 @@ fn answers_entries_and_contexts_are_read() {
         world.image("i:1").unwrap(),
         json!({"image": "i:1", "identifier": "sha256:0", "configData": {"user": "root"}})
     );
-    assert!(world.config_map("s", "m").is_ok());
+    assert!(world.object("ConfigMap", "s", "m").is_ok());
     let said: Vec<_> = problems.found.iter().map(|found| &found.message).collect();
     assert_eq!(said, Vec::<&String>::new());
 }

@@ -70,7 +70,7 @@ fn verification(subject: &str, extensions: &[(&str, &str)]) -> Verification {
     }
 }
 
-fn signature(subject: &str) -> VerifiedSignature {
+pub(super) fn signature(subject: &str) -> VerifiedSignature {
     VerifiedSignature {
         verified: verification(subject, &[]),
         annotations: Value::Null,
@@ -80,7 +80,7 @@ fn signature(subject: &str) -> VerifiedSignature {
 
 const REPOSITORY: (&str, &str) = ("1.3.6.1.4.1.57264.1.12", "https://github.com/your-org/app");
 
-fn statement(predicate_type: &str, builder: &str, signer: &str) -> VerifiedStatement {
+pub(super) fn statement(predicate_type: &str, builder: &str, signer: &str) -> VerifiedStatement {
     let predicate = if predicate_type == V1 {
         json!({"buildDefinition": {}, "runDetails": {"builder": {"id": builder}}})
     } else {
@@ -91,11 +91,15 @@ fn statement(predicate_type: &str, builder: &str, signer: &str) -> VerifiedState
         statement_type: "https://in-toto.io/Statement/v1".into(),
         predicate_type: predicate_type.into(),
         predicate,
+        annotations: Value::Null,
         envelope: Value::Null,
     }
 }
 
-fn evidence(signatures: Vec<VerifiedSignature>, statements: Vec<VerifiedStatement>) -> Evidence {
+pub(super) fn evidence(
+    signatures: Vec<VerifiedSignature>,
+    statements: Vec<VerifiedStatement>,
+) -> Evidence {
     Evidence {
         digest: Digest::parse(DIGEST).expect("a digest"),
         trust_root: "t".into(),

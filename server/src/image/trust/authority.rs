@@ -5,6 +5,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use der::{Decode, Encode};
+use rustls_pki_types::pem::{PemObject, SectionKind};
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use serde::Deserialize;
 use webpki::{EndEntityCert, KeyUsage};
@@ -16,6 +17,8 @@ use super::{KeyError, TrustRootError};
 
 /// `id-kp-timeStamping`, 1.3.6.1.5.5.7.3.8.
 const TIME_STAMPING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 8];
+/// Certificates that a policy may name at once.
+const MAX_LINKS: usize = 64;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,10 +45,21 @@ struct WrittenCertificate {
 ///
 /// Each certificate of its chain is an anchor, because the trust root lists each of them; a leaf is then verified with one signature.
 /// An anchor counts only while it, all above it and the authority itself are valid.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct CertificateAuthority {
     anchors: Vec<TrustAnchor<'static>>,
     issuers: Vec<Issuer>,
+    usage: Usage,
+}
+
+/// What the certificates between a leaf and its anchor are like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Usage {
+    /// Sigstore's: each says that it is for signing code, and all of them are in the trust root.
+    Sigstore,
+    /// Somebody's own: only the leaf needs to say so, evidence may bring others along, and what has no proven time was
+    /// signed when it was looked at.
+    Own,
 }
 
 /// What is known of an anchor beside its name and key.
@@ -76,7 +90,39 @@ impl CertificateAuthority {
         // The one that issues leaves comes first in the trust root, and is tried first.
         anchors.reverse();
         issuers.reverse();
-        Ok(Self { anchors, issuers })
+        Ok(Self {
+            anchors,
+            issuers,
+            usage: Usage::Sigstore,
+        })
+    }
+
+    /// Authorities that a policy names: each certificate is an anchor, while it and those above it in the list are valid.
+    pub(super) fn of_policy(pem: &str) -> Result<Self, String> {
+        let links = links(pem)?;
+        let mut anchors = Vec::with_capacity(links.len());
+        let mut issuers = Vec::with_capacity(links.len());
+        for link in &links {
+            let anchor = webpki::anchor_from_trusted_cert(&link.der).map_err(|e| e.to_string())?;
+            anchors.push(anchor.to_owned());
+            let window = chain_of(link, &links)
+                .iter()
+                .fold(Window::default(), |all, one| all.intersection(one.window));
+            issuers.push(Issuer {
+                spki_sha256: sha256(&link.spki),
+                window,
+            });
+        }
+        Ok(Self {
+            anchors,
+            issuers,
+            usage: Usage::Own,
+        })
+    }
+
+    /// What its certificates are like.
+    pub fn usage(&self) -> Usage {
+        self.usage
     }
 
     /// The anchors, the issuing one first.
@@ -96,7 +142,7 @@ impl CertificateAuthority {
 }
 
 /// An authority that signs timestamps, its chain verified when it was read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TimestampAuthority {
     uri: String,
     leaf: Certificate,
@@ -123,17 +169,48 @@ impl TimestampAuthority {
             }
             Err(error) => return Err(written.bad(PART, &error.to_string())),
         };
-        let window = chain
+        let read = Self::of_chain(&written.uri, key, (leaf, above), window);
+        read.map(Some).map_err(|reason| written.bad(PART, &reason))
+    }
+
+    /// The authority whose chain a policy names, in any order.
+    pub(super) fn of_policy(pem: &str) -> Result<Self, String> {
+        let links = links(pem)?;
+        let is_issuer = |one: &Link| links.iter().any(|other| one.is_above(other));
+        let mut leaves = links.iter().filter(|link| !is_issuer(link));
+        let leaf = match (leaves.next(), leaves.next(), links.as_slice()) {
+            (Some(leaf), None, _) => leaf,
+            // A certificate alone, which signed itself.
+            (None, None, [alone]) => alone,
+            _ => return Err("the certificates are not one chain".to_owned()),
+        };
+        let key = Key::from_spki(&leaf.spki).map_err(|error| error.to_string())?;
+        let chain: Vec<Link> = chain_of(leaf, &links).into_iter().cloned().collect();
+        let Some((leaf, above)) = chain.split_first() else {
+            return Err("its chain is empty".to_owned());
+        };
+        Self::of_chain("tsaCertChain", key, (leaf, above), Window::default())
+    }
+
+    fn of_chain(
+        uri: &str,
+        key: Key,
+        (leaf, above): (&Link, &[Link]),
+        window: Window,
+    ) -> Result<Self, String> {
+        let window = above
             .iter()
-            .fold(window, |window, link| window.intersection(link.window));
+            .fold(window.intersection(leaf.window), |window, link| {
+                window.intersection(link.window)
+            });
         // The chain is checked at one moment here; at which moments it counts is the window's to say.
-        verify_chain(leaf, above, window).map_err(|reason| written.bad(PART, &reason))?;
-        Ok(Some(Self {
-            uri: written.uri.clone(),
+        verify_chain(leaf, above, window)?;
+        Ok(Self {
+            uri: uri.to_owned(),
             leaf: leaf.certificate.clone(),
             key,
             window,
-        }))
+        })
     }
 
     /// Its URI in the trust root.
@@ -157,6 +234,7 @@ impl TimestampAuthority {
     }
 }
 
+#[derive(Debug, Clone)]
 struct Link {
     der: CertificateDer<'static>,
     certificate: Certificate,
@@ -206,6 +284,45 @@ impl Link {
             certificate,
         })
     }
+
+    /// Whether it names itself as the issuer of `other`, which is another certificate.
+    fn is_above(&self, other: &Self) -> bool {
+        let issuer = &other.certificate.tbs_certificate.issuer;
+        self.der != other.der && self.certificate.tbs_certificate.subject == *issuer
+    }
+}
+
+/// The certificates of a text in PEM, at least one.
+fn links(pem: &str) -> Result<Vec<Link>, String> {
+    let blocks: Result<Vec<_>, _> =
+        <(SectionKind, Vec<u8>)>::pem_slice_iter(pem.as_bytes()).collect();
+    let blocks = blocks.map_err(|error| error.to_string())?;
+    if blocks.is_empty() || blocks.len() > MAX_LINKS {
+        return Err(format!(
+            "{} certificates, 1 to {MAX_LINKS} are accepted",
+            blocks.len()
+        ));
+    }
+    let links = blocks.into_iter().map(|(kind, der)| match kind {
+        SectionKind::Certificate => Link::read(der).map_err(|error| error.to_string()),
+        _ => Err("it has PEM of something else than a certificate".to_owned()),
+    });
+    links.collect()
+}
+
+/// A certificate, and those of the list above it, by the names of issuers.
+fn chain_of<'l>(link: &'l Link, links: &'l [Link]) -> Vec<&'l Link> {
+    let mut chain = vec![link];
+    let mut current = link;
+    // Bounded: each certificate comes in once.
+    while let Some(above) = links
+        .iter()
+        .find(|one| one.is_above(current) && !chain.iter().any(|known| known.der == one.der))
+    {
+        chain.push(above);
+        current = above;
+    }
+    chain
 }
 
 /// The validity that a certificate states.

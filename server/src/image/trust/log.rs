@@ -9,13 +9,15 @@ use super::window::{Window, WrittenWindow};
 use super::{KeyError, TrustRootError};
 
 /// A log, with its key parsed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Log {
     url: String,
     id: Vec<u8>,
     key: Key,
     window: Window,
     origin: Origin,
+    /// Whether a policy names the key, and says nothing of the log's own name.
+    by_key: bool,
 }
 
 /// What a log's id covers, which says how its checkpoints name it.
@@ -102,7 +104,30 @@ impl Log {
             key,
             window,
             origin,
+            by_key: false,
         }))
+    }
+
+    /// The log of which a policy names the key; the place where it does is its URL.
+    pub(super) fn of_key(key: Key, place: &str) -> Self {
+        Self {
+            url: place.to_owned(),
+            id: key.spki_sha256().to_vec(),
+            key,
+            window: Window::default(),
+            origin: Origin::KeyOnly,
+            by_key: true,
+        }
+    }
+
+    /// This log under the id that its key has with the name `origin`, if that is `id`, and nothing but its key is known.
+    pub(super) fn renamed(&self, id: &[u8], origin: &str) -> Option<Self> {
+        let named = Self {
+            id: id.to_vec(),
+            origin: Origin::NameAndKey,
+            ..self.clone()
+        };
+        (self.by_key && id.len() == 32 && named.named(origin)).then_some(named)
     }
 
     /// The log's `baseUrl`.

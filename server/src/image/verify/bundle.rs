@@ -6,7 +6,7 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
 use super::dsse::{self, Envelope};
-use super::item::{Content, Demands, Entry, Item, Material, Proof, base64};
+use super::item::{Content, Demands, Enclosed, Entry, Item, Material, Proof, base64};
 use super::refusal::{Refusal, one_line};
 use super::{MAX_ENTRIES, MAX_TIMESTAMPS};
 use crate::image::artifact::BundleArtifact;
@@ -180,7 +180,7 @@ pub(super) fn read(artifact: &BundleArtifact, image: [u8; 32]) -> Result<Item<'_
             limit: MAX_TIMESTAMPS,
         });
     }
-    let signer = read_material(
+    let (signer, enclosed) = read_material(
         material.certificate,
         material.x509_certificate_chain,
         material.public_key,
@@ -196,6 +196,7 @@ pub(super) fn read(artifact: &BundleArtifact, image: [u8; 32]) -> Result<Item<'_
         content,
         signature,
         material: signer,
+        enclosed,
         entries: entries.collect::<Result<_, _>>()?,
         demands,
         tokens: tokens.collect::<Result<_, _>>()?,
@@ -243,25 +244,27 @@ fn read_material(
     certificate: Option<RawBytes>,
     chain: Option<Chain>,
     key: Option<Hint>,
-) -> Result<Material, Refusal> {
+) -> Result<(Material, Enclosed<'static>), Refusal> {
     match (certificate, chain, key) {
-        (Some(certificate), None, None) => Ok(Material::Certificate(base64(
-            "certificate",
-            &certificate.raw_bytes,
-        )?)),
+        (Some(certificate), None, None) => {
+            let leaf = base64("certificate", &certificate.raw_bytes)?;
+            Ok((Material::Certificate(leaf), Enclosed::nothing()))
+        }
         (None, Some(chain), None) => {
-            // The leaf comes first; what is above it has to come from the trust root, and a root in a bundle is an attempt.
+            // The leaf comes first; what it is issued by at last has to come from the trust root, or from the policy: a root in
+            // a bundle is an attempt.
             let certificates = chain.certificates.iter();
             let certificates = certificates.map(|c| base64("certificate", &c.raw_bytes));
             let mut certificates = certificates.collect::<Result<Vec<_>, _>>()?.into_iter();
             let leaf = certificates.next();
-            if certificates.any(|certificate| is_root(&certificate)) {
+            let above: Vec<Vec<u8>> = certificates.collect();
+            if above.iter().any(|certificate| is_root(certificate)) {
                 return Err(Refusal::RootEnclosed);
             }
             let leaf = leaf.ok_or(Refusal::Missing("certificate"))?;
-            Ok(Material::Certificate(leaf))
+            Ok((Material::Certificate(leaf), Enclosed::Der(above)))
         }
-        (None, None, Some(key)) => Ok(Material::Key(key.hint)),
+        (None, None, Some(key)) => Ok((Material::Key(key.hint), Enclosed::nothing())),
         _ => Err(Refusal::Missing("certificate or key, or several")),
     }
 }

@@ -9,15 +9,19 @@ use regent_engine::image::evidence::CertificateIdentity;
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, KeyUsage};
 use x509_cert::Certificate;
-use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::{GeneralName, OtherName};
+use x509_cert::ext::pkix::{ExtendedKeyUsage, SubjectAltName};
 
 use super::refusal::{Refusal, one_line};
 use super::sct;
-use crate::image::trust::{CertificateAuthority, Issuer, Key, Moment, TrustRoot, Window, validity};
+use crate::image::trust::{
+    CertificateAuthority, Key, Moment, TrustRoot, Usage, Window, sha256, validity,
+};
 
 /// `id-kp-codeSigning`, 1.3.6.1.5.5.7.3.3.
 const CODE_SIGNING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 3];
+/// The same, as certificates are read here.
+const ID_KP_CODE_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3");
 /// Subject alternative names.
 const SAN: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
 /// Arc of Fulcio's extensions.
@@ -67,37 +71,39 @@ impl<'a> Leaf<'a> {
     }
 
     /// Checks that an authority of the trust root issued the certificate, and that it, and all above it, were valid at every one of
-    /// `times`; says then who its holder is.
+    /// `times`; says then who its holder is. `enclosed` are certificates that may stand between it and an authority of a policy.
     pub(super) fn verify(
         self,
         times: &[Moment],
         root: &TrustRoot,
+        enclosed: &[Vec<u8>],
     ) -> Result<CertificateIdentity, Refusal> {
-        let Some(first) = times.first() else {
+        if times.is_empty() {
             return Err(Refusal::NoProvenTime);
-        };
+        }
         if let Some(time) = times.iter().find(|time| !self.window.contains(**time)) {
             return Err(Refusal::Expired(time.seconds));
         }
-        let issuer = self.issuer(*first, times, root)?;
+        let issuer = self.issuer(times, root, enclosed)?;
         let logs = root.certificate_logs();
-        let sct_verified = sct::verify(self.der, &self.certificate, &issuer.spki_sha256, logs);
+        let sct_verified = sct::verify(self.der, &self.certificate, &issuer, logs);
         Ok(CertificateIdentity {
             sct_verified,
             ..self.identity
         })
     }
 
-    fn issuer<'r>(
+    /// SHA-256 of the key of whoever issued the certificate.
+    fn issuer(
         &self,
-        first: Moment,
         times: &[Moment],
-        root: &'r TrustRoot,
-    ) -> Result<&'r Issuer, Refusal> {
+        root: &TrustRoot,
+        enclosed: &[Vec<u8>],
+    ) -> Result<[u8; 32], Refusal> {
         let mut refusal = Refusal::Chain("the trust root has none".to_owned());
         for authority in root.certificate_authorities() {
-            match self.chain(authority, first) {
-                Ok(issuer) => match times.iter().find(|time| !issuer.window.contains(**time)) {
+            match self.chains(authority, times, enclosed) {
+                Ok((issuer, window)) => match times.iter().find(|time| !window.contains(**time)) {
                     None => return Ok(issuer),
                     Some(time) => refusal = Refusal::AuthorityExpired(time.seconds),
                 },
@@ -109,28 +115,70 @@ impl<'a> Leaf<'a> {
         Err(refusal)
     }
 
-    fn chain<'r>(
+    /// The chain at the moments at which it must be looked at: at the first, where all above the certificate is the trust root's,
+    /// which says itself when that was valid; at each, where evidence brought certificates along.
+    fn chains(
         &self,
-        authority: &'r CertificateAuthority,
+        authority: &CertificateAuthority,
+        times: &[Moment],
+        enclosed: &[Vec<u8>],
+    ) -> Result<([u8; 32], Window), Refusal> {
+        let usage = authority.usage();
+        let mut found = Err(Refusal::NoProvenTime);
+        for moment in times {
+            found = self.chain(authority, *moment, enclosed);
+            if found.is_err() || usage == Usage::Sigstore {
+                break;
+            }
+        }
+        found
+    }
+
+    fn chain(
+        &self,
+        authority: &CertificateAuthority,
         moment: Moment,
-    ) -> Result<&'r Issuer, Refusal> {
+        enclosed: &[Vec<u8>],
+    ) -> Result<([u8; 32], Window), Refusal> {
         let chain = |error: webpki::Error| Refusal::Chain(error.to_string());
+        let usage = match authority.usage() {
+            Usage::Sigstore => KeyUsage::required(CODE_SIGNING),
+            // The leaf's own is looked at below.
+            Usage::Own => KeyUsage::required_if_present(CODE_SIGNING),
+        };
         let der = CertificateDer::from(self.der);
         let end_entity = EndEntityCert::try_from(&der).map_err(chain)?;
+        let enclosed: Vec<CertificateDer<'_>> = enclosed
+            .iter()
+            .map(|certificate| CertificateDer::from(certificate.as_slice()))
+            .collect();
         let path = end_entity
             .verify_for_usage(
                 webpki::ALL_VERIFICATION_ALGS,
                 authority.anchors(),
-                &[],
+                &enclosed,
                 UnixTime::since_unix_epoch(Duration::from_secs(moment.seconds)),
-                KeyUsage::required(CODE_SIGNING),
+                usage,
                 None,
                 None,
             )
             .map_err(chain)?;
-        authority
+        if authority.usage() == Usage::Own && !self.signs_code() {
+            let text = "the certificate is not for signing code";
+            return Err(Refusal::Chain(text.to_owned()));
+        }
+        let anchor = authority
             .issuer(path.anchor())
-            .ok_or_else(|| Refusal::Chain("its anchor is not known".to_owned()))
+            .ok_or_else(|| Refusal::Chain("its anchor is not known".to_owned()))?;
+        let above = path.intermediate_certificates().next();
+        let issuer = above.map(|cert| sha256(&cert.subject_public_key_info()));
+        Ok((issuer.unwrap_or(anchor.spki_sha256), anchor.window))
+    }
+
+    /// Whether the certificate itself says that it is for signing code.
+    fn signs_code(&self) -> bool {
+        let usage = self.certificate.tbs_certificate.get::<ExtendedKeyUsage>();
+        matches!(usage, Ok(Some((_, usage))) if usage.0.contains(&ID_KP_CODE_SIGNING))
     }
 }
 

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use regent_engine::image::evidence::Format;
 
-use rustls_pki_types::pem::SectionKind;
+use rustls_pki_types::pem::{PemObject, SectionKind};
 
 use super::dsse::Envelope;
 use super::refusal::Refusal;
@@ -23,6 +23,8 @@ pub(super) struct Item<'a> {
     pub(super) signature: Vec<u8>,
     /// Who claims to have signed.
     pub(super) material: Material,
+    /// Certificates that came along with the signer's.
+    pub(super) enclosed: Enclosed<'a>,
     /// Entries of transparency logs.
     pub(super) entries: Vec<Entry>,
     /// What the format demands of each entry.
@@ -65,6 +67,49 @@ pub(super) enum Material {
     Certificate(Vec<u8>),
     /// A key that is not enclosed, with the hint that is; not authenticated.
     Key(String),
+}
+
+/// Certificates that evidence brings along, decoded only where they count: under authorities that a policy names.
+#[derive(Debug)]
+pub(super) enum Enclosed<'a> {
+    /// As PEM.
+    Pem(&'a str),
+    /// In DER.
+    Der(Vec<Vec<u8>>),
+}
+
+/// As many as cosign takes.
+const MAX_ENCLOSED: usize = 10;
+
+impl Enclosed<'_> {
+    /// None.
+    pub(super) const fn nothing() -> Self {
+        Self::Der(Vec::new())
+    }
+
+    /// The certificates in DER.
+    pub(super) fn certificates(&self) -> Result<Vec<Vec<u8>>, Refusal> {
+        let certificates = match self {
+            Self::Der(certificates) => certificates.clone(),
+            Self::Pem(text) => {
+                let blocks = <(SectionKind, Vec<u8>)>::pem_slice_iter(text.as_bytes());
+                let blocks: Result<Vec<_>, _> = blocks.take(MAX_ENCLOSED + 1).collect();
+                let blocks = blocks.map_err(|error| Refusal::malformed("chain", &error))?;
+                let certificates = blocks.into_iter();
+                certificates
+                    .filter(|(kind, _)| *kind == SectionKind::Certificate)
+                    .map(|(_, der)| der)
+                    .collect()
+            }
+        };
+        if certificates.len() > MAX_ENCLOSED {
+            return Err(Refusal::TooMany {
+                what: "certificates beside the signer's",
+                limit: MAX_ENCLOSED,
+            });
+        }
+        Ok(certificates)
+    }
 }
 
 /// What a format demands of each log entry.

@@ -5,12 +5,13 @@ use rustls_pki_types::pem::SectionKind;
 use serde::Deserialize;
 
 use super::dsse::{self, Envelope};
-use super::item::{Content, Demands, Entry, Item, Material, base64, pem};
+use super::item::{Content, Demands, Enclosed, Entry, Item, Material, base64, pem};
 use super::refusal::Refusal;
 use crate::image::artifact::LegacyArtifact;
 
 const SIGNATURE: &str = "dev.cosignproject.cosign/signature";
 const CERTIFICATE: &str = "dev.sigstore.cosign/certificate";
+const CHAIN: &str = "dev.sigstore.cosign/chain";
 const BUNDLE: &str = "dev.sigstore.cosign/bundle";
 const TIMESTAMP: &str = "dev.sigstore.cosign/rfc3161timestamp";
 
@@ -80,6 +81,7 @@ fn read<'a>(
         content,
         signature,
         material,
+        enclosed: annotation(artifact, CHAIN).map_or(Enclosed::nothing(), Enclosed::Pem),
         entries: entry.into_iter().collect(),
         demands: Demands::Promise,
         tokens: token.into_iter().collect(),

@@ -33,12 +33,14 @@ pub(super) fn verify(
 ) -> Result<Logged, Refusal> {
     let mut logged = Logged::default();
     for entry in entries {
-        let Some(log) = root.log(&entry.log_id) else {
+        let proof = entry.proof.as_ref();
+        let origin = proof.and_then(|proof| proof.checkpoint.lines().next());
+        let Some(log) = root.log_named(&entry.log_id, origin) else {
             logged.unknown = Some(hex::encode(&entry.log_id));
             continue;
         };
-        let (verified, time) = verify_entry(entry, demands, bound, log)?;
-        check_window(log, time, timestamps)?;
+        let (verified, time) = verify_entry(entry, demands, bound, &log)?;
+        check_window(&log, time, timestamps)?;
         logged.times.extend(time);
         // One log answers for itself once, however often it is quoted.
         if !logged

@@ -1,6 +1,6 @@
 //! Who signed an item: the holder of a certificate at a proven time, or of a key that a policy names.
 
-use regent_engine::image::evidence::{Signer, Verification};
+use regent_engine::image::evidence::{CertificateIdentity, Signer, Verification};
 
 use super::NamedKey;
 use super::body::{self, Bound};
@@ -11,13 +11,22 @@ use super::refusal::Refusal;
 use super::timestamp;
 use crate::image::trust::{Hash, Message, Moment, TrustRoot};
 
+/// Whom signatures are judged by.
+pub(super) struct Trusted<'a> {
+    /// Keys that the policy names.
+    pub(super) keys: &'a [NamedKey],
+    /// Everybody else.
+    pub(super) root: &'a TrustRoot,
+    /// When evidence is looked at.
+    pub(super) now: Moment,
+}
+
 /// Verifies an item's signature, log entries, timestamps and signer.
 ///
 /// `claimed` is set to the signer that a certificate names as soon as it can be read.
 pub(super) fn verify(
     item: &Item<'_>,
-    keys: &[NamedKey],
-    root: &TrustRoot,
+    trusted: &Trusted<'_>,
     claimed: &mut String,
 ) -> Result<Verification, Refusal> {
     let mut space = Vec::new();
@@ -26,35 +35,81 @@ pub(super) fn verify(
         Material::Certificate(der) => {
             let leaf = Leaf::read(der)?;
             *claimed = leaf.claimed();
+            // Who is named by his key is meant, whatever certificate he signs with.
+            let is_of = |named: &&NamedKey| named.key.is_spki(leaf.key().spki());
+            if let Some(named) = trusted.keys.iter().find(is_of) {
+                named.verify(item, message)?;
+                return trusted.by_key(item, message, named, body::Signer::Certificate(der));
+            }
             let hashes = [Hash::Sha256];
             leaf.key()
                 .verify_any(&hashes, message, &item.signature)
                 .map_err(|_bad| Refusal::Signature)?;
-            let proven = Proven::check(item, message, body::Signer::Certificate(der), root)?;
-            let times = proven.times();
-            if times.is_empty()
-                && let Some(log) = &proven.logged.unknown
-            {
-                return Err(Refusal::NoKnownLog(log.clone()));
-            }
-            let identity = leaf.verify(&times, root)?;
+            let signer = body::Signer::Certificate(der);
+            let proven = Proven::check(item, message, signer, trusted.root)?;
+            let identity = trusted.holder(leaf, item, &proven)?;
             Ok(proven.verification(item, Signer::Certificate(identity)))
         }
         Material::Key(_) => {
-            let is_of = |named: &&NamedKey| {
-                let hashes = [named.hash, Hash::Sha256];
-                named
-                    .key
-                    .verify_any(&hashes, message, &item.signature)
-                    .is_ok()
-            };
-            let named = keys.iter().find(is_of).ok_or(Refusal::UnknownKey)?;
-            let proven = Proven::check(item, message, body::Signer::Key(&named.key), root)?;
-            let signer = Signer::Key {
-                spki_sha256: named.spki_sha256.clone(),
-            };
-            Ok(proven.verification(item, signer))
+            let is_of = |named: &&NamedKey| named.verify(item, message).is_ok();
+            let named = trusted.keys.iter().find(is_of).ok_or(Refusal::UnknownKey)?;
+            trusted.by_key(item, message, named, body::Signer::Key(&named.key))
         }
+    }
+}
+
+impl NamedKey {
+    fn verify(&self, item: &Item<'_>, message: Message<'_>) -> Result<(), Refusal> {
+        let hashes = [self.hash, Hash::Sha256];
+        self.key
+            .verify_any(&hashes, message, &item.signature)
+            .map_err(|_bad| Refusal::Signature)
+    }
+}
+
+impl Trusted<'_> {
+    /// What a key that the policy names has signed; its certificate must be valid, where the policy names one.
+    fn by_key(
+        &self,
+        item: &Item<'_>,
+        message: Message<'_>,
+        named: &NamedKey,
+        signer: body::Signer<'_>,
+    ) -> Result<Verification, Refusal> {
+        let proven = Proven::check(item, message, signer, self.root)?;
+        if let Some(der) = &named.certificate {
+            self.holder(Leaf::read(der)?, item, &proven)?;
+        }
+        let signer = Signer::Key {
+            spki_sha256: named.spki_sha256.clone(),
+        };
+        Ok(proven.verification(item, signer))
+    }
+
+    /// Who holds a certificate, which must have been valid at every proven time.
+    fn holder(
+        &self,
+        leaf: Leaf<'_>,
+        item: &Item<'_>,
+        proven: &Proven,
+    ) -> Result<CertificateIdentity, Refusal> {
+        let times = proven.times();
+        let by_policy = self.root.has_own_authorities();
+        if times.is_empty() && !by_policy {
+            return Err(match &proven.logged.unknown {
+                Some(log) => Refusal::NoKnownLog(log.clone()),
+                None => Refusal::NoProvenTime,
+            });
+        }
+        if !by_policy {
+            return leaf.verify(&times, self.root, &[]);
+        }
+        let times = if times.is_empty() {
+            vec![self.now]
+        } else {
+            times
+        };
+        leaf.verify(&times, self.root, &item.enclosed.certificates()?)
     }
 }
 
