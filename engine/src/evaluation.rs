@@ -37,6 +37,7 @@ use crate::rego::evaluate::{Machine, Opinion};
 use crate::rego::record::Asked;
 use crate::response::{FailurePolicy, PolicyResponse, RuleResponse, RuleStatus, RuleType};
 use crate::selection::RuleKey;
+use documents::Documents;
 use facts::Facts;
 use need::{Fact, Need, NeedId};
 use rule::Progress;
@@ -90,6 +91,8 @@ pub struct Evaluation {
     set: Arc<PolicySet>,
     /// The request, with the object as the rules so far changed it.
     request: Arc<AdmissionRequest>,
+    /// That request as programs see it, once one has asked.
+    documents: Option<Arc<Documents>>,
     phase: Phase,
     opinion: Opinion,
     environment: Environment,
@@ -120,6 +123,7 @@ impl Evaluation {
         Self {
             set,
             request,
+            documents: None,
             phase,
             opinion: Opinion::Bytecode,
             environment,
@@ -191,7 +195,10 @@ impl Evaluation {
                 Progress::Answered(response) if !(one && is_after_another(response, rules)) => {
                     rules.push(response.clone());
                 }
-                Progress::Answered(_) | Progress::NotAbout | Progress::Waiting => {}
+                Progress::Answered(_)
+                | Progress::NotAbout
+                | Progress::Waiting
+                | Progress::WaitingForImages => {}
             }
         }
         by_policy
@@ -234,7 +241,7 @@ fn is_after_another(response: &RuleResponse, earlier: &[RuleResponse]) -> bool {
 }
 
 fn is_waiting(progress: &Progress) -> bool {
-    matches!(progress, Progress::Waiting)
+    matches!(progress, Progress::Waiting | Progress::WaitingForImages)
 }
 
 /// Whether a rule is run: by its policy's failure policy, and by what the occasion is for.

@@ -8,7 +8,7 @@ pub mod pem;
 pub mod reference;
 pub mod trust;
 
-pub use evidence::{Evidence, VerifiedImage};
+pub use evidence::{Evidence, Projected, VerifiedImage};
 pub use key::{HashAlgorithm, PublicKey};
 pub use reference::{Digest, ImageReference, ReferenceError};
 pub use trust::PolicyTrust;

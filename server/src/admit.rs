@@ -92,6 +92,7 @@ struct Case {
     asked: Asked,
     clock: Clock,
     snapshot: Arc<Snapshot>,
+    host: Arc<Host>,
     metrics: Arc<Metrics>,
     /// Set as soon as the body is read, so that there is an answer whatever happens then.
     request: OnceLock<Arc<AdmissionRequest>>,
@@ -110,6 +111,7 @@ impl Admission {
             asked,
             clock,
             snapshot: self.snapshot.load_full(),
+            host: self.host.clone(),
             metrics: self.metrics.clone(),
             request: OnceLock::new(),
         });
@@ -231,10 +233,23 @@ impl Case {
         self.proceed(evaluation)
     }
 
+    /// Evaluates up to what is not at hand; what is remembered is answered here, without another turn.
     fn proceed(&self, mut evaluation: Box<Evaluation>) -> Result<Progress, ReviewError> {
-        match evaluation.step() {
-            Step::Need(needs) => Ok(Progress::Needs(evaluation, needs)),
-            Step::Done(responses) => self.decided(&responses).map(Progress::Done),
+        loop {
+            let needs = match evaluation.step() {
+                Step::Need(needs) => needs,
+                Step::Done(responses) => return self.decided(&responses).map(Progress::Done),
+            };
+            let mut missing = Vec::new();
+            for (id, need) in needs {
+                match self.host.remembered(&need) {
+                    Some(fact) => evaluation.answer(id, fact),
+                    None => missing.push((id, need)),
+                }
+            }
+            if !missing.is_empty() || Instant::now() >= self.clock.evaluate_by {
+                return Ok(Progress::Needs(evaluation, missing));
+            }
         }
     }
 

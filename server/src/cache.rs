@@ -135,6 +135,11 @@ impl EvidenceCache {
         }
     }
 
+    /// The evidence that is remembered.
+    pub async fn get(&self, key: &EvidenceKey) -> Option<Arc<Evidence>> {
+        self.entries.get(key).await
+    }
+
     /// Forgets one entry: whoever was refused for what it lacks may have it by the next attempt.
     pub async fn forget(&self, key: &EvidenceKey) {
         self.entries.invalidate(key).await;
@@ -167,8 +172,8 @@ fn weight(evidence: &Evidence) -> u32 {
                     .sum(),
             }
     }
-    /// A signer with its certificate's extensions, log entries and times.
-    const SIGNATURE: usize = 4 << 10;
+    /// A signer with its certificate's extensions, log entries and times, once as it was verified and once as programs see it.
+    const SIGNATURE: usize = 8 << 10;
     let signatures: usize = evidence
         .signatures
         .iter()

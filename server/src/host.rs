@@ -25,6 +25,14 @@ impl Host {
         Self { images }
     }
 
+    /// The answer to `need` where it is at hand, at once.
+    pub fn remembered(&self, need: &Need) -> Option<Fact> {
+        match need {
+            Need::Image(image) => Some(Fact::Image(Ok(self.images.remembered(image)?))),
+            Need::NamespaceLabels { .. } | Need::Data(_) => None,
+        }
+    }
+
     /// The answer to `need` of an evaluation of `request`, before `deadline`.
     pub async fn answer(
         &self,

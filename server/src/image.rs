@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use futures_util::FutureExt as _;
 use moka::future::Cache;
 use regent_engine::evaluation::need::{FactError, ImageNeed};
 use regent_engine::image::evidence::Resolution;
@@ -25,7 +26,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use crate::cache::{CacheSettings, EvidenceCache, EvidenceKey, Resolutions};
-use crate::metrics::Metrics;
+use crate::metrics::{CacheOutcome, Metrics};
 use artifact::Artifacts;
 use discovery::{Budget, MAX_IN_FLIGHT, Origin, discover};
 use fetch::{FetchError, quoted};
@@ -124,6 +125,18 @@ impl Images {
                 quoted(&need.image.to_string())
             ))),
         }
+    }
+
+    /// The remembered evidence of an image that is named by digest; nothing where anybody would have to be asked.
+    pub fn remembered(&self, need: &ImageNeed) -> Option<VerifiedImage> {
+        let digest = need.image.digest.as_ref()?;
+        let look = async {
+            let (key, _place) = self.key(need, digest).await.ok()?;
+            self.evidence.get(&key).await
+        };
+        let evidence = look.now_or_never()??;
+        self.metrics.image_cache(CacheOutcome::Hit);
+        verify::verified_image(need.image.clone(), evidence, Resolution::Reference)
     }
 
     /// Forgets the evidence that answered `need`, so that the next one sees what was pushed since.

@@ -46,8 +46,8 @@ impl Context<'_> {
             machine: &mut *self.machine,
             facts: self.facts,
         };
-        match before.evaluate(policy, rule) {
-            Progress::Waiting => Progress::Waiting,
+        match before.evaluate(policy, rule, &Progress::Waiting) {
+            waiting @ (Progress::Waiting | Progress::WaitingForImages) => waiting,
             Progress::Answered(old) if old.status == response.status => {
                 Progress::Answered(RuleResponse {
                     status: RuleStatus::Skip,

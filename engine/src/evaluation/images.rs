@@ -14,10 +14,10 @@ use crate::response::{FailureAction, ImageOutcome, PatchOperation, RuleStatus};
 use crate::wildcard;
 
 use super::Phase;
-use super::names::Names;
+use super::names::{Builder, Names, Predicate};
 use super::need::{FactError, ImageNeed};
 use super::pod_images::{self, Found};
-use super::request_names::{image_value, is_reserved};
+use super::request_names::image_value;
 use super::rule::{Answer, Context, unexpected};
 use super::values::Values;
 
@@ -300,11 +300,11 @@ impl Verifier<'_, '_> {
     ) -> Option<Judged> {
         let text = image.text.as_str();
         let evidence: Vec<&Evidence> = verified.iter().map(|image| &**image.evidence()).collect();
-        let projected = Document::list(
-            evidence
-                .iter()
-                .map(|one| Document::from_json(&project(one))),
-        );
+        let project = |one: &&Evidence| {
+            let make = || Document::from_json(&project(one));
+            one.projected.get_or_make(make)
+        };
+        let projected = Document::list(evidence.iter().map(project));
         let failed = |status, message: &str| {
             Judged::new(status, format!("failed to verify image {text}: {message}"))
         };
@@ -449,12 +449,7 @@ impl Verifier<'_, '_> {
         let Some(judged) = self.program.conditions.get(attestation) else {
             return Some(Err("the compiled rule lacks an attestation".to_owned()));
         };
-        // Fields of the predicate are names, but for those that mean something already.
-        let mut fields = fields_of(statement);
-        fields.retain(|name, _| !is_reserved(name) && !self.names.has(name));
-        let mut names: Vec<(String, Value)> = fields.into_iter().collect();
-        names.extend(locals.iter().cloned());
-        let names = self.names.above(names, &[]);
+        let names = self.names.with_predicate(predicate(statement), locals);
         let slots = judged.as_ref().map_or(&[][..], |judged| &judged.slots);
         let values = Values::of(&names, slots)?;
         let input = Document::object([("values", values.document())]);
@@ -510,15 +505,15 @@ fn fact_error(error: &FactError) -> String {
 /// The fields of a predicate as conditions see them: `builder` is where SLSA v1 has it in `runDetails`.
 ///
 /// A field `builder` that a v1 predicate has beside that is not seen: what was believed is what is judged.
-fn fields_of(statement: &VerifiedStatement) -> Map<String, Value> {
-    let mut fields = statement.predicate.as_object().cloned().unwrap_or_default();
-    if statement.predicate_type == SLSA_V1 {
-        fields.remove("builder");
-        if let Some(builder) = statement.predicate.pointer("/runDetails/builder") {
-            fields.insert("builder".to_owned(), builder.clone());
-        }
+fn predicate(statement: &VerifiedStatement) -> Predicate<'_> {
+    Predicate {
+        fields: statement.predicate.as_object(),
+        builder: if statement.predicate_type == SLSA_V1 {
+            Builder::Alias(statement.predicate.pointer("/runDetails/builder"))
+        } else {
+            Builder::Field
+        },
     }
-    fields
 }
 
 /// The builder that a statement names.

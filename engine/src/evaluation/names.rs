@@ -15,7 +15,7 @@ use crate::program::{ContextEntry, Query};
 use crate::template::{Deletion, Resolution, Template, TemplateError, Text};
 
 use super::facts::Facts;
-use super::request_names::RequestNames;
+use super::request_names::{RequestNames, is_reserved};
 use super::variables;
 
 /// Where `{{@}}` looks: the template stands where the object does.
@@ -38,11 +38,46 @@ pub(super) struct Ground<'a> {
     pub(super) namespace: Option<&'a str>,
 }
 
+/// The fields of an attestation's predicate: names, but for those that mean something already.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Predicate<'a> {
+    /// The fields; none where the predicate is no map.
+    pub(super) fields: Option<&'a Map<String, Value>>,
+    /// What `builder` stands for.
+    pub(super) builder: Builder<'a>,
+}
+
+/// What the name `builder` stands for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum Builder<'a> {
+    /// The field of that name.
+    #[default]
+    Field,
+    /// This value, or nothing, and never the field.
+    Alias(Option<&'a Value>),
+}
+
+impl<'a> Predicate<'a> {
+    fn get(&self, name: &str) -> Option<&'a Value> {
+        match (self.builder, name) {
+            (Builder::Alias(builder), "builder") => builder,
+            _ => self.fields?.get(name),
+        }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &'a str> {
+        let fields = self.fields.into_iter().flat_map(Map::keys);
+        let alias = matches!(self.builder, Builder::Alias(_)).then_some("builder");
+        fields.map(String::as_str).chain(alias)
+    }
+}
+
 /// One layer of names; what it does not have is looked up in the layer below.
 pub(crate) struct Names<'a> {
     ground: Ground<'a>,
     below: Option<&'a Names<'a>>,
     locals: Vec<(String, Value)>,
+    predicate: Predicate<'a>,
     entries: &'a [ContextEntry],
     loaded: Vec<Loaded>,
 }
@@ -61,6 +96,7 @@ impl<'a> Names<'a> {
             ground,
             below: None,
             locals: Vec::new(),
+            predicate: Predicate::default(),
             entries,
             loaded: entries.iter().map(|_| Loaded::default()).collect(),
         }
@@ -76,14 +112,28 @@ impl<'a> Names<'a> {
             ground: self.ground,
             below: Some(self),
             locals,
+            predicate: Predicate::default(),
             entries,
             loaded: entries.iter().map(|_| Loaded::default()).collect(),
+        }
+    }
+
+    /// A layer above this, with the fields of a predicate.
+    pub(super) fn with_predicate(
+        &'a self,
+        predicate: Predicate<'a>,
+        locals: &[(String, Value)],
+    ) -> Self {
+        Self {
+            predicate,
+            ..self.above(locals.to_vec(), &[])
         }
     }
 
     /// Whether a name means something already.
     pub(super) fn has(&self, name: &str) -> bool {
         self.locals.iter().any(|(local, _)| local == name)
+            || self.of_predicate(name).is_some()
             || self.entries.iter().any(|entry| entry.name == name)
             || self.ground.given.contains_key(name)
             || self.below.is_some_and(|below| below.has(name))
@@ -129,6 +179,13 @@ impl<'a> Names<'a> {
         value
             .map(Cow::into_owned)
             .map_err(|error| QueryError::Evaluation(expression.text().to_owned(), error))
+    }
+
+    /// A field of the predicate; never one whose name means something already.
+    fn of_predicate(&self, name: &str) -> Option<&'a Value> {
+        let field = self.predicate.get(name)?;
+        let taken = is_reserved(name) || self.below.is_some_and(|below| below.has(name));
+        (!taken).then_some(field)
     }
 
     fn resolution(&self) -> Resolution<'_> {
@@ -183,6 +240,9 @@ impl Scope for Names<'_> {
         if let Some((_, value)) = local {
             return Ok(Some(Cow::Borrowed(value)));
         }
+        if let Some(value) = self.of_predicate(name) {
+            return Ok(Some(Cow::Borrowed(value)));
+        }
         if let Some(index) = self.find_entry(name) {
             let own = self.entries.get(index).is_some_and(load::is_own);
             let found = match self.ground.given.get(name) {
@@ -227,6 +287,11 @@ impl Scope for Names<'_> {
             // What has no source is not there; below, there may be something of its name.
             if let Some(value) = self.field(&entry.name)? {
                 fields.insert(entry.name.clone(), value.into_owned());
+            }
+        }
+        for name in self.predicate.names() {
+            if let Some(value) = self.of_predicate(name) {
+                fields.insert(name.to_owned(), value.clone());
             }
         }
         fields.extend(self.locals.iter().cloned());

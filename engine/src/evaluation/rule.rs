@@ -45,6 +45,8 @@ pub(super) struct Context<'a> {
 pub(super) enum Progress {
     /// Facts are outstanding.
     Waiting,
+    /// Evidence of images is outstanding; that the rule applies is known.
+    WaitingForImages,
     /// The rule is not about the request.
     NotAbout,
     /// It answered.
@@ -67,8 +69,8 @@ impl Answer {
 }
 
 impl Context<'_> {
-    /// Takes a rule as far as possible.
-    pub(super) fn evaluate(&mut self, policy: &Policy, rule: &Rule) -> Progress {
+    /// Takes a rule as far as possible, from where it waited.
+    pub(super) fn evaluate(&mut self, policy: &Policy, rule: &Rule, waited: &Progress) -> Progress {
         let labels = match self.namespace_labels(rule) {
             None => return Progress::Waiting,
             Some(Ok(labels)) => labels,
@@ -84,6 +86,12 @@ impl Context<'_> {
         };
         let action = self.failure_action(policy, rule, labels.as_ref());
         let respond = |answer| Progress::Answered(respond(policy, rule, action, answer));
+        let given = self.variables.of(&policy.ast, base_name(policy, rule));
+        let ground = self.ground(policy, &given);
+        let names = Names::of_rule(ground, &rule.context);
+        if let (Progress::WaitingForImages, Body::VerifyImages(entries)) = (waited, &rule.body) {
+            return self.verify_images((policy, rule), &names, entries, action);
+        }
         let input = self.documents.input(labels.as_ref(), Document::list([]));
         match self
             .ask(&rule.program, program::SELECTED, &input)
@@ -94,9 +102,6 @@ impl Context<'_> {
             Ok(other) => return respond(Answer::new(RuleStatus::Error, unexpected(other))),
             Err(message) => return respond(Answer::new(RuleStatus::Error, message)),
         }
-        let given = self.variables.of(&policy.ast, base_name(policy, rule));
-        let ground = self.ground(policy, &given);
-        let names = Names::of_rule(ground, &rule.context);
         let of_conditions = rule.preconditions.as_ref();
         match self.preconditions(
             (&rule.program, program::PRECONDITIONS),
@@ -139,7 +144,9 @@ impl Context<'_> {
                         };
                         self.allow_existing(policy, rule, response)
                     }
-                    other @ (Progress::Waiting | Progress::NotAbout) => other,
+                    other @ (Progress::Waiting
+                    | Progress::WaitingForImages
+                    | Progress::NotAbout) => other,
                 }
             }
             Body::PodSecurity(demand) => {
@@ -154,14 +161,7 @@ impl Context<'_> {
             // Nothing runs from an object that goes away.
             Body::VerifyImages(_) if self.request.object.is_none() => Progress::NotAbout,
             Body::VerifyImages(entries) => {
-                match images::verify(self, (policy, rule), names, (entries, action)) {
-                    None => Progress::Waiting,
-                    Some(outcome) => Progress::Answered(RuleResponse {
-                        patches: outcome.patches,
-                        images: outcome.images,
-                        ..respond(policy, rule, action, outcome.answer)
-                    }),
-                }
+                self.verify_images((policy, rule), names, entries, action)
             }
             Body::Mutate(mutate) => self.change((policy, rule, action), names, mutate),
             Body::Generate(generation) => match self.generate(names, generation) {
@@ -171,6 +171,24 @@ impl Context<'_> {
                     ..respond(policy, rule, action, made.answer)
                 }),
             },
+        }
+    }
+
+    /// `verifyImages`.
+    fn verify_images(
+        &mut self,
+        (policy, rule): (&Policy, &Rule),
+        names: &Names<'_>,
+        entries: &[program::ImageEntry],
+        action: FailureAction,
+    ) -> Progress {
+        match images::verify(self, (policy, rule), names, (entries, action)) {
+            None => Progress::WaitingForImages,
+            Some(outcome) => Progress::Answered(RuleResponse {
+                patches: outcome.patches,
+                images: outcome.images,
+                ..respond(policy, rule, action, outcome.answer)
+            }),
         }
     }
 

@@ -13,21 +13,11 @@ use super::request_names::RequestNames;
 use super::rule::{Context, Progress};
 use super::{Evaluation, changes_object, find, is_waiting};
 
-/// The request as rules see it, made once for each object that it has on the way.
+/// The request as rules see it.
 struct View<'r> {
     request: &'r AdmissionRequest,
-    documents: Documents,
+    documents: Arc<Documents>,
     names: RequestNames<'r>,
-}
-
-impl<'r> View<'r> {
-    fn of(request: &'r AdmissionRequest) -> Self {
-        Self {
-            request,
-            documents: Documents::new(request),
-            names: RequestNames::new(request),
-        }
-    }
 }
 
 /// How the rules that change the object stand.
@@ -48,7 +38,11 @@ impl Evaluation {
     pub(super) fn run(&mut self, machine: &mut Machine) {
         loop {
             let request = Arc::clone(&self.request);
-            let view = View::of(&request);
+            let view = View {
+                request: &request,
+                documents: self.documents(),
+                names: RequestNames::new(&request),
+            };
             match self.change(machine, &view) {
                 Changes::Changed => {}
                 Changes::Waiting => return,
@@ -60,6 +54,14 @@ impl Evaluation {
                 }
             }
         }
+    }
+
+    /// The documents of the request, made once for each object that it has on the way.
+    fn documents(&mut self) -> Arc<Documents> {
+        let made = self.documents.take();
+        let made = made.unwrap_or_else(|| Arc::new(Documents::new(&self.request)));
+        self.documents = Some(Arc::clone(&made));
+        made
     }
 
     fn context<'a>(&'a self, machine: &'a mut Machine, view: &'a View<'_>) -> Context<'a> {
@@ -103,14 +105,15 @@ impl Evaluation {
             let progress = if over.contains(&key.0) {
                 Progress::NotAbout
             } else {
-                self.context(machine, view).evaluate(policy, rule)
+                self.context(machine, view)
+                    .evaluate(policy, rule, &Progress::Waiting)
             };
             if self.settle(index, progress) {
                 return Some(Changes::Changed);
             }
         }
         match &self.rules.get(index)?.1 {
-            Progress::Waiting => return Some(Changes::Waiting),
+            Progress::Waiting | Progress::WaitingForImages => return Some(Changes::Waiting),
             Progress::Answered(response) if refuses(policy, response) => {
                 return Some(Changes::Failed);
             }
@@ -124,13 +127,14 @@ impl Evaluation {
     fn settle(&mut self, index: usize, progress: Progress) -> bool {
         let patched = match &progress {
             Progress::Answered(response) => response.patched.clone(),
-            Progress::NotAbout | Progress::Waiting => None,
+            Progress::NotAbout | Progress::Waiting | Progress::WaitingForImages => None,
         };
         if let Some((_, place)) = self.rules.get_mut(index) {
             *place = progress;
         }
         let changed = patched.is_some();
         if let Some(object) = patched {
+            self.documents = None;
             self.request = Arc::new(AdmissionRequest {
                 object: Some((*object).clone()),
                 ..(*self.request).clone()
@@ -146,7 +150,7 @@ impl Evaluation {
         let mut context = self.context(machine, view);
         for (key, progress) in rules.iter_mut().filter(|(_, one)| is_waiting(one)) {
             if let Some((policy, rule)) = find(&set, *key) {
-                *progress = context.evaluate(policy, rule);
+                *progress = context.evaluate(policy, rule, progress);
             }
         }
         self.rules = rules;

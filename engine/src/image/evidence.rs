@@ -4,11 +4,12 @@
 //! each request. That is why it can be cached by digest.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
 use super::reference::{Digest, ImageReference};
+use crate::rego::evaluate::Document;
 
 /// All that was found about one digest and verified, and what was found and refused.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +26,30 @@ pub struct Evidence {
     pub refused: Vec<RefusedEvidence>,
     /// When the evidence was fetched, in seconds since 1970.
     pub fetched_at: u64,
+    /// The same as programs see it; evaluation makes it once for all requests.
+    pub projected: Projected,
+}
+
+/// Evidence as programs see it, once it was asked for. It says nothing more, so that all are equal.
+#[derive(Clone, Default)]
+pub struct Projected(OnceLock<Document>);
+
+impl Projected {
+    pub(crate) fn get_or_make(&self, make: impl FnOnce() -> Document) -> Document {
+        self.0.get_or_init(make).clone()
+    }
+}
+
+impl PartialEq for Projected {
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl std::fmt::Debug for Projected {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Projected")
+    }
 }
 
 /// A signature over the image's digest.

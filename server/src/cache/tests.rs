@@ -1,5 +1,6 @@
 use std::sync::atomic::AtomicUsize;
 
+use regent_engine::image::Projected;
 use regent_engine::image::evidence::{Format, LogEntry, Signer, Verification, VerifiedSignature};
 
 use super::*;
@@ -35,6 +36,7 @@ fn evidence(signed: bool) -> Evidence {
         statements: Vec::new(),
         refused: Vec::new(),
         fetched_at: 0,
+        projected: Projected::default(),
     }
 }
 

@@ -24,7 +24,7 @@ use std::sync::Arc;
 use regent_engine::image::evidence::{
     Format, RefusedEvidence, Resolution, Verification, VerifiedSignature, VerifiedStatement,
 };
-use regent_engine::image::{Digest, Evidence, ImageReference, VerifiedImage};
+use regent_engine::image::{Digest, Evidence, ImageReference, Projected, VerifiedImage};
 use regent_engine::image::{HashAlgorithm, PublicKey};
 use rustls_pki_types::pem::SectionKind;
 use serde_json::Value;
@@ -99,6 +99,7 @@ pub fn verify(
             statements: Vec::new(),
             refused: Vec::new(),
             fetched_at,
+            projected: Projected::default(),
         },
     };
     let image = image_bytes(digest);

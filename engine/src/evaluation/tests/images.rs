@@ -1,4 +1,5 @@
 use super::*;
+use crate::image::Projected;
 
 const GENERATOR: &str = "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/generator_container_slsa3.yml@refs/tags/v2.0.0";
 const ISSUER: &str = "https://token.actions.githubusercontent.com";
@@ -107,6 +108,7 @@ pub(super) fn evidence(
         statements,
         refused: vec![],
         fetched_at: 1,
+        projected: Projected::default(),
     }
 }
 
