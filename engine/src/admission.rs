@@ -66,6 +66,15 @@ pub struct UserInfo {
     pub extra: BTreeMap<String, Vec<String>>,
 }
 
+/// The roles that a user has by bindings.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Roles {
+    /// Roles as `namespace:name`.
+    pub roles: Vec<String>,
+    /// Cluster roles.
+    pub cluster_roles: Vec<String>,
+}
+
 /// One admission request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdmissionRequest {
@@ -85,10 +94,8 @@ pub struct AdmissionRequest {
     pub operation: Operation,
     /// Who asks; none where there is no request, as in a CI run.
     pub user_info: Option<UserInfo>,
-    /// Roles of the user as `namespace:name`, where the host knows them.
-    pub roles: Vec<String>,
-    /// Cluster roles of the user, where the host knows them.
-    pub cluster_roles: Vec<String>,
+    /// Roles of the user; none where they are not known, and then rules that need them ask the host.
+    pub roles: Option<Roles>,
     /// The object as it will be; none on DELETE.
     pub object: Option<Value>,
     /// The object as it is; none on CREATE.

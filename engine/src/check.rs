@@ -323,6 +323,40 @@ fn for_each_text_of_block<'a>(block: &'a Foreach, visit: &mut dyn FnMut(Place, &
     }
 }
 
+/// Whether an expression of a rule reads the roles of the user, or the request as a whole, which has them.
+pub(crate) fn reads_roles(rule: &Rule) -> bool {
+    let mut found = false;
+    for_each_text(rule, &mut |_, text| {
+        found |= text
+            .variables()
+            .any(|variable| names_roles(&variable.expression));
+    });
+    for_each_expression_text(rule, &mut |text| found |= names_roles(&text.raw));
+    found
+}
+
+/// Whether an expression has `request.roles`, `request.clusterRoles`, or `request` without a field that is written out.
+fn names_roles(expression: &str) -> bool {
+    let is_word = |character: char| character.is_alphanumeric() || character == '_';
+    expression.match_indices("request").any(|(at, name)| {
+        let before = expression.get(..at).and_then(|text| text.chars().last());
+        let after = expression.get(at + name.len()..).unwrap_or_default();
+        // A field of something else, or a text.
+        if before.is_some_and(|before| is_word(before) || ".\"`'".contains(before)) {
+            return false;
+        }
+        match after.strip_prefix('.') {
+            Some(field) => {
+                let end = field.find(|character| !is_word(character));
+                let field = end.map_or(Some(field), |end| field.get(..end));
+                // Nothing of a word is a quoted name, a wildcard, a list of fields, or a variable.
+                matches!(field, None | Some("" | "roles" | "clusterRoles"))
+            }
+            None => !after.starts_with(is_word),
+        }
+    })
+}
+
 /// Calls `visit` for each text of a rule that may hold variables.
 fn for_each_text<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Place, &'a Text)) {
     for (_, text) in &rule.report_properties {

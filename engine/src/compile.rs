@@ -26,6 +26,7 @@ use crate::ast::condition::Conditions;
 use crate::ast::matching::Filter;
 use crate::ast::validate::ValidateBody;
 use crate::ast::{self, Checked, PolicyKind, RuleBody};
+use crate::check;
 use crate::diagnostic::{Code, Diagnostic, Label, Severity};
 use crate::program::evidence::EvidenceSource;
 use crate::program::{self, Body, Candidates, ImageEntry, Judged, PodSecurity, Policy, Rule};
@@ -119,6 +120,7 @@ fn compile_rule(policy: &ast::Policy, index: usize, rule: &ast::Rule) -> Result<
         index,
         candidates: candidates(rule, namespace),
         needs_namespace_labels: needs_namespace_labels(policy, rule),
+        needs_roles: needs_roles(rule),
         program: assemble(
             &policy.source,
             rule.span,
@@ -331,6 +333,18 @@ fn needs_namespace_labels(policy: &ast::Policy, rule: &ast::Rule) -> bool {
         .iter()
         .chain(actions.policy_overrides);
     selects || overrides.any(|one| one.namespace_selector.is_some())
+}
+
+/// Whether a rule asks for the roles of the user: in its filters, or in an expression.
+fn needs_roles(rule: &ast::Rule) -> bool {
+    let filters = rule.matches.filters.iter();
+    let excluded = rule.excludes.iter().flat_map(|filters| &filters.filters);
+    filters.chain(excluded).any(selects_roles) || check::reads_roles(rule)
+}
+
+/// Whether a filter asks for roles of the user.
+fn selects_roles(filter: &Filter) -> bool {
+    !(filter.roles.is_empty() && filter.cluster_roles.is_empty())
 }
 
 /// Whether a filter asks for labels of namespaces.

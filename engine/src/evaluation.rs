@@ -17,6 +17,7 @@ mod objects;
 mod pod_images;
 mod pod_security;
 mod request_names;
+mod roles;
 mod rule;
 mod run;
 mod validate;
@@ -40,6 +41,7 @@ use crate::selection::RuleKey;
 use documents::Documents;
 use facts::Facts;
 use need::{Fact, Need, NeedId};
+use roles::Roles;
 use rule::Progress;
 
 pub(crate) use images::builder_id;
@@ -164,6 +166,9 @@ impl Evaluation {
     pub fn step(&mut self) -> Step {
         if self.rules.is_empty() {
             return Step::Done(Vec::new());
+        }
+        if self.learn_roles() == Roles::Outstanding {
+            return Step::Need(self.facts.borrow().outstanding());
         }
         let mut machine = Machine::new(self.opinion, limits::PROGRAM);
         if let Some(record) = self.record.take() {

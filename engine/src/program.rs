@@ -41,6 +41,8 @@ pub struct Rule {
     pub candidates: Candidates,
     /// Whether labels of namespaces are asked for.
     pub needs_namespace_labels: bool,
+    /// Whether the roles of the user are asked for.
+    pub needs_roles: bool,
     /// Its program: the entry points [`SELECTED`], [`PRECONDITIONS`] and, for `validate`, [`VERDICT`].
     pub program: evaluate::Program,
     /// Names that its expressions may use.
@@ -60,6 +62,8 @@ pub struct Exception {
     pub key: String,
     /// Whether labels of namespaces are asked for.
     pub needs_namespace_labels: bool,
+    /// Whether the roles of the user are asked for.
+    pub needs_roles: bool,
     /// Its program: the entry points [`SELECTED`] and [`EXCEPTION_CONDITIONS`].
     pub program: evaluate::Program,
     /// Values of the conditions, `input.values`.

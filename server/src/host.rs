@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use regent_engine::admission::AdmissionRequest;
-use regent_engine::evaluation::need::{Fact, FactError, Need};
+use regent_engine::admission::{AdmissionRequest, Roles};
+use regent_engine::evaluation::need::{DataNeed, Fact, FactError, Need};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::cluster::Cluster;
 use crate::image::Images;
 use crate::watch::namespaces::Namespaces;
 
@@ -17,12 +18,13 @@ mod tests;
 #[derive(Debug)]
 pub struct Host {
     images: Images,
+    cluster: Cluster,
 }
 
 impl Host {
-    /// A host that answers for images by `images`.
-    pub fn new(images: Images) -> Self {
-        Self { images }
+    /// A host that answers for images by `images`, and for everything else by `cluster`.
+    pub(crate) fn new(images: Images, cluster: Cluster) -> Self {
+        Self { images, cluster }
     }
 
     /// The answer to `need` where it is at hand, at once.
@@ -42,15 +44,75 @@ impl Host {
         deadline: Instant,
     ) -> Fact {
         match need {
-            Need::NamespaceLabels { namespace } => {
-                Fact::NamespaceLabels(namespace_labels(request, namespaces, &namespace))
-            }
+            Need::NamespaceLabels { namespace } => Fact::NamespaceLabels(
+                self.namespace_labels(request, namespaces, &namespace, deadline)
+                    .await,
+            ),
+            Need::Roles => Fact::Roles(self.roles(request, deadline).await),
             Need::Image(image) => Fact::Image(self.images.evidence(&image, deadline).await),
-            Need::Data(data) => Fact::Data(Err(FactError::Unavailable(format!(
-                "{} cannot be had: this server does not ask the cluster yet",
-                data.description()
-            )))),
+            Need::Data(data) => Fact::Data(self.data(&data, deadline).await),
         }
+    }
+
+    async fn data(&self, need: &DataNeed, deadline: Instant) -> Result<Value, FactError> {
+        let cluster = &self.cluster;
+        let answered = match need {
+            DataNeed::ConfigMap { namespace, name } => {
+                cluster.config_map(namespace, name, deadline).await
+            }
+            DataNeed::ApiCall(call) => cluster.call(call, deadline).await,
+            DataNeed::GlobalContext { name } => cluster.global(name, deadline).await,
+            DataNeed::ImageData { reference } => {
+                return self.images.data(reference, deadline).await;
+            }
+            // Only rules that change and generate other resources ask for them, and no webhook runs those.
+            DataNeed::Objects(_) => {
+                return Err(FactError::Unavailable(format!(
+                    "{} cannot be had here",
+                    need.description()
+                )));
+            }
+        };
+        Ok(answered?)
+    }
+
+    async fn roles(
+        &self,
+        request: &AdmissionRequest,
+        deadline: Instant,
+    ) -> Result<Roles, FactError> {
+        match &request.user_info {
+            Some(user) => Ok(self.cluster.roles(user, deadline).await?),
+            None => Ok(Roles::default()),
+        }
+    }
+
+    /// The labels of a namespace: those in the request where it is about that very namespace, else those of the file,
+    /// else those that the cluster has.
+    async fn namespace_labels(
+        &self,
+        request: &AdmissionRequest,
+        namespaces: Option<&Namespaces>,
+        namespace: &str,
+        deadline: Instant,
+    ) -> Result<BTreeMap<String, String>, FactError> {
+        if let Some(object) = own_namespace(request, namespace) {
+            return labels_of(object);
+        }
+        if let Some(labels) = namespaces.and_then(|known| known.labels(namespace)) {
+            return Ok(labels.clone());
+        }
+        if self.cluster.is_there() {
+            return Ok(self.cluster.namespace_labels(namespace, deadline).await?);
+        }
+        Err(match namespaces {
+            Some(_) => FactError::NotFound(format!(
+                "namespace `{namespace}` is not in the file of namespaces"
+            )),
+            None => FactError::Unavailable(format!(
+                "the labels of namespace `{namespace}` are not known: start with `--kubeconfig FILE`, in a pod that has a service account, or with `--namespaces FILE`"
+            )),
+        })
     }
 }
 
@@ -60,6 +122,7 @@ pub(crate) fn too_late(need: &Need) -> Fact {
         Need::NamespaceLabels { namespace } => {
             format!("the labels of namespace `{namespace}` were not found out")
         }
+        Need::Roles => "the roles of the user were not found out".to_owned(),
         Need::Image(image) => format!("{} was not verified", described(image)),
         Need::Data(data) => format!("{} was not fetched", data.description()),
     };
@@ -76,28 +139,6 @@ fn described(need: &regent_engine::evaluation::need::ImageNeed) -> String {
     format!("image `{}/{}`", need.image.registry, need.image.path)
 }
 
-/// The labels of a namespace: those in the request where it is about that very namespace, else those of the file.
-fn namespace_labels(
-    request: &AdmissionRequest,
-    namespaces: Option<&Namespaces>,
-    namespace: &str,
-) -> Result<BTreeMap<String, String>, FactError> {
-    if let Some(object) = own_namespace(request, namespace) {
-        return labels_of(object);
-    }
-    let Some(namespaces) = namespaces else {
-        return Err(FactError::Unavailable(format!(
-            "the labels of namespace `{namespace}` are not known: start with `--namespaces FILE`"
-        )));
-    };
-    match namespaces.labels(namespace) {
-        Some(labels) => Ok(labels.clone()),
-        None => Err(FactError::NotFound(format!(
-            "namespace `{namespace}` is not in the file of namespaces"
-        ))),
-    }
-}
-
 fn own_namespace<'a>(request: &'a AdmissionRequest, namespace: &str) -> Option<&'a Value> {
     let is_namespace = request.kind.group.is_empty()
         && request.kind.kind == "Namespace"
@@ -108,17 +149,7 @@ fn own_namespace<'a>(request: &'a AdmissionRequest, namespace: &str) -> Option<&
 }
 
 fn labels_of(object: &Value) -> Result<BTreeMap<String, String>, FactError> {
-    let malformed =
-        || FactError::Malformed("the namespace's labels are not a map of texts".to_owned());
-    match object.pointer("/metadata/labels") {
-        None | Some(Value::Null) => Ok(BTreeMap::new()),
-        Some(Value::Object(labels)) => labels
-            .iter()
-            .map(|(name, value)| match value {
-                Value::String(text) => Ok((name.clone(), text.clone())),
-                _ => Err(malformed()),
-            })
-            .collect(),
-        Some(_) => Err(malformed()),
-    }
+    crate::cluster::labels_of(object).ok_or_else(|| {
+        FactError::Malformed("the namespace's labels are not a map of texts".to_owned())
+    })
 }

@@ -4,6 +4,7 @@
 
 pub mod artifact;
 mod credentials;
+mod data;
 pub mod discovery;
 pub mod fetch;
 pub mod layout;
@@ -79,6 +80,7 @@ pub struct Images {
     by_policy: Cache<(String, PolicyTrust), Arc<TrustRoot>>,
     evidence: EvidenceCache,
     resolutions: Resolutions,
+    documents: data::Documents,
     in_flight: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
@@ -101,6 +103,7 @@ impl Images {
             by_policy: Cache::new(MAX_BY_POLICY),
             evidence: EvidenceCache::new(&settings.cache),
             resolutions: Resolutions::new(&settings.cache),
+            documents: data::Documents::new(),
             in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
             metrics,
         })

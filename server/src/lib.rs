@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod clock;
+pub mod cluster;
 pub mod image;
 pub mod layout_registry;
 
@@ -12,6 +13,7 @@ mod health;
 pub mod host;
 mod listener;
 pub mod metrics;
+mod outbound;
 pub mod review;
 pub mod route;
 pub mod serve;

@@ -14,7 +14,7 @@ use regent_engine::evaluation::Phase;
 use regent_engine::response::{FailureAction, PolicyResponse, RuleResponse, RuleType};
 
 use family::Family;
-use groups::{Http, Images, State};
+use groups::{Cluster, Http, Images, State};
 use series::Bounded;
 
 mod family;
@@ -79,6 +79,7 @@ pub struct Metrics {
     rules: Bounded<Timed>,
     http: Http,
     images: Images,
+    cluster: Cluster,
     state: State,
 }
 
@@ -100,6 +101,7 @@ impl Metrics {
             rules: rules(&family)?,
             http: Http::new(&family)?,
             images: Images::new(&family)?,
+            cluster: Cluster::new(&family)?,
             state: State::new(&family)?,
             registry: registry.clone(),
         }))
@@ -222,6 +224,18 @@ impl Metrics {
             .inc();
         self.images
             .registry_durations
+            .with_label_values(&[request])
+            .observe(took.as_secs_f64());
+    }
+
+    /// Counts a question to the API server (`get`, `post`) or a service: `ok`, or the kind of error.
+    pub fn cluster_request(&self, request: &'static str, outcome: &'static str, took: Duration) {
+        self.cluster
+            .requests
+            .with_label_values(&[request, outcome])
+            .inc();
+        self.cluster
+            .durations
             .with_label_values(&[request])
             .observe(took.as_secs_f64());
     }

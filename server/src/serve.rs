@@ -16,6 +16,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_rustls::TlsAcceptor;
 
 use crate::admit::Admission;
+use crate::cluster::{Cluster, ClusterError};
 use crate::health::Health;
 use crate::host::Host;
 use crate::image::{ImageSettingsError, Images};
@@ -38,6 +39,9 @@ pub enum ServeError {
     /// The sources of images.
     #[error(transparent)]
     Images(#[from] ImageSettingsError),
+    /// The cluster, and services.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     /// An address.
     #[error("{address}: {error}")]
     Listen {
@@ -128,7 +132,8 @@ fn sources(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Watch, Host),
         environment,
         metrics.clone(),
     )?;
-    Ok((policies, Host::new(images)))
+    let cluster = Cluster::new(&settings.cluster, metrics)?;
+    Ok((policies, Host::new(images, cluster)))
 }
 
 /// What both listeners share.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use regent_engine::load::ExceptionsFrom;
 
+use crate::cluster::ClusterSettings;
 use crate::image::ImageSettings;
 use crate::image::trust::TrustRoots;
 
@@ -24,6 +25,8 @@ pub struct Settings {
     pub policies: Vec<PathBuf>,
     /// Manifests of namespaces, whose labels `namespaceSelector` is matched with.
     pub namespaces: Option<PathBuf>,
+    /// The cluster that rules ask, and services.
+    pub cluster: ClusterSettings,
     /// Whose policy exceptions count, of those among the policies.
     pub exceptions: ExceptionsFrom,
     /// Whether SLSA provenance of one version never answers for the other, whatever policies say.

@@ -13,7 +13,8 @@ use crate::server::client::{Server, start};
 use crate::server::provenance::{Case, Story};
 use api_server::{ApiServer, Said};
 
-mod api_server;
+pub(crate) mod api_server;
+mod facts;
 
 /// The API server takes up to some seconds to use a new configuration; this is for a loaded machine.
 const PATIENCE: Duration = Duration::from_mins(1);

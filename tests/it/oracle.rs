@@ -7,7 +7,7 @@ use std::fs;
 use std::sync::Arc;
 
 use regent_engine::admission::{
-    AdmissionRequest, GroupVersionKind, GroupVersionResource, Operation,
+    AdmissionRequest, GroupVersionKind, GroupVersionResource, Operation, Roles,
 };
 use regent_engine::evaluation::need::{Fact, FactError};
 use regent_engine::evaluation::{Evaluation, Phase, Scope, Step};
@@ -62,8 +62,7 @@ pub(super) fn request(object: &Value) -> AdmissionRequest {
         namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
         operation: Operation::Create,
         user_info: None,
-        roles: vec![],
-        cluster_roles: vec![],
+        roles: Some(Roles::default()),
         object: Some(object.clone()),
         old_object: None,
         dry_run: false,

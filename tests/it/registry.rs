@@ -3,6 +3,7 @@
 //! What is asked is always the same call that the webhook makes; what answers is a registry of ours over layouts,
 //! Debian's `docker-registry`, or a script.
 
+mod data;
 mod debian;
 mod hostile;
 mod outage;

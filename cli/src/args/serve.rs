@@ -44,6 +44,18 @@ pub struct ServeArgs {
     /// Manifests of namespaces (YAML or JSON), whose labels `namespaceSelector` is matched with
     #[arg(long, value_name = "FILE")]
     pub namespaces: Option<PathBuf>,
+    /// The cluster that rules ask [default: that of the service account which is mounted into this pod, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME", requires = "kubeconfig")]
+    pub context: Option<String>,
+    /// Ask no cluster, also where a service account is mounted
+    #[arg(long, conflicts_with = "kubeconfig")]
+    pub no_cluster: bool,
+    /// Have `apiCall.service` call HOST, with or without a port, although it is this machine or its link; repeatable
+    #[arg(long, value_name = "HOST")]
+    pub allow_local_service: Vec<String>,
     /// Have `PolicyException`s among the policies count, of the namespaces that `--exception-namespace` names
     #[arg(long)]
     pub enable_policy_exception: bool,

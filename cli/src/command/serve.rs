@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use regent_engine::load::ExceptionsFrom;
 use regent_server::cache::CacheSettings;
+use regent_server::cluster::{ClusterSettings, ClusterSource};
 use regent_server::image::ImageSettings;
 use regent_server::serve::{Running, serve};
 use regent_server::settings::{Limits, Settings, TlsSettings};
@@ -75,6 +76,7 @@ fn settings(args: &ServeArgs) -> Result<Settings> {
         tls: tls(args)?,
         policies: args.policies.clone(),
         namespaces: args.namespaces.clone(),
+        cluster: cluster(args),
         exceptions: if args.enable_policy_exception {
             ExceptionsFrom::Namespaces(args.exception_namespace.clone())
         } else {
@@ -95,6 +97,22 @@ fn settings(args: &ServeArgs) -> Result<Settings> {
         drain_timeout: Duration::from_secs(args.drain_timeout),
         limits: Limits::default(),
     })
+}
+
+/// The cluster that is named, or the one around this pod.
+fn cluster(args: &ServeArgs) -> ClusterSettings {
+    let source = match &args.kubeconfig {
+        Some(path) => Some(ClusterSource::Kubeconfig(
+            path.clone(),
+            args.context.clone(),
+        )),
+        None if args.no_cluster => None,
+        None => ClusterSource::mounted(),
+    };
+    ClusterSettings {
+        source,
+        local_services: args.allow_local_service.clone(),
+    }
 }
 
 fn tls(args: &ServeArgs) -> Result<TlsSettings> {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use regent_engine::load::ExceptionsFrom;
+use regent_server::cluster::ClusterSettings;
 use regent_server::image::layout::Layouts;
 use regent_server::image::registry::RegistrySettings;
 use regent_server::image::{ImageSettings, Network};
@@ -162,6 +163,7 @@ fn settings(written: &Written, tls: PathBuf, registry: SocketAddr) -> Result<Set
         },
         policies: vec![written.policies.clone()],
         namespaces: None,
+        cluster: ClusterSettings::default(),
         exceptions: ExceptionsFrom::Nowhere,
         exact_slsa_versions: false,
         trust_roots: trust_roots(std::slice::from_ref(&written.trusted_root))?,

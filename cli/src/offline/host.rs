@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use regent_engine::admission::Roles;
 use regent_engine::evaluation::need::{ApiTarget, DataNeed, Fact, FactError, Need};
 use regent_engine::evaluation::{Evaluation, Step};
 use regent_engine::response::PolicyResponse;
@@ -47,6 +48,8 @@ impl Host<'_> {
                 .get(namespace)
                 .cloned()
                 .unwrap_or_default())),
+            // Never asked: every request here says the roles of its user.
+            Need::Roles => Fact::Roles(Ok(Roles::default())),
             Need::Image(need) => Fact::Image(self.images.evidence(need)),
             Need::Data(need) => Fact::Data(self.data(need)),
         }
@@ -71,7 +74,11 @@ impl Host<'_> {
                 let objects = self.objects.iter().chain(self.world.objects());
                 Ok(objects.cloned().collect())
             }
-            DataNeed::ImageData { reference } => self.world.image(reference),
+            // What the test describes, else what layouts and registries have.
+            DataNeed::ImageData { reference } => match self.world.image(reference) {
+                Ok(data) => Ok(data),
+                Err(missing) => self.images.data(reference).unwrap_or(Err(missing)),
+            },
         }
     }
 }

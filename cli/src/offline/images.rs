@@ -10,6 +10,7 @@ use regent_engine::evaluation::need::{FactError, ImageNeed};
 use regent_engine::image::VerifiedImage;
 use regent_server::image::{ImageSettings, Images, Network};
 use regent_server::metrics::Metrics;
+use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
@@ -94,6 +95,21 @@ impl OfflineImages {
         opened.runtime.block_on(async {
             let deadline = Instant::now() + TIMEOUT;
             opened.images.evidence(need, deadline).await
+        })
+    }
+
+    /// What is known of an image, where there are layouts, or registries may be asked.
+    pub fn data(&self, reference: &str) -> Option<Result<Value, FactError>> {
+        let nothing = matches!(self.settings.network, Network::Offline);
+        if nothing && self.settings.layouts.is_empty() {
+            return None;
+        }
+        Some(match self.opened() {
+            Err(message) => Err(FactError::Unavailable(message.to_owned())),
+            Ok(opened) => opened.runtime.block_on(async {
+                let deadline = Instant::now() + TIMEOUT;
+                opened.images.data(reference, deadline).await
+            }),
         })
     }
 

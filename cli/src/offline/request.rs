@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use regent_engine::admission::{
-    AdmissionRequest, GroupVersionKind, GroupVersionResource, Operation,
+    AdmissionRequest, GroupVersionKind, GroupVersionResource, Operation, Roles,
 };
 use serde_json::{Map, Value};
 
@@ -52,12 +52,10 @@ pub fn assume(object: &Value, assumptions: Assumptions<'_>) -> AdmissionRequest 
         namespace: text("/request/namespace").map(str::to_owned),
         operation,
         user_info: assumptions.user.map(|user| user.user_info.clone()),
-        roles: assumptions
-            .user
-            .map_or_else(Vec::new, |user| user.roles.clone()),
-        cluster_roles: assumptions
-            .user
-            .map_or_else(Vec::new, |user| user.cluster_roles.clone()),
+        roles: Some(assumptions.user.map_or_else(Roles::default, |user| Roles {
+            roles: user.roles.clone(),
+            cluster_roles: user.cluster_roles.clone(),
+        })),
         object: document.pointer("/request/object").cloned(),
         old_object: document.pointer("/request/oldObject").cloned(),
         dry_run: false,

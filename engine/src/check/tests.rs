@@ -331,3 +331,28 @@ fn exclusions_of_the_pod_security_standards() {
         "#]],
     );
 }
+
+#[test]
+fn roles_are_read_by_name_or_with_the_whole_request() {
+    for expression in [
+        "request.roles",
+        "length(request.clusterRoles)",
+        "request.\"roles\"",
+        "request.{{ field }}",
+        "to_string(request)",
+        "request | keys(@)",
+        "request",
+    ] {
+        assert!(super::names_roles(expression), "{expression}");
+    }
+    for expression in [
+        "request.object.roles",
+        "request.rolesOfOthers",
+        "request.object.metadata.labels.request",
+        "requests.roles",
+        "contains('request', x)",
+        "request.userInfo.username",
+    ] {
+        assert!(!super::names_roles(expression), "{expression}");
+    }
+}

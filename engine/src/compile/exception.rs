@@ -32,6 +32,7 @@ fn compile(written: &Arc<PolicyException>) -> Result<program::Exception, RegoErr
     Ok(program::Exception {
         key: written.key(),
         needs_namespace_labels: filters.iter().any(super::selects_namespaces),
+        needs_roles: filters.iter().any(super::selects_roles),
         program: super::assemble(
             &written.source,
             written.span,

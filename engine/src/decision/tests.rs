@@ -1,7 +1,9 @@
 use serde_json::json;
 
 use super::{Decision, decide};
-use crate::admission::{AdmissionRequest, GroupVersionKind, GroupVersionResource, Operation};
+use crate::admission::{
+    AdmissionRequest, GroupVersionKind, GroupVersionResource, Operation, Roles,
+};
 use crate::response::{
     FailureAction, FailurePolicy, PatchOperation, PolicyResponse, RuleResponse, RuleStatus,
     RuleType,
@@ -21,8 +23,7 @@ fn request() -> AdmissionRequest {
         namespace: Some("production".into()),
         operation: Operation::Create,
         user_info: None,
-        roles: vec![],
-        cluster_roles: vec![],
+        roles: Some(Roles::default()),
         object: Some(json!({"metadata": {"name": "web"}})),
         old_object: None,
         dry_run: false,

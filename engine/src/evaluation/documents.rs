@@ -107,8 +107,8 @@ fn subject(request: &AdmissionRequest, resource: Option<&Value>) -> Value {
         "has_user": user.is_some(),
         "user": user.map_or("", |user| user.username.as_str()),
         "groups": user.map_or(&[][..], |user| &user.groups),
-        "roles": request.roles,
-        "cluster_roles": request.cluster_roles,
+        "roles": request.roles.as_ref().map_or(&[][..], |user| &user.roles),
+        "cluster_roles": request.roles.as_ref().map_or(&[][..], |user| &user.cluster_roles),
     })
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::need::{DataNeed, Fact, FactError, ImageNeed, Need, NeedId};
+use crate::admission::Roles;
 use crate::image::{Digest, VerifiedImage};
 
 /// Questions in order of asking, with their answers.
@@ -58,7 +59,15 @@ impl Facts {
         let namespace = namespace.to_owned();
         match self.get(Need::NamespaceLabels { namespace })? {
             Fact::NamespaceLabels(labels) => Some(labels.clone()),
-            Fact::Image(_) | Fact::Data(_) => Some(Err(wrong_kind())),
+            Fact::Roles(_) | Fact::Image(_) | Fact::Data(_) => Some(Err(wrong_kind())),
+        }
+    }
+
+    /// The roles of the user; none where they are not known yet.
+    pub(super) fn roles(&mut self) -> Option<Result<Roles, FactError>> {
+        match self.get(Need::Roles)? {
+            Fact::Roles(roles) => Some(roles.clone()),
+            Fact::NamespaceLabels(_) | Fact::Image(_) | Fact::Data(_) => Some(Err(wrong_kind())),
         }
     }
 
@@ -66,7 +75,7 @@ impl Facts {
     pub(super) fn data(&mut self, need: DataNeed) -> Option<Result<Value, FactError>> {
         match self.get(Need::Data(need))? {
             Fact::Data(data) => Some(data.clone()),
-            Fact::Image(_) | Fact::NamespaceLabels(_) => Some(Err(wrong_kind())),
+            Fact::Image(_) | Fact::Roles(_) | Fact::NamespaceLabels(_) => Some(Err(wrong_kind())),
         }
     }
 
@@ -78,7 +87,9 @@ impl Facts {
         let image = match self.get(Need::Image(need))? {
             Fact::Image(Ok(image)) => image.clone(),
             Fact::Image(Err(error)) => return Some(Err(error.clone())),
-            Fact::NamespaceLabels(_) | Fact::Data(_) => return Some(Err(wrong_kind())),
+            Fact::NamespaceLabels(_) | Fact::Roles(_) | Fact::Data(_) => {
+                return Some(Err(wrong_kind()));
+            }
         };
         let wanted = match &reference.digest {
             Some(digest) => digest.clone(),

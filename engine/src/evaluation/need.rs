@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::admission::Roles;
 use crate::ast::context::Method;
 use crate::image::{ImageReference, PolicyTrust, PublicKey, VerifiedImage};
 
@@ -20,6 +21,8 @@ pub enum Need {
         /// Its name.
         namespace: String,
     },
+    /// The roles of the user who asks.
+    Roles,
     /// The verified evidence of an image.
     Image(ImageNeed),
     /// Data that a `context` names.
@@ -122,6 +125,8 @@ pub struct ImageNeed {
 pub enum Fact {
     /// To [`Need::NamespaceLabels`].
     NamespaceLabels(Result<BTreeMap<String, String>, FactError>),
+    /// To [`Need::Roles`].
+    Roles(Result<Roles, FactError>),
     /// To [`Need::Image`].
     Image(Result<VerifiedImage, FactError>),
     /// To [`Need::Data`].
@@ -157,6 +162,7 @@ impl Fact {
     pub fn missing(need: &Need, error: FactError) -> Self {
         match need {
             Need::NamespaceLabels { .. } => Self::NamespaceLabels(Err(error)),
+            Need::Roles => Self::Roles(Err(error)),
             Need::Image(_) => Self::Image(Err(error)),
             Need::Data(_) => Self::Data(Err(error)),
         }

@@ -128,8 +128,8 @@ fn request_value(request: &AdmissionRequest) -> Value {
         "name": request.name,
         "operation": request.operation.name(),
         "dryRun": request.dry_run,
-        "roles": request.roles,
-        "clusterRoles": request.cluster_roles,
+        "roles": request.roles.as_ref().map_or(&[][..], |user| &user.roles),
+        "clusterRoles": request.roles.as_ref().map_or(&[][..], |user| &user.cluster_roles),
     });
     let mut set = |name: &str, field: Option<Value>| {
         if let (Value::Object(fields), Some(field)) = (&mut value, field) {

@@ -335,7 +335,7 @@ impl Context<'_> {
 }
 
 /// What a failure means where the namespace is not known: the strictest that is written.
-fn strictest_action(policy: &Policy, rule: &Rule) -> FailureAction {
+pub(super) fn strictest_action(policy: &Policy, rule: &Rule) -> FailureAction {
     let Some(ast) = policy.rule_ast(rule) else {
         return FailureAction::Enforce;
     };

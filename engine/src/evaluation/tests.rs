@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::need::{Fact, FactError, Need};
 use super::{Phase, Scope, Step};
-use crate::admission::{AdmissionRequest, GroupVersionKind, GroupVersionResource, Operation};
+use crate::admission::{
+    AdmissionRequest, GroupVersionKind, GroupVersionResource, Operation, Roles,
+};
 use crate::decision::{Decision, decide};
 use crate::image::evidence::{
     CertificateIdentity, Format, LogEntry, Resolution, Signer, Verification, VerifiedSignature,
@@ -62,8 +64,7 @@ fn request(kind: &str, object: Value) -> AdmissionRequest {
         namespace: metadata("namespace").map(str::to_owned),
         operation: Operation::Create,
         user_info: None,
-        roles: vec![],
-        cluster_roles: vec![],
+        roles: Some(Roles::default()),
         object: Some(object),
         old_object: None,
         dry_run: false,

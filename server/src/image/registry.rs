@@ -19,15 +19,17 @@ use super::credentials::Credentials;
 use super::fetch::{FetchError, quoted};
 use super::oci::{MAX_MANIFEST, Manifest};
 use crate::metrics::Metrics;
+use crate::outbound::place::{Place, Scheme};
+use crate::outbound::{Answer, Call};
 use auth::{Authority, Purpose};
-use endpoint::{Endpoint, Endpoints, Place, Scheme};
-use transport::{Answer, Call, Transport};
+use endpoint::{Endpoint, Endpoints};
+use transport::Transport;
 
 mod auth;
 mod blob;
 pub(crate) mod endpoint;
 mod referrers;
-mod tls;
+pub(crate) mod tls;
 mod transport;
 
 /// All media types of manifests that are understood.

@@ -21,6 +21,12 @@ pub(super) struct Images {
 }
 
 #[derive(Debug)]
+pub(super) struct Cluster {
+    pub(super) requests: CounterVec,
+    pub(super) durations: HistogramVec,
+}
+
+#[derive(Debug)]
 pub(super) struct State {
     pub(super) rule_info: GaugeVec,
     pub(super) deadline_remaining: Histogram,
@@ -77,6 +83,23 @@ impl Images {
                 "regent_image_verification_duration_seconds",
                 "Time to verify all evidence of one image, without fetching it.",
                 &["outcome"],
+            )?,
+        })
+    }
+}
+
+impl Cluster {
+    pub(super) fn new(family: &Family<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            requests: family.counters(
+                "regent_cluster_requests_total",
+                "Questions to the API server and to services that rules asked, and how they ended.",
+                &["request", "outcome"],
+            )?,
+            durations: family.histograms(
+                "regent_cluster_request_duration_seconds",
+                "Time of questions to the API server and to services.",
+                &["request"],
             )?,
         })
     }

@@ -10,7 +10,7 @@ use regent_tests::{needs, shared_path};
 use tempfile::TempDir;
 
 /// The API server, until the test ends.
-pub(super) struct ApiServer {
+pub(crate) struct ApiServer {
     /// The programs that were built from their Go modules.
     programs: PathBuf,
     scripts: PathBuf,
@@ -18,15 +18,15 @@ pub(super) struct ApiServer {
 }
 
 /// What `kubectl` answered.
-pub(super) struct Said {
-    pub(super) success: bool,
-    pub(super) stdout: String,
-    pub(super) stderr: String,
+pub(crate) struct Said {
+    pub(crate) success: bool,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl ApiServer {
     /// Starts it, or says what is missing.
-    pub(super) fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let scripts = shared_path("tools/kube-apiserver")?;
         let programs = programs();
         for program in ["etcd", "kube-apiserver", "kubectl"] {
@@ -62,7 +62,7 @@ impl ApiServer {
     }
 
     /// Runs `kubectl` with a document on stdin.
-    pub(super) fn kubectl(&self, arguments: &[&str], document: &str) -> Said {
+    pub(crate) fn kubectl(&self, arguments: &[&str], document: &str) -> Said {
         let mut child = Command::new(self.programs.join("kubectl"))
             .arg("--kubeconfig")
             .arg(self.state.path().join("kubeconfig"))
@@ -81,6 +81,16 @@ impl ApiServer {
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
         }
+    }
+
+    /// Where its administrator's kubeconfig is.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.state().join("kubeconfig")
+    }
+
+    /// Where it keeps its files, and tests theirs.
+    pub(crate) fn state(&self) -> &Path {
+        self.state.path()
     }
 
     fn script(&self, name: &str) -> Command {

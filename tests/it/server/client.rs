@@ -12,6 +12,7 @@ use hyper::client::conn::{http1, http2};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use regent_engine::load::ExceptionsFrom;
+use regent_server::cluster::ClusterSettings;
 use regent_server::image::ImageSettings;
 use regent_server::image::trust::{TrustRoots, public_sigstore};
 use regent_server::serve::{Running, serve};
@@ -72,6 +73,7 @@ pub(crate) async fn start(policies: &[(&str, &str)], adjust: impl FnOnce(&mut Se
         },
         policies: vec![folder],
         namespaces: None,
+        cluster: ClusterSettings::default(),
         exceptions: ExceptionsFrom::Nowhere,
         exact_slsa_versions: false,
         trust_roots: TrustRoots::new(public_sigstore().unwrap()),

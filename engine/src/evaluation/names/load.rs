@@ -166,15 +166,13 @@ impl Names<'_> {
 
     /// What the host says.
     fn fetched(&self, name: &str, need: DataNeed) -> Made {
+        let failed = failure(name, &need);
         let answer = self.ground.facts.borrow_mut().data(need);
         match answer {
             None => Err(ScopeError::Pending),
             Some(Ok(value)) => Ok(value),
             Some(Err(FactError::NoSource(_))) => Err(ScopeError::Absent),
-            Some(Err(error)) => Err(ScopeError::Failed(format!(
-                "failed to load context entry {name}: {}",
-                reason(&error)
-            ))),
+            Some(Err(error)) => Err(ScopeError::Failed(format!("{failed}{}", reason(&error)))),
         }
     }
 
@@ -265,6 +263,24 @@ fn path_text(path: &Query) -> String {
         || path.text.literal().unwrap_or("").to_owned(),
         |expression| expression.text().to_owned(),
     )
+}
+
+/// What Kyverno says before the reason why there is nothing.
+fn failure(name: &str, need: &DataNeed) -> String {
+    match need {
+        DataNeed::ConfigMap {
+            namespace,
+            name: map,
+        } => format!(
+            "failed to retrieve config map for context entry {name}: failed to get configmap {namespace}/{map} : "
+        ),
+        DataNeed::ImageData { reference } => {
+            format!("failed to fetch image descriptor: {reference}, error: ")
+        }
+        DataNeed::ApiCall(_) | DataNeed::GlobalContext { .. } | DataNeed::Objects(_) => {
+            format!("failed to load context entry {name}: ")
+        }
+    }
 }
 
 fn reason(error: &FactError) -> &str {

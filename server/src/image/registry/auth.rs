@@ -17,10 +17,12 @@ use tokio::time::Instant;
 
 use challenge::{BearerChallenge, Challenge};
 
-use super::endpoint::{Endpoint, Place, Reach, Scheme};
-use super::transport::{Answer, Call, Transport};
+use super::endpoint::Endpoint;
+use super::transport::Transport;
 use crate::image::credentials::{Credentials, Login, Secret};
 use crate::image::fetch::{FetchError, quoted};
+use crate::outbound::place::{Place, Reach, Scheme};
+use crate::outbound::{Answer, Call};
 
 mod challenge;
 

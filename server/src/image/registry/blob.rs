@@ -5,11 +5,11 @@ use hyper::Method;
 use hyper::header::HeaderMap;
 use regent_engine::image::Digest;
 
-use super::endpoint::{Place, Reach, Scheme};
-use super::transport::{Answer, Call};
 use super::{Operation, Repository, auth};
 use crate::image::fetch::{FetchError, quoted};
 use crate::image::oci::digest_of;
+use crate::outbound::place::{Place, Reach, Scheme};
+use crate::outbound::{Answer, Call};
 
 /// Redirects of one blob; stores use one.
 const MAX_REDIRECTS: usize = 4;

@@ -3,13 +3,13 @@
 use hyper::Method;
 use regent_engine::image::Digest;
 
-use super::endpoint::Place;
-use super::transport::Answer;
 use super::{Operation, Repository};
 use crate::image::fetch::{FetchError, quoted};
 use crate::image::oci::{
     Content, Descriptor, MAX_MANIFEST, MAX_PAGES, MAX_REFERRERS, Manifest, OCI_INDEX, evidence_tag,
 };
+use crate::outbound::Answer;
+use crate::outbound::place::Place;
 
 impl Repository<'_> {
     /// Descriptors of the manifests that are said to be about `digest`, by the referrers API, or, where the registry

@@ -12,7 +12,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use super::SettingsError;
 
 /// Trusts the platform's certificates and those in the files.
-pub(super) fn verified(certificates: &[PathBuf]) -> Result<ClientConfig, SettingsError> {
+pub(crate) fn verified(certificates: &[PathBuf]) -> Result<ClientConfig, SettingsError> {
     let mut roots = RootCertStore::empty();
     let platform = rustls_native_certs::load_native_certs();
     for error in &platform.errors {
@@ -39,15 +39,21 @@ pub(super) fn verified(certificates: &[PathBuf]) -> Result<ClientConfig, Setting
 }
 
 /// Trusts anyone.
-pub(super) fn unverified() -> Result<ClientConfig, SettingsError> {
-    let verifier = Arc::new(Anyone(Arc::new(aws_lc_rs::default_provider())));
+pub(crate) fn unverified() -> Result<ClientConfig, SettingsError> {
     Ok(builder()?
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
+        .with_custom_certificate_verifier(anyone())
         .with_no_client_auth())
 }
 
-fn builder() -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, SettingsError> {
+/// Accepts every certificate.
+pub(crate) fn anyone() -> Arc<dyn ServerCertVerifier> {
+    Arc::new(Anyone(Arc::new(aws_lc_rs::default_provider())))
+}
+
+/// What all configurations have in common.
+pub(crate) fn builder()
+-> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, SettingsError> {
     ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| SettingsError::Tls(error.to_string()))

@@ -1,4 +1,5 @@
 use super::*;
+use crate::outbound::place::Place;
 
 #[test]
 fn asks_where_the_operator_said() {

@@ -1,7 +1,8 @@
 use std::str::FromStr as _;
 
-use super::super::endpoint::Scheme;
+use super::place::Scheme;
 use super::*;
+use crate::image::registry::tls;
 
 /// Whoever owns a name decides where it points.
 #[tokio::test]
@@ -24,7 +25,7 @@ async fn names_that_point_here_are_refused_where_others_chose_them() {
 async fn addresses_of_this_machine_are_not_connected_to() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let transport = Transport::new(&[]).unwrap();
+    let wire = Wire::new(tls::verified(&[]).unwrap(), Resolver::Guarded);
     for host in [
         "127.0.0.1",
         "localhost",
@@ -46,7 +47,7 @@ async fn addresses_of_this_machine_are_not_connected_to() {
             deadline: Instant::now() + Duration::from_secs(5),
         };
         let answer = tokio::select! {
-            answer = transport.send(&call) => answer,
+            answer = wire.send(&call) => answer,
             accepted = listener.accept() => panic!("{host} was connected to: {accepted:?}"),
         };
         assert!(answer.is_err(), "{host}");

@@ -1,0 +1,227 @@
+//! What the cluster knows and rules ask for: `ConfigMap`s, answers of the API server and of services, labels of
+//! namespaces, roles of users, entries of the global context.
+//!
+//! The client is our own, over the hyper and rustls that the registry client uses: `kube` and `k8s-openapi` would bring
+//! types of all resources for what is read as plain JSON here.
+//! `ConfigMap`s and answers are asked for anew by each request; namespaces and bindings are followed by a watch, and
+//! nothing is answered from a copy that has not been confirmed for two minutes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use regent_engine::admission::{Roles, UserInfo};
+use regent_engine::ast::context::Method;
+use regent_engine::evaluation::need::{ApiCall, ApiTarget};
+use serde_json::Value;
+use thiserror::Error;
+use tokio::time::Instant;
+
+use crate::image::fetch::FetchError;
+use crate::image::registry::SettingsError;
+use crate::metrics::Metrics;
+use access::Access;
+pub use access::{AccessError, ClusterSource};
+use client::{Client, PATIENCE};
+use follow::Followed;
+use global::Globals;
+use roles::Bindings;
+use service::{ServiceCall, Services};
+
+mod access;
+mod client;
+mod follow;
+mod global;
+mod path;
+mod roles;
+mod service;
+
+/// What may be asked, and whom.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterSettings {
+    /// The API server; none where there is no cluster.
+    pub source: Option<ClusterSource>,
+    /// Hosts of services, with or without a port, that are called although they are this machine or its link.
+    pub local_services: Vec<String>,
+}
+
+/// Why the cluster cannot be asked as the operator says.
+#[derive(Debug, Error)]
+pub enum ClusterError {
+    /// Where it is, and how to show it who asks.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    /// How services are reached.
+    #[error(transparent)]
+    Services(#[from] SettingsError),
+}
+
+/// The cluster, where there is one, and services.
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    api: Option<Api>,
+    services: Arc<Services>,
+}
+
+/// The API server, and what is kept of it. Each copy begins when it is first asked for: a server whose policies ask for
+/// none needs no right to list anything.
+#[derive(Debug)]
+struct Api {
+    client: Arc<Client>,
+    namespaces: OnceLock<Followed<BTreeMap<String, String>>>,
+    bindings: OnceLock<Bindings>,
+    globals: OnceLock<Globals>,
+}
+
+impl Cluster {
+    /// Reads where the cluster is; asks it nothing yet.
+    pub(crate) fn new(
+        settings: &ClusterSettings,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, ClusterError> {
+        let api = match &settings.source {
+            None => None,
+            Some(source) => Some(Api {
+                client: Arc::new(Client::new(Access::find(source)?, Arc::clone(metrics))?),
+                namespaces: OnceLock::new(),
+                bindings: OnceLock::new(),
+                globals: OnceLock::new(),
+            }),
+        };
+        let services = Services::new(&settings.local_services, Arc::clone(metrics))?;
+        Ok(Self {
+            api,
+            services: Arc::new(services),
+        })
+    }
+
+    /// Whether there is an API server to ask.
+    pub(crate) fn is_there(&self) -> bool {
+        self.api.is_some()
+    }
+
+    /// A `ConfigMap`, as it is now.
+    pub(crate) async fn config_map(
+        &self,
+        namespace: &str,
+        name: &str,
+        deadline: Instant,
+    ) -> Result<Value, FetchError> {
+        let [namespace, name] = parts([namespace, name])?;
+        let path = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
+        self.api()?.client.get(&path, deadline).await
+    }
+
+    /// The answer to a call.
+    pub(crate) async fn call(
+        &self,
+        call: &ApiCall,
+        deadline: Instant,
+    ) -> Result<Value, FetchError> {
+        match &call.target {
+            ApiTarget::Path(path) => {
+                let path = path::check(path, call.method, call.namespace.as_deref())
+                    .map_err(FetchError::Unauthorized)?;
+                let deadline = deadline.min(Instant::now() + PATIENCE);
+                let client = &self.api()?.client;
+                match call.method {
+                    Method::Get => client.get(path, deadline).await,
+                    Method::Post => {
+                        let body = call.body.clone().unwrap_or_else(|| "{}".to_owned());
+                        client.post(path, body, deadline).await
+                    }
+                }
+            }
+            ApiTarget::Service { url, .. } if call.namespace.is_some() => {
+                Err(FetchError::Unauthorized(format!(
+                    "a policy of a namespace cannot call the service {}",
+                    crate::image::fetch::quoted(url)
+                )))
+            }
+            ApiTarget::Service {
+                url,
+                headers,
+                ca_bundle,
+            } => {
+                let call = ServiceCall {
+                    url,
+                    method: call.method,
+                    headers,
+                    ca_bundle: ca_bundle.as_deref(),
+                    body: call.body.as_deref(),
+                    deadline,
+                };
+                self.services.call(call).await
+            }
+        }
+    }
+
+    /// The labels of a namespace, by a copy that is kept up to date; one that is not in it is asked for.
+    pub(crate) async fn namespace_labels(
+        &self,
+        namespace: &str,
+        deadline: Instant,
+    ) -> Result<BTreeMap<String, String>, FetchError> {
+        let api = self.api()?;
+        let followed = api.namespaces.get_or_init(|| {
+            let path = "/api/v1/namespaces".to_owned();
+            Followed::start(Arc::clone(&api.client), path, labels_of)
+        });
+        let look =
+            |known: &BTreeMap<String, BTreeMap<String, String>>| known.get(namespace).cloned();
+        if let Some(labels) = followed.read(deadline, look).await? {
+            return Ok(labels);
+        }
+        // It may be so new that the watch has not told yet.
+        let [name] = parts([namespace])?;
+        let path = format!("/api/v1/namespaces/{name}");
+        let object = api.client.get(&path, deadline).await?;
+        labels_of(&object).ok_or_else(|| {
+            let message = "the namespace's labels are not a map of texts";
+            FetchError::Malformed(message.to_owned())
+        })
+    }
+
+    /// The roles of a user, by a copy of all bindings that is kept up to date.
+    pub(crate) async fn roles(
+        &self,
+        user: &UserInfo,
+        deadline: Instant,
+    ) -> Result<Roles, FetchError> {
+        let api = self.api()?;
+        let bindings = api.bindings.get_or_init(|| Bindings::start(&api.client));
+        bindings.roles(user, deadline).await
+    }
+
+    /// What an entry of the global context holds.
+    pub(crate) async fn global(&self, name: &str, deadline: Instant) -> Result<Value, FetchError> {
+        let api = self.api()?;
+        let start = || Globals::start(&api.client, &self.services);
+        api.globals.get_or_init(start).value(name, deadline).await
+    }
+
+    fn api(&self) -> Result<&Api, FetchError> {
+        self.api.as_ref().ok_or_else(|| {
+            let message = "there is no cluster to ask: start with `--kubeconfig FILE`, or in a pod that has a service account";
+            FetchError::Unavailable(message.to_owned())
+        })
+    }
+}
+
+fn parts<const N: usize>(names: [&str; N]) -> Result<[&str; N], FetchError> {
+    for name in names {
+        path::part(name).map_err(FetchError::Malformed)?;
+    }
+    Ok(names)
+}
+
+/// The labels of an object; nothing where they are no map of texts.
+pub(crate) fn labels_of(object: &Value) -> Option<BTreeMap<String, String>> {
+    match object.pointer("/metadata/labels") {
+        None | Some(Value::Null) => Some(BTreeMap::new()),
+        Some(Value::Object(labels)) => labels
+            .iter()
+            .map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+            .collect(),
+        Some(_) => None,
+    }
+}

@@ -1,0 +1,210 @@
+//! What a registry knows of an image, for `imageRegistry` contexts: its manifest and configuration, as JSON.
+//!
+//! Nothing here is believed about who made the image; that is what evidence is for.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use moka::future::Cache;
+use regent_engine::evaluation::need::FactError;
+use regent_engine::image::evidence::Resolution;
+use regent_engine::image::{Digest, ImageReference};
+use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
+
+use super::Images;
+use super::fetch::{FetchError, quoted};
+use super::oci::{Content, MAX_BLOB, MAX_MANIFEST, Manifest};
+
+/// The platform whose image stands for an index, as Kyverno has it.
+const PLATFORM: (&str, &str) = ("linux", "amd64");
+/// Bytes of documents that are remembered; a document is what its digest says for ever.
+const MAX_REMEMBERED: u64 = 32 << 20;
+
+/// Documents of images, by the digest that a reference stands for.
+#[derive(Debug)]
+pub(super) struct Documents(Cache<Digest, Arc<Document>>);
+
+/// What is known of a digest.
+#[derive(Debug)]
+struct Document {
+    /// The index, where it is one.
+    index: Option<Value>,
+    manifest: Value,
+    config: Value,
+    bytes: usize,
+}
+
+impl Documents {
+    pub(super) fn new() -> Self {
+        let weigh = |_: &Digest, document: &Arc<Document>| {
+            // Parsed, a document takes some times its bytes.
+            u32::try_from(document.bytes.saturating_mul(4)).unwrap_or(u32::MAX)
+        };
+        let documents = Cache::builder()
+            .weigher(weigh)
+            .max_capacity(MAX_REMEMBERED)
+            .build();
+        Self(documents)
+    }
+}
+
+impl Images {
+    /// `{image, resolvedImage, registry, repository, identifier, manifestList, manifest, configData}` of an image.
+    pub async fn data(&self, reference: &str, deadline: Instant) -> Result<Value, FactError> {
+        match timeout_at(deadline, Box::pin(self.find_data(reference, deadline))).await {
+            Ok(found) => Ok(found?),
+            Err(_elapsed) => Err(FactError::Timeout(format!(
+                "{} was not fetched in time",
+                quoted(reference)
+            ))),
+        }
+    }
+
+    async fn find_data(&self, reference: &str, deadline: Instant) -> Result<Value, FetchError> {
+        let image = ImageReference::parse(reference).map_err(|error| {
+            FetchError::Malformed(format!("{} is no image: {error}", quoted(reference)))
+        })?;
+        let (digest, resolution) = self.resolve(&image, deadline).await?;
+        // What a tag stood for some time ago may not say what this image is: nothing pins it.
+        if let Resolution::Remembered { .. } = resolution {
+            let (host, _) = image.containerd_repository();
+            return Err(FetchError::Unavailable(format!(
+                "the registry {} cannot be reached",
+                quoted(&host)
+            )));
+        }
+        let fetch = self.document(&image, &digest, deadline);
+        let document = self.documents.0.try_get_with_by_ref(&digest, fetch);
+        let document = Box::pin(document)
+            .await
+            .map_err(|error: Arc<FetchError>| (*error).clone())?;
+        let (host, path) = image.containerd_repository();
+        // The name that Kyverno's library has for Docker Hub.
+        let host = if host == "docker.io" {
+            "index.docker.io".to_owned()
+        } else {
+            host
+        };
+        let identifier = match (&image.digest, &image.tag) {
+            (Some(digest), _) => digest.as_str(),
+            (None, Some(tag)) => tag,
+            (None, None) => "latest",
+        };
+        Ok(json!({
+            "image": reference,
+            "resolvedImage": format!("{host}/{path}@{digest}"),
+            "registry": host,
+            "repository": path,
+            "identifier": identifier,
+            "manifestList": document.index,
+            "manifest": document.manifest,
+            "configData": document.config,
+        }))
+    }
+
+    async fn document(
+        &self,
+        image: &ImageReference,
+        digest: &Digest,
+        deadline: Instant,
+    ) -> Result<Arc<Document>, FetchError> {
+        let first = self.manifest(image, digest, deadline).await?;
+        let (index, manifest) = match &first.content {
+            Content::Layers(_) => (None, first),
+            Content::Manifests(_) => {
+                let index = json_of(&first.bytes, digest)?;
+                let chosen = of_platform(&index, digest)?;
+                let manifest = self.manifest(image, &chosen, deadline).await?;
+                (Some(index), manifest)
+            }
+        };
+        if let Content::Manifests(_) = manifest.content {
+            return Err(malformed(digest, "is an index of indexes"));
+        }
+        let parsed = json_of(&manifest.bytes, &manifest.digest)?;
+        let described = parsed.get("config");
+        let text = |field: &str| described.and_then(|config| config.get(field));
+        let config = text("digest").and_then(Value::as_str).map(Digest::parse);
+        let (Some(Ok(config)), Some(size)) = (config, text("size").and_then(Value::as_u64)) else {
+            return Err(malformed(&manifest.digest, "has no configuration"));
+        };
+        if size > MAX_BLOB {
+            return Err(FetchError::TooLarge(format!(
+                "the configuration {config} has more than {MAX_BLOB} bytes"
+            )));
+        }
+        let bytes = self.config(image, &config, size, deadline).await?;
+        Ok(Arc::new(Document {
+            bytes: manifest.bytes.len() + bytes.len(),
+            config: json_of(&bytes, &config)?,
+            index,
+            manifest: parsed,
+        }))
+    }
+
+    async fn manifest(
+        &self,
+        image: &ImageReference,
+        digest: &Digest,
+        deadline: Instant,
+    ) -> Result<Manifest, FetchError> {
+        if self.layouts.has(digest).await {
+            return self.layouts.manifest(digest).await;
+        }
+        let Some(registries) = &self.registries else {
+            return Err(super::unknown_offline(image));
+        };
+        let repository = registries.repository(image, deadline);
+        repository.manifest(digest, MAX_MANIFEST).await
+    }
+
+    async fn config(
+        &self,
+        image: &ImageReference,
+        digest: &Digest,
+        size: u64,
+        deadline: Instant,
+    ) -> Result<Bytes, FetchError> {
+        if self.layouts.has(digest).await {
+            return self.layouts.blob(digest, MAX_BLOB).await;
+        }
+        let Some(registries) = &self.registries else {
+            return Err(super::unknown_offline(image));
+        };
+        registries
+            .repository(image, deadline)
+            .blob(digest, size)
+            .await
+    }
+}
+
+/// The image of an index that stands for it.
+fn of_platform(index: &Value, digest: &Digest) -> Result<Digest, FetchError> {
+    let manifests = index.get("manifests").and_then(Value::as_array);
+    let is_wanted = |manifest: &&Value| {
+        let platform = |field: &str| {
+            let platform = manifest.get("platform")?;
+            platform.get(field)?.as_str()
+        };
+        (platform("os"), platform("architecture")) == (Some(PLATFORM.0), Some(PLATFORM.1))
+    };
+    let wanted = manifests.into_iter().flatten().find(is_wanted);
+    let written = wanted.and_then(|manifest| manifest.get("digest")?.as_str());
+    match written.map(Digest::parse) {
+        Some(Ok(chosen)) => Ok(chosen),
+        Some(Err(error)) => Err(malformed(digest, &error.to_string())),
+        None => Err(FetchError::NotFound(format!(
+            "the index {digest} has no image for {}/{}",
+            PLATFORM.0, PLATFORM.1
+        ))),
+    }
+}
+
+fn json_of(bytes: &[u8], digest: &Digest) -> Result<Value, FetchError> {
+    serde_json::from_slice(bytes).map_err(|error| malformed(digest, &error.to_string()))
+}
+
+fn malformed(digest: &Digest, what: &str) -> FetchError {
+    FetchError::Malformed(format!("{digest} {}", quoted(what)))
+}
