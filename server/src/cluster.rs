@@ -106,8 +106,28 @@ impl Cluster {
         name: &str,
         deadline: Instant,
     ) -> Result<Value, FetchError> {
+        self.object("configmaps", namespace, name, deadline).await
+    }
+
+    /// A `Secret`, as it is now.
+    pub(crate) async fn secret(
+        &self,
+        namespace: &str,
+        name: &str,
+        deadline: Instant,
+    ) -> Result<Value, FetchError> {
+        self.object("secrets", namespace, name, deadline).await
+    }
+
+    async fn object(
+        &self,
+        resource: &str,
+        namespace: &str,
+        name: &str,
+        deadline: Instant,
+    ) -> Result<Value, FetchError> {
         let [namespace, name] = parts([namespace, name])?;
-        let path = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
+        let path = format!("/api/v1/namespaces/{namespace}/{resource}/{name}");
         self.api()?.client.get(&path, deadline).await
     }
 

@@ -31,7 +31,7 @@ impl Host {
     pub fn remembered(&self, need: &Need) -> Option<Fact> {
         match need {
             Need::Image(image) => Some(Fact::Image(Ok(self.images.remembered(image)?))),
-            Need::NamespaceLabels { .. } | Need::Data(_) => None,
+            Need::NamespaceLabels { .. } | Need::Roles | Need::Data(_) => None,
         }
     }
 
@@ -60,6 +60,7 @@ impl Host {
             DataNeed::ConfigMap { namespace, name } => {
                 cluster.config_map(namespace, name, deadline).await
             }
+            DataNeed::Secret { namespace, name } => cluster.secret(namespace, name, deadline).await,
             DataNeed::ApiCall(call) => cluster.call(call, deadline).await,
             DataNeed::GlobalContext { name } => cluster.global(name, deadline).await,
             DataNeed::ImageData { reference } => {

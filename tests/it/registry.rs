@@ -100,7 +100,7 @@ async fn ask_within(
 }
 
 /// The digest of the image of a conformance folder.
-fn image_of(folder: &Path) -> Digest {
+pub(crate) fn image_of(folder: &Path) -> Digest {
     let entries = std::fs::read_to_string(folder.join("entries.txt")).unwrap();
     let image = entries
         .lines()

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use regent_server::cluster::{ClusterSettings, ClusterSource};
-use regent_tests::workspace;
+use regent_server::image::trust::{TrustRoot, TrustRoots};
+use regent_tests::{shared_path, workspace};
 use serde_json::{Value, json};
 
 use User::{Admin, Intern};
@@ -13,6 +14,7 @@ use Want::{Allow, Deny};
 
 use super::PATIENCE;
 use super::api_server::ApiServer;
+use crate::registry::image_of;
 use crate::server::client::{Server, start};
 
 /// One policy for each thing that rules ask for.
@@ -69,6 +71,11 @@ spec:
     - name: selector
       match: {any: [{resources: {kinds: [Pod], names: [selector-*], namespaceSelector: {matchLabels: {tier: gold}}}}]}
       validate: {message: "not in gold", deny: {}}
+    - name: keyed
+      match: {any: [{resources: {kinds: [Pod], names: [keyed-*]}}]}
+      verifyImages:
+        - imageReferences: ["registry.example/*"]
+          attestors: [{entries: [{keys: {publicKeys: "k8s://regent/cosign-keys"}}]}]
     - name: global
       match: {any: [{resources: {kinds: [Pod], names: [global-*]}}]}
       context: [{name: policies, globalReference: {name: policies.names}}]
@@ -143,6 +150,8 @@ spec:
 struct World {
     api: ApiServer,
     regent: Server,
+    /// A folder with an image that is signed by a key, and the key.
+    keyed: PathBuf,
 }
 
 /// Who asks.
@@ -160,6 +169,7 @@ enum Want {
 
 impl World {
     async fn start() -> Option<Self> {
+        let keyed = shared_path("conformance/cosign/cosign-keyed-legacy-v1")?;
         let api = ApiServer::start()?;
         let documented = workspace().join("docs/deployment.yaml");
         let dry_run = api.kubectl(&["apply", "-f", documented.to_str().unwrap()], "");
@@ -184,9 +194,12 @@ impl World {
                 source: Some(ClusterSource::Kubeconfig(kubeconfig, None)),
                 local_services: Vec::new(),
             };
+            settings.images.layouts = vec![keyed.join("layout")];
+            let root = fs::read_to_string(keyed.join("trusted_root.json")).unwrap();
+            settings.trust_roots = TrustRoots::new(TrustRoot::parse(&root).unwrap());
         })
         .await;
-        Some(Self { api, regent })
+        Some(Self { api, regent, keyed })
     }
 
     async fn ask(&self, user: User, name: &str, namespace: &str, labels: &Value) -> Value {
@@ -204,11 +217,15 @@ impl World {
                 "object": {
                     "apiVersion": "v1", "kind": "Pod",
                     "metadata": {"name": name, "namespace": namespace, "labels": labels},
-                    "spec": {"containers": [{"name": "a", "image": "b"}]},
+                    "spec": {"containers": [{"name": "a", "image": self.image()}]},
                 },
             },
         });
         self.regent.post("/validate", &review).await.response()
+    }
+
+    fn image(&self) -> String {
+        format!("registry.example/acme/app@{}", image_of(&self.keyed))
     }
 
     async fn expect(&self, user: User, name: &str, namespace: &str, want: &Want) {
@@ -309,8 +326,30 @@ async fn rules_have_what_they_need_of_the_cluster() {
         .await;
     let want = Deny(&["not among [\"red\", \"blue\"]"]);
     assert!(is_as(&other, &want), "{other}");
+    keys_come_from_secrets_that_are_named(&world).await;
     what_changes_is_seen(&world).await;
     nothing_is_admitted_without_the_cluster(world).await;
+}
+
+async fn keys_come_from_secrets_that_are_named(world: &World) {
+    let missing = Deny(&["Secret", "regent/cosign-keys"]);
+    world.expect(Intern, "keyed-a", "dev", &missing).await;
+    let key = format!(
+        "--from-file=cosign.pub={}",
+        world.keyed.join("cosign.pub").display()
+    );
+    let arguments = [
+        "create",
+        "secret",
+        "generic",
+        "cosign-keys",
+        "-n",
+        "regent",
+        &key,
+    ];
+    let said = world.api.kubectl(&arguments, "");
+    assert!(said.success, "{}", said.stderr);
+    world.expect(Intern, "keyed-a", "dev", &Allow).await;
 }
 
 /// Bindings, labels and entries of the global context are watched; a `ConfigMap` is asked for each time.
@@ -353,7 +392,7 @@ async fn what_changes_is_seen(world: &World) {
 
 /// Every question that the API server does not answer is an error of its rule, and is refused.
 async fn nothing_is_admitted_without_the_cluster(world: World) {
-    let World { api, regent } = world;
+    let World { api, regent, .. } = world;
     drop(api);
     let world_without = |name: &'static str| {
         json!({

@@ -277,9 +277,10 @@ fn failure(name: &str, need: &DataNeed) -> String {
         DataNeed::ImageData { reference } => {
             format!("failed to fetch image descriptor: {reference}, error: ")
         }
-        DataNeed::ApiCall(_) | DataNeed::GlobalContext { .. } | DataNeed::Objects(_) => {
-            format!("failed to load context entry {name}: ")
-        }
+        DataNeed::ApiCall(_)
+        | DataNeed::GlobalContext { .. }
+        | DataNeed::Objects(_)
+        | DataNeed::Secret { .. } => format!("failed to load context entry {name}: "),
     }
 }
 

@@ -82,7 +82,7 @@ fn judge(
                     None => Err(FactError::Unavailable("nobody to ask".into())),
                 })
             }
-            Need::NamespaceLabels { .. } | Need::Data(_) => no_facts(need),
+            Need::NamespaceLabels { .. } | Need::Roles | Need::Data(_) => no_facts(need),
         },
     );
     let [(status, message)] = &statuses[..] else {
