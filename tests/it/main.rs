@@ -53,6 +53,8 @@ mod serve_command;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod templates;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod verify_command;
