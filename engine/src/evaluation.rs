@@ -20,6 +20,7 @@ mod request_names;
 mod roles;
 mod rule;
 mod run;
+mod tracing;
 mod validate;
 mod values;
 mod variables;
@@ -38,6 +39,7 @@ use crate::rego::evaluate::{Machine, Opinion};
 use crate::rego::record::Asked;
 use crate::response::{FailurePolicy, PolicyResponse, RuleResponse, RuleStatus, RuleType};
 use crate::selection::RuleKey;
+use crate::trace::Trace;
 use documents::Documents;
 use facts::Facts;
 use need::{Fact, Need, NeedId};
@@ -102,6 +104,8 @@ pub struct Evaluation {
     facts: RefCell<Facts>,
     /// What programs were asked, where that is to be known.
     record: Option<Vec<Asked>>,
+    /// What rules looked at, where that is to be known.
+    traces: Option<Vec<Trace>>,
     /// Rules that may be about the request, and how far they are.
     rules: Vec<(RuleKey, Progress)>,
 }
@@ -132,6 +136,7 @@ impl Evaluation {
             variables: Arc::default(),
             facts: RefCell::default(),
             record: None,
+            traces: None,
             rules,
         }
     }
@@ -160,6 +165,18 @@ impl Evaluation {
     /// What programs were asked since this was last called; a rule that waited for facts asks again.
     pub fn take_record(&mut self) -> Vec<Asked> {
         self.record.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// The same, keeping what rules look at for [`Self::take_traces`].
+    #[must_use]
+    pub fn tracing(mut self) -> Self {
+        self.traces = Some(Vec::new());
+        self
+    }
+
+    /// What rules looked at that are done since this was last called.
+    pub fn take_traces(&mut self) -> Vec<Trace> {
+        self.traces.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Goes on as far as possible.

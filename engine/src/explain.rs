@@ -5,4 +5,5 @@
 pub(crate) mod conditions;
 pub(crate) mod images;
 pub(crate) mod pod_security;
+pub(crate) mod steps;
 pub(crate) mod validate;

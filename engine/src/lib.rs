@@ -38,6 +38,7 @@ pub mod selection;
 pub mod semver;
 pub mod source;
 pub mod template;
+pub mod trace;
 pub mod wildcard;
 pub mod yaml;
 pub mod yaml_text;

@@ -16,6 +16,7 @@ use crate::scalar;
 use crate::wildcard;
 
 use anchors::Met;
+pub use anchors::Seen;
 
 /// Deepest pattern that is walked; policies are bounded far below this when they are read.
 const MAX_DEPTH: usize = 128;
@@ -75,6 +76,13 @@ pub fn keys_are_missing(pattern: &Value, resource: &Value) -> bool {
     met.is_missing()
 }
 
+/// The same as [`walk`], with everything that was compared on the way.
+pub fn look(pattern: &Value, resource: &Value) -> (Result<(), Mismatch>, Vec<Seen>) {
+    let met = Met::seeing();
+    let found = element(pattern, resource, &Place::top(&met));
+    (found, met.into_seen())
+}
+
 /// Where the walk is.
 struct Place<'a> {
     met: &'a Met,
@@ -116,6 +124,10 @@ impl<'a> Place<'a> {
         }
     }
 
+    fn note(&self, node: &Value, value: Option<&Value>, result: &Result<(), Mismatch>) {
+        self.met.note((node, None), (&self.path, value), result);
+    }
+
     fn has_wildcard_keys(&self) -> bool {
         self.above == "metadata" && matches!(self.key, "labels" | "annotations")
     }
@@ -126,33 +138,33 @@ fn element(pattern: &Value, resource: &Value, place: &Place<'_>) -> Result<(), M
         let reason = "the pattern is nested too deeply";
         return Err(Mismatch::new(Status::Fail, &place.path, reason));
     }
-    match pattern {
-        Value::Object(entries) => match resource {
-            Value::Object(fields) => {
-                place.met.look(entries, fields);
-                map(entries, fields, place)
-            }
-            other => {
-                let reason = format!(
-                    "pattern and resource have different structures. Path: {}. Expected map[string]interface {{}}, found {}",
-                    place.path,
-                    type_name(other)
-                );
-                Err(Mismatch::new(Status::Fail, &place.path, reason))
-            }
-        },
-        Value::Array(items) => {
-            if let Value::Array(elements) = resource {
-                return list(items, elements, resource, place);
-            }
+    let found = match (pattern, resource) {
+        (Value::Object(entries), Value::Object(fields)) => {
+            place.met.look(entries, fields);
+            return map(entries, fields, place);
+        }
+        (Value::Array(items), Value::Array(elements)) => {
+            return list(items, elements, (pattern, resource), place);
+        }
+        (Value::Object(_), other) => {
+            let reason = format!(
+                "pattern and resource have different structures. Path: {}. Expected map[string]interface {{}}, found {}",
+                place.path,
+                type_name(other)
+            );
+            Err(Mismatch::new(Status::Fail, &place.path, reason))
+        }
+        (Value::Array(_), _) => {
             let reason = format!(
                 "validation rule failed at path {}, resource does not satisfy the expected overlay pattern",
                 place.path
             );
             Err(Mismatch::new(Status::Fail, &place.path, reason))
         }
-        leaf => compare(leaf, resource, place),
-    }
+        (leaf, _) => compare(leaf, resource, place),
+    };
+    place.note(pattern, Some(resource), &found);
+    found
 }
 
 /// A leaf; of a list all elements must be as it says.
@@ -296,18 +308,32 @@ fn field(
 ) -> Result<(), Mismatch> {
     let below = place.below(&entry.key);
     let there = fields.get(&*entry.key);
+    let found = judged(entry, there, place, &below);
+    if entry.anchor.is_some() {
+        let met = (entry.value, entry.anchor);
+        place.met.note(met, (&below.path, there), &found);
+    }
+    found
+}
+
+fn judged(
+    entry: &Entry<'_>,
+    there: Option<&Value>,
+    place: &Place<'_>,
+    below: &Place<'_>,
+) -> Result<(), Mismatch> {
     match entry.anchor {
-        Some(Anchor::Condition) => condition(entry, there, &below),
+        Some(Anchor::Condition) => condition(entry, there, below),
         Some(Anchor::Global) => match there {
             None => Ok(()),
-            Some(value) => element(entry.value, value, &below).map_err(|inner| {
+            Some(value) => element(entry.value, value, below).map_err(|inner| {
                 let reason = format!("global anchor mismatch: {}", inner.reason);
                 Mismatch::new(Status::Skip, &inner.path, reason)
             }),
         },
         Some(Anchor::Equality) => match there {
             None => Ok(()),
-            Some(value) => element(entry.value, value, &below).map_err(|mut inner| {
+            Some(value) => element(entry.value, value, below).map_err(|mut inner| {
                 if inner.status == Status::Skip {
                     inner.status = Status::Nested;
                 }
@@ -322,8 +348,8 @@ fn field(
             );
             Err(Mismatch::new(Status::Forbidden, &below.path, reason))
         }
-        Some(Anchor::Existence) => there.map_or(Ok(()), |value| existence(entry, value, &below)),
-        Some(Anchor::AddIfAbsent) | None => plain(entry, there, place, &below),
+        Some(Anchor::Existence) => there.map_or(Ok(()), |value| existence(entry, value, below)),
+        Some(Anchor::AddIfAbsent) | None => plain(entry, there, place, below),
     }
 }
 
@@ -347,11 +373,14 @@ fn plain(
 ) -> Result<(), Mismatch> {
     let value = there.unwrap_or(&Value::Null);
     if entry.value.as_str() == Some("*") {
-        if value.is_null() {
+        let found = if value.is_null() {
             let reason = format!("{}/{} not found", place.path, entry.key);
-            return Err(Mismatch::new(Status::Fail, &place.path, reason));
-        }
-        return Ok(());
+            Err(Mismatch::new(Status::Fail, &place.path, reason))
+        } else {
+            Ok(())
+        };
+        below.note(entry.value, there, &found);
+        return found;
     }
     element(entry.value, value, below)
 }
@@ -395,10 +424,10 @@ fn existence(entry: &Entry<'_>, value: &Value, below: &Place<'_>) -> Result<(), 
 fn list(
     items: &[Value],
     elements: &[Value],
-    resource: &Value,
+    (pattern, resource): (&Value, &Value),
     place: &Place<'_>,
 ) -> Result<(), Mismatch> {
-    match items.first() {
+    let found = match items.first() {
         None => Err(Mismatch::new(
             Status::Fail,
             &place.path,
@@ -406,21 +435,27 @@ fn list(
         )),
         Some(first @ Value::Object(_)) => {
             let pairs = elements.iter().map(|element| (first, element));
-            each(pairs, place)
+            return each(pairs, place);
         }
         Some(Value::Array(_)) => {
-            if elements.len() < items.len() {
-                let reason = format!(
-                    "validate Array failed, array length mismatch, resource Array len is {} and pattern Array len is {}",
-                    elements.len(),
-                    items.len()
-                );
-                return Err(Mismatch::new(Status::Broken, "", reason));
+            if elements.len() >= items.len() {
+                return each(items.iter().zip(elements), place);
             }
-            each(items.iter().zip(elements), place)
+            let reason = format!(
+                "validate Array failed, array length mismatch, resource Array len is {} and pattern Array len is {}",
+                elements.len(),
+                items.len()
+            );
+            Err(Mismatch::new(Status::Broken, "", reason))
         }
-        Some(leaf) => compare(leaf, resource, place),
-    }
+        Some(leaf) => {
+            let found = compare(leaf, resource, place);
+            place.note(leaf, Some(resource), &found);
+            return found;
+        }
+    };
+    place.note(pattern, Some(resource), &found);
+    found
 }
 
 /// Elements of one list: those that skip do not count, unless all do.

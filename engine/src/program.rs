@@ -18,6 +18,7 @@ use crate::mutate::json_patch;
 use crate::operator::Operator;
 use crate::pod_security::{Exclusion, Level, Version};
 use crate::rego::evaluate;
+use crate::source::Span;
 use crate::template::{Template, Text};
 use crate::wildcard;
 
@@ -391,6 +392,8 @@ pub struct ConditionBlock {
 /// One comparison.
 #[derive(Debug, Clone)]
 pub struct Condition {
+    /// Where it was written.
+    pub span: Span,
     /// The left side.
     pub key: Arc<Template>,
     /// How they are compared; none where the operator never holds in the case that it was written in.

@@ -16,6 +16,7 @@ use regent_engine::policy_set::PolicySet;
 use regent_engine::rego::record::Asked;
 use regent_engine::response::{PolicyResponse, RuleResponse};
 use regent_engine::source::Source;
+use regent_engine::trace::Trace;
 use serde_json::Value;
 
 /// Verdicts that agree, and messages that do, of those that were asked; floors may only rise.
@@ -25,7 +26,7 @@ use serde_json::Value;
 /// (`pattern-structure`).
 const FLOORS: [(&str, usize, usize); 6] = [
     ("pattern-scalar", 5005, 5005),
-    ("pattern-structure", 3355, 3355),
+    ("pattern-structure", 3356, 3356),
     ("condition", 8103, 8103),
     ("selection", 930, 930),
     ("foreach", 397, 397),
@@ -75,8 +76,24 @@ pub(super) type Answer = (String, String);
 /// By policy and rule.
 pub(super) type Answers = BTreeMap<(String, String), Answer>;
 
+/// By bytecode and interpreter, and by the explainer's walk: where one differs it is said, or an error of the rule.
 pub(super) fn evaluate(set: &Arc<PolicySet>, object: &Value) -> Answers {
-    answers(started(set, object).with_second_opinion())
+    let mut evaluation = started(set, object).with_second_opinion().tracing();
+    let responses = finish(&mut evaluation);
+    let disagreements = disagreements(&evaluation.take_traces());
+    assert!(disagreements.is_empty(), "{}", disagreements.join("\n"));
+    responses.into_iter().flat_map(answers_of).collect()
+}
+
+/// Where the explainer's walk comes to something else than the programs.
+pub(super) fn disagreements(traces: &[Trace]) -> Vec<String> {
+    let of_trace = |trace: &Trace| {
+        let (policy, rule) = (&trace.policy, &trace.rule);
+        let said = trace.disagreements.iter();
+        let said = said.map(|one| format!("{policy} {rule}: {one}"));
+        said.collect::<Vec<_>>()
+    };
+    traces.iter().flat_map(of_trace).collect()
 }
 
 /// By bytecode alone.

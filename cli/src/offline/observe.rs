@@ -2,12 +2,15 @@
 
 use regent_engine::evaluation::Evaluation;
 use regent_engine::rego::record::Asked;
+use regent_engine::trace::Trace;
 
 /// What is kept of evaluations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Watch {
     /// What programs were asked, and what they answered.
     pub questions: bool,
+    /// What rules looked at.
+    pub traces: bool,
 }
 
 /// What was kept.
@@ -15,13 +18,20 @@ pub struct Watch {
 pub struct Observed {
     /// What programs were asked, in the order of asking.
     pub questions: Vec<Asked>,
+    /// What rules looked at.
+    pub traces: Vec<Trace>,
 }
 
 impl Watch {
     /// An evaluation that keeps what is to be known.
     pub(super) fn watched(self, evaluation: Evaluation) -> Evaluation {
-        if self.questions {
+        let evaluation = if self.questions {
             evaluation.recording()
+        } else {
+            evaluation
+        };
+        if self.traces {
+            evaluation.tracing()
         } else {
             evaluation
         }
@@ -32,5 +42,6 @@ impl Observed {
     /// Takes what an evaluation kept.
     pub(super) fn take(&mut self, evaluation: &mut Evaluation) {
         self.questions.extend(evaluation.take_record());
+        self.traces.extend(evaluation.take_traces());
     }
 }

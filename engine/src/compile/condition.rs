@@ -97,6 +97,7 @@ fn condition(
     };
     let mut slots = Vec::new();
     let compiled = program::Condition {
+        span: condition.span,
         key: Arc::new(text::template(&condition.key)),
         operator: operator::Operator::parse(&written),
         value: Arc::new(text::template(&condition.value)),

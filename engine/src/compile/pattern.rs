@@ -477,11 +477,22 @@ fn existence(
     let mut results = Vec::new();
     for (index, item) in items.iter().enumerate() {
         let check = node(scope, item, &place.item(index));
+        // Only maps are looked for; what else is written, or comes with a variable, is found nowhere.
+        let is_map = match (&item.node, &check) {
+            (PatternNode::Map(_), _) => None,
+            (PatternNode::Scalar(_), Check::Pattern(pattern)) => {
+                let is_map = Expression::call("is_object", vec![pattern.clone()]);
+                Some(Statement::Holds(is_map))
+            }
+            (PatternNode::Scalar(_) | PatternNode::List(_), _) => {
+                results.push(Expression::text("fail"));
+                continue;
+            }
+        };
         let name = scope.fresh("exists");
-        let each = Expression::Collect(
-            Box::new(check.applied(Expression::name("element"))),
-            vec![Statement::Some("element".into(), Expression::name("x"))],
-        );
+        let mut some = vec![Statement::Some("element".into(), Expression::name("x"))];
+        some.extend(is_map);
+        let each = Expression::Collect(Box::new(check.applied(Expression::name("element"))), some);
         let found = |results: Expression| Expression::text("pass").compare(Operator::In, results);
         let assign = || Statement::Assign("results".into(), each.clone());
         let results_name = || Expression::name("results");

@@ -30,6 +30,11 @@ impl Documents {
         }
     }
 
+    /// What `match` and `exclude` read.
+    pub(super) fn subject(&self) -> &Value {
+        &self.subject
+    }
+
     /// The input of a program that is about an element, or about the object where there is none.
     pub(super) fn input_about(&self, element: Option<Document>, values: Document) -> Document {
         let resource = element.unwrap_or_else(|| self.resource.clone());

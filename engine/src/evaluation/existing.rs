@@ -8,6 +8,7 @@ use crate::response::{FailureAction, RuleResponse, RuleStatus};
 use super::documents::Documents;
 use super::request_names::RequestNames;
 use super::rule::{Context, Progress};
+use super::tracing::Traced;
 
 impl Context<'_> {
     /// The response to an update, or that the old object broke the rule as well.
@@ -45,6 +46,7 @@ impl Context<'_> {
             variables: self.variables,
             machine: &mut *self.machine,
             facts: self.facts,
+            traced: Traced::Not,
         };
         match before.evaluate(policy, rule, &Progress::Waiting) {
             waiting @ (Progress::Waiting | Progress::WaitingForImages) => waiting,

@@ -12,6 +12,8 @@ use crate::image::{Digest, VerifiedImage};
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     asked: Vec<(Need, Option<Fact>)>,
+    /// What was not asked before is not asked now.
+    frozen: bool,
     /// What each reference without digest stood for the first time.
     resolved: BTreeMap<String, Digest>,
 }
@@ -22,6 +24,11 @@ impl Facts {
         if let Some((_, answer @ None)) = self.asked.get_mut(id.0) {
             *answer = Some(fact);
         }
+    }
+
+    /// Says whether new questions are asked: explaining an answer asks none.
+    pub(super) fn freeze(&mut self, frozen: bool) {
+        self.frozen = frozen;
     }
 
     /// Whether there are questions without an answer.
@@ -42,6 +49,9 @@ impl Facts {
     /// The answer to a question; asks it where it was not.
     fn get(&mut self, need: Need) -> Option<&Fact> {
         let index = self.asked.iter().position(|(asked, _)| *asked == need);
+        if index.is_none() && self.frozen {
+            return None;
+        }
         let index = index.unwrap_or_else(|| {
             self.asked.push((need, None));
             self.asked.len() - 1

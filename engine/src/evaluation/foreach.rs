@@ -83,7 +83,10 @@ impl Context<'_> {
                     format!("the lists of `foreach` have more than {MAX_ELEMENTS} elements");
                 Element::Judged(Answer::new(RuleStatus::Error, message))
             } else {
-                self.element((asked.names, block), element, index, said)
+                self.trace_element(block.list.text.raw(), index);
+                let came = self.element((asked.names, block), element, index, said);
+                self.trace_element_end();
+                came
             };
             let status = match &came {
                 // All elements ask before any waits, so that the host can fetch for them together.

@@ -84,7 +84,10 @@ impl Context<'_> {
         (element, index): (&Value, usize),
     ) -> Result<Vec<Value>, Unmade> {
         let names = names.above(locals(element, index, 0), &block.context);
-        match self.applies(&block.program, block.preconditions.as_ref(), &names) {
+        self.trace_element(&block.list_text, index);
+        let applies = self.applies(&block.program, block.preconditions.as_ref(), &names);
+        self.trace_element_end();
+        match applies {
             None => Err(Unmade::Waiting),
             Some(Ok(true)) => self.made(&names, &block.resource),
             Some(Ok(false)) => Ok(Vec::new()),

@@ -31,9 +31,9 @@ pub(super) struct Outcome {
 }
 
 /// One image under one entry.
-struct Judged {
-    status: RuleStatus,
-    message: String,
+pub(super) struct Judged {
+    pub(super) status: RuleStatus,
+    pub(super) message: String,
     verified: Option<VerifiedImage>,
     note: Option<String>,
 }
@@ -91,6 +91,7 @@ pub(super) fn verify(
             };
             match one.judge(image, &reference) {
                 Some(judged) => {
+                    context.trace_image((&entry.program, ast.span), image, &judged);
                     let patches = ast.mutates_digest(action) && reference.digest.is_none();
                     results.push((image, judged, patches));
                 }
@@ -458,6 +459,11 @@ impl Verifier<'_, '_> {
             Ok(answer) => answer,
             Err(message) => return Some(Err(message)),
         };
+        if let Some(judged) = judged {
+            let program = &self.program.program;
+            self.context
+                .trace_conditions(program, &judged.what, &names, &answer);
+        }
         let reason = judged
             .as_ref()
             .filter(|_| answer == "error")

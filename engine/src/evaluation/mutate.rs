@@ -154,7 +154,10 @@ impl Context<'_> {
                 ));
             }
             let names = names.above(locals(element, index, level), &block.context);
-            match self.applies(&block.program, block.preconditions.as_ref(), &names) {
+            self.trace_element(&block.list_text, index);
+            let applies = self.applies(&block.program, block.preconditions.as_ref(), &names);
+            self.trace_element_end();
+            match applies {
                 None => return Changed::Waiting,
                 Some(Ok(true)) => {}
                 Some(Ok(false)) => continue,
@@ -196,6 +199,9 @@ impl Context<'_> {
         let values = Values::of(names, &judged.slots)?;
         let input = self.documents.input(None, values.document());
         let answer = self.ask(program, program::ELEMENT_PRECONDITIONS, &input);
+        if let Ok(said) = &answer {
+            self.trace_conditions(program, &judged.what, names, said);
+        }
         Some(match answer.as_deref() {
             Ok("true") => Ok(true),
             Ok("false") => Ok(false),

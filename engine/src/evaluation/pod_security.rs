@@ -50,6 +50,7 @@ impl Context<'_> {
             Ok(other) => return Some(Answer::new(RuleStatus::Error, unexpected(other))),
             Err(message) => return Some(Answer::new(RuleStatus::Error, message)),
         };
+        self.trace_pod_security(&found, status);
         let message = explain::pod_security::message(policy, rule, (status, exceptions.0), &found);
         Some(Answer::new(status, message))
     }

@@ -24,6 +24,7 @@ use super::exception::Excepted;
 use super::facts::Facts;
 use super::names::{Ground, Names};
 use super::request_names::RequestNames;
+use super::tracing::Traced;
 use super::validate::Stage;
 use super::values::Values;
 use super::{Phase, Variables, images};
@@ -38,6 +39,7 @@ pub(super) struct Context<'a> {
     pub(super) variables: &'a Variables,
     pub(super) machine: &'a mut Machine,
     pub(super) facts: &'a RefCell<Facts>,
+    pub(super) traced: Traced,
 }
 
 /// What came of a rule so far.
@@ -71,6 +73,7 @@ impl Answer {
 impl Context<'_> {
     /// Takes a rule as far as possible, from where it waited.
     pub(super) fn evaluate(&mut self, policy: &Policy, rule: &Rule, waited: &Progress) -> Progress {
+        self.trace_rule(policy, rule);
         let labels = match self.namespace_labels(rule) {
             None => return Progress::Waiting,
             Some(Ok(labels)) => labels,
@@ -89,14 +92,18 @@ impl Context<'_> {
         let given = self.variables.of(&policy.ast, base_name(policy, rule));
         let ground = self.ground(policy, &given);
         let names = Names::of_rule(ground, &rule.context);
+        // Who wants to know what a rule looked at sees it from the start.
+        let waited = match self.traced {
+            Traced::Not => waited,
+            Traced::Between | Traced::Now(_) => &Progress::Waiting,
+        };
         if let (Progress::WaitingForImages, Body::VerifyImages(entries)) = (waited, &rule.body) {
             return self.verify_images((policy, rule), &names, entries, action);
         }
         let input = self.documents.input(labels.as_ref(), Document::list([]));
-        match self
-            .ask(&rule.program, program::SELECTED, &input)
-            .as_deref()
-        {
+        let selected = self.ask(&rule.program, program::SELECTED, &input);
+        self.trace_match(selected.as_deref() == Ok("match"));
+        match selected.as_deref() {
             Ok("match") => {}
             Ok("nomatch") => return Progress::NotAbout,
             Ok(other) => return respond(Answer::new(RuleStatus::Error, unexpected(other))),
@@ -270,7 +277,11 @@ impl Context<'_> {
         };
         let values = Values::of(names, &judged.slots)?;
         let input = self.documents.input(None, values.document());
-        let answer = match self.ask(program, entry, &input).as_deref() {
+        let said = self.ask(program, entry, &input);
+        if let Ok(said) = &said {
+            self.trace_conditions(program, &judged.what, names, said);
+        }
+        let answer = match said.as_deref() {
             Ok("true") => return Some(Ok(())),
             Ok("false") => {
                 let said = explain::conditions::walk(&judged.what, names).messages;

@@ -7,10 +7,12 @@ use crate::ast::ApplyRules;
 use crate::program::Policy;
 use crate::rego::evaluate::Machine;
 use crate::response::{FailurePolicy, RuleResponse, RuleStatus};
+use crate::trace::Trace;
 
 use super::documents::Documents;
 use super::request_names::RequestNames;
 use super::rule::{Context, Progress};
+use super::tracing::Traced;
 use super::{Evaluation, changes_object, find, is_waiting};
 
 /// The request as rules see it.
@@ -74,6 +76,10 @@ impl Evaluation {
             variables: &self.variables,
             machine,
             facts: &self.facts,
+            traced: match self.traces {
+                Some(_) => Traced::Between,
+                None => Traced::Not,
+            },
         }
     }
 
@@ -105,8 +111,11 @@ impl Evaluation {
             let progress = if over.contains(&key.0) {
                 Progress::NotAbout
             } else {
-                self.context(machine, view)
-                    .evaluate(policy, rule, &Progress::Waiting)
+                let mut context = self.context(machine, view);
+                let progress = context.evaluate(policy, rule, &Progress::Waiting);
+                let trace = context.take_trace(&progress);
+                self.keep(trace);
+                progress
             };
             if self.settle(index, progress) {
                 return Some(Changes::Changed);
@@ -147,13 +156,22 @@ impl Evaluation {
     fn run_others(&mut self, machine: &mut Machine, view: &View<'_>) {
         let set = Arc::clone(&self.set);
         let mut rules = std::mem::take(&mut self.rules);
+        let mut traces = Vec::new();
         let mut context = self.context(machine, view);
         for (key, progress) in rules.iter_mut().filter(|(_, one)| is_waiting(one)) {
             if let Some((policy, rule)) = find(&set, *key) {
                 *progress = context.evaluate(policy, rule, progress);
+                traces.extend(context.take_trace(progress));
             }
         }
         self.rules = rules;
+        self.keep(traces);
+    }
+
+    fn keep(&mut self, traces: impl IntoIterator<Item = Trace>) {
+        if let Some(kept) = &mut self.traces {
+            kept.extend(traces);
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::explain::steps::About;
 use crate::explain::{self, validate::Said};
 use crate::program::{self, Demand, Judged, Policy, Rule};
 use crate::rego::evaluate::{Document, Program};
@@ -113,6 +114,17 @@ impl Context<'_> {
             Ok(status) => status,
             Err(message) => return Outcome::error(message),
         };
+        match &judged.what {
+            Some(conditions) => {
+                let said = match status {
+                    RuleStatus::Pass => "false",
+                    RuleStatus::Error => "error",
+                    RuleStatus::Fail | RuleStatus::Warn | RuleStatus::Skip => "true",
+                };
+                self.trace_conditions(asked.program, conditions, asked.names, said);
+            }
+            None => self.trace_denial(),
+        }
         let walked = judged
             .what
             .as_ref()
@@ -146,18 +158,29 @@ impl Context<'_> {
             Ok(status) => status,
             Err(message) => return Outcome::error(message),
         };
+        let nothing = serde_json::Value::Null;
+        let is_any = matches!(asked.demand, Demand::AnyPattern(_));
+        let resource = asked.element.or(self.request.object.as_ref());
+        let resource = resource.unwrap_or(&nothing);
+        let about = match asked.element {
+            Some(_) => About::Element,
+            None => About::Object,
+        };
+        self.trace_patterns(
+            asked.program,
+            (patterns, is_any),
+            (asked.names, resource, about),
+            status,
+        );
         if let Some(error) = values.first_error().filter(|_| status == RuleStatus::Error) {
             return Outcome::error(format!("variable substitution failed: {error}"));
         }
-        let is_any = matches!(asked.demand, Demand::AnyPattern(_));
-        let nothing = serde_json::Value::Null;
-        let resource = asked.element.or(self.request.object.as_ref());
         let message = explain::validate::Patterns {
             said,
             names: asked.names,
             written: patterns,
             is_any,
-            resource: resource.unwrap_or(&nothing),
+            resource,
         }
         .message(status);
         Outcome::Judged(Answer::new(status, message))

@@ -1,6 +1,9 @@
 //! All programs of a rule, in the order in which a person reads them.
 
+use std::sync::Arc;
+
 use crate::rego::evaluate::Program;
+use crate::template::Template;
 
 use super::{Body, Change, Demand, Generation, Rule};
 
@@ -23,6 +26,28 @@ impl Rule {
             }
         }
         programs
+    }
+
+    /// Its patterns, in order of writing.
+    pub(crate) fn patterns(&self) -> Vec<&Arc<Template>> {
+        let mut patterns = Vec::new();
+        if let Body::Validate(validate) = &self.body {
+            patterns_of(&validate.demand, &mut patterns);
+        }
+        patterns
+    }
+}
+
+fn patterns_of<'a>(demand: &'a Demand, patterns: &mut Vec<&'a Arc<Template>>) {
+    match demand {
+        Demand::Pattern(judged) => patterns.push(&judged.what),
+        Demand::AnyPattern(judged) => patterns.extend(&judged.what),
+        Demand::Deny(_) => {}
+        Demand::Foreach(blocks) => {
+            for block in blocks {
+                patterns_of(&block.demand, patterns);
+            }
+        }
     }
 }
 

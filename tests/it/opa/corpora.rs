@@ -60,8 +60,8 @@ fn folders() -> Option<Vec<PathBuf>> {
     Some(folders)
 }
 
-/// What the tests of a folder ask.
-fn asked(definition: &Definition) -> Vec<Asked> {
+/// What the tests of a folder ask, and where the explainer has another opinion.
+fn asked(definition: &Definition) -> (Vec<Asked>, Vec<String>) {
     let images = OfflineImages::new(
         definition.folder(),
         &definition.images,
@@ -70,14 +70,22 @@ fn asked(definition: &Definition) -> Vec<Asked> {
     );
     // A folder of which a file cannot be read is `conformance`'s business.
     let Ok(prepared) = prepare(definition, images, SlsaVersions::EitherAnswers) else {
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     };
-    let prepared = prepared.watching(Watch { questions: true });
+    let prepared = prepared.watching(Watch {
+        questions: true,
+        traces: true,
+    });
     let operations: BTreeSet<_> = definition.rows.iter().map(|row| row.operation).collect();
     let evaluated = operations
         .into_iter()
         .flat_map(|one| prepared.evaluate(one));
-    evaluated.flat_map(|one| one.observed.questions).collect()
+    let (mut questions, mut disagreements) = (Vec::new(), Vec::new());
+    for one in evaluated {
+        questions.extend(one.observed.questions);
+        disagreements.extend(oracle::disagreements(&one.observed.traces));
+    }
+    (questions, disagreements)
 }
 
 /// Questions, each once.
@@ -101,17 +109,22 @@ impl Questions {
     }
 }
 
-/// What all tests of all folders ask.
-fn of_folders(folders: &[PathBuf]) -> Vec<Question> {
+/// What all tests of all folders ask, and where the explainer has another opinion.
+fn of_folders(folders: &[PathBuf]) -> (Vec<Question>, Vec<String>) {
     let mut questions = Questions::default();
+    let mut disagreements = Vec::new();
     for folder in folders {
         let by = folder.display().to_string();
         for file in find(std::slice::from_ref(folder), "kyverno-test.yaml").unwrap() {
             let definitions = definition::read(&file).unwrap_or_default();
-            questions.add(&by, definitions.iter().flat_map(asked).collect());
+            for definition in &definitions {
+                let (asked, disagreed) = asked(definition);
+                questions.add(&by, asked);
+                disagreements.extend(disagreed);
+            }
         }
     }
-    questions.questions
+    (questions.questions, disagreements)
 }
 
 /// What the language's constructs ask, on the objects on which Kyverno's own verdicts are known.
@@ -217,9 +230,10 @@ fn compare(name: &str, questions: &[Question]) {
 }
 
 #[test]
-fn the_programs_of_kyvernos_folders_mean_the_same_in_opa() {
+fn the_programs_of_kyvernos_folders_mean_the_same_in_opa_and_to_the_explainer() {
     let Some(folders) = folders() else { return };
-    let questions = of_folders(&folders);
+    let (questions, disagreements) = of_folders(&folders);
+    assert!(disagreements.is_empty(), "{}", disagreements.join("\n"));
     let asking: BTreeSet<&str> = questions.iter().map(|one| one.by.as_str()).collect();
     // The constructs' own tests ask the interpreter, too; the folders are run by bytecode alone elsewhere.
     for question in &questions {

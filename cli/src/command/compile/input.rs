@@ -112,7 +112,10 @@ fn prepare(
         },
         slsa_versions: SlsaVersions::EitherAnswers,
     })
-    .watching(Watch { questions: true }))
+    .watching(Watch {
+        questions: true,
+        traces: false,
+    }))
 }
 
 /// Whether flags name the rule and the entry point; exceptions belong to no rule.

@@ -1,0 +1,434 @@
+//! What a rule looks at, kept for whoever asked: after each answer the explainer walks the same policy, and says so too.
+//!
+//! Nothing here reaches an answer. New questions to the host are not asked for it either.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::ast::condition::Condition;
+use crate::ast::context::ContextEntry;
+use crate::ast::foreach::{Foreach, ForeachBody};
+use crate::ast::generate::GenerateBody;
+use crate::ast::mutate::MutateBody;
+use crate::ast::pattern::Pattern;
+use crate::ast::validate::ValidateBody;
+use crate::ast::{self, RuleBody};
+use crate::explain::steps::{self, About, Ground};
+use crate::pattern::{self, Mismatch, Status};
+use crate::program::{Conditions, Policy, Rule};
+use crate::rego::evaluate::Program;
+use crate::response::RuleStatus;
+use crate::source::Span;
+use crate::template::Template;
+use crate::trace::{BranchKind, Part, Step, Trace, for_each_part};
+
+use super::pod_security::Found;
+use super::rule::{Context, Progress};
+use super::{Names, images, is_waiting, pod_images};
+
+/// The rule that is looked at.
+#[derive(Debug)]
+pub(super) struct Tracing {
+    policy: Arc<ast::Policy>,
+    index: usize,
+    /// Its patterns, in order of writing.
+    patterns: Vec<Arc<Template>>,
+    program: Program,
+    /// Lists that are gone through, with the place of the element.
+    elements: Vec<(String, usize)>,
+    steps: Vec<Step>,
+    disagreements: Vec<String>,
+}
+
+/// Whether rules are traced, and the one that is now.
+#[derive(Debug, Default)]
+pub(super) enum Traced {
+    /// They are not.
+    #[default]
+    Not,
+    /// They are; no rule is looked at.
+    Between,
+    /// They are.
+    Now(Box<Tracing>),
+}
+
+impl Tracing {
+    fn rule(&self) -> Option<&ast::Rule> {
+        self.policy.rules.get(self.index)
+    }
+
+    fn condition(&self, span: Span) -> Option<(BranchKind, &Condition)> {
+        let mut found = None;
+        for_each_part(self.rule()?, &mut |part| match part {
+            Part::Condition(kind, condition) if condition.span == span => {
+                found = Some((kind, condition));
+            }
+            _ => {}
+        });
+        found
+    }
+
+    fn denial(&self) -> Option<Span> {
+        let mut found = None;
+        for_each_part(self.rule()?, &mut |part| {
+            if let Part::DenyAll(deny) = part {
+                found = Some(deny.span);
+            }
+        });
+        found
+    }
+
+    fn pattern(&self, template: &Arc<Template>) -> Option<&Pattern> {
+        let mut patterns = self.patterns.iter();
+        let index = patterns.position(|known| Arc::ptr_eq(known, template))?;
+        let mut found = Vec::new();
+        for_each_part(self.rule()?, &mut |part| match part {
+            Part::Pattern(pattern) | Part::Alternative(pattern) => found.push(pattern),
+            Part::Condition(..) | Part::DenyAll(_) => {}
+        });
+        found.get(index).copied()
+    }
+
+    fn ground<'a>(
+        &'a self,
+        names: &'a Names<'a>,
+        program: &'a Program,
+        entries: &'a [&'a ContextEntry],
+    ) -> Ground<'a> {
+        let element = self.elements.last();
+        Ground {
+            names,
+            entries,
+            element: element.map(|(list, index)| (list.as_str(), *index)),
+            about: About::Object,
+            program,
+        }
+    }
+}
+
+impl Context<'_> {
+    /// Starts to look at a rule.
+    pub(super) fn trace_rule(&mut self, policy: &Policy, rule: &Rule) {
+        if matches!(self.traced, Traced::Not) {
+            return;
+        }
+        let patterns = rule.patterns().into_iter().map(Arc::clone).collect();
+        self.traced = Traced::Now(Box::new(Tracing {
+            policy: Arc::clone(&policy.ast),
+            index: rule.index,
+            patterns,
+            program: rule.program.clone(),
+            elements: Vec::new(),
+            steps: Vec::new(),
+            disagreements: Vec::new(),
+        }));
+    }
+
+    /// What was looked at, where the rule is done.
+    pub(super) fn take_trace(&mut self, progress: &Progress) -> Option<Trace> {
+        let Traced::Now(tracing) = &mut self.traced else {
+            return None;
+        };
+        let trace = Trace {
+            policy: tracing.policy.key(),
+            rule: tracing.rule()?.name.value.clone(),
+            source: Arc::clone(&tracing.policy.source),
+            status: match progress {
+                Progress::Answered(response) => Some(response.status),
+                Progress::NotAbout | Progress::Waiting | Progress::WaitingForImages => None,
+            },
+            steps: std::mem::take(&mut tracing.steps),
+            disagreements: std::mem::take(&mut tracing.disagreements),
+        };
+        self.traced = Traced::Between;
+        (!is_waiting(progress)).then_some(trace)
+    }
+
+    /// Notes whether a rule is about the resource.
+    pub(super) fn trace_match(&mut self, is_about: bool) {
+        let subject = self.documents.subject();
+        let Traced::Now(tracing) = &mut self.traced else {
+            return;
+        };
+        let Some(span) = tracing.rule().map(|rule| rule.matches.span) else {
+            return;
+        };
+        let field = |name: &str| subject.get(name).cloned().unwrap_or(Value::Null);
+        let seen = ["operation", "kind", "namespace", "name", "labels"];
+        let seen = seen.map(|name| (name.to_owned(), field(name)));
+        let ground = Bare(&tracing.program);
+        let step = Step {
+            decides: !is_about,
+            wanted: "a request that `match` is about, and `exclude` is not".to_owned(),
+            seen: Some(Value::Object(seen.into_iter().collect())),
+            ..ground.step(BranchKind::Match, span, Ok(is_about))
+        };
+        tracing.steps.push(step);
+    }
+
+    /// Notes what conditions looked at; `said` is the program's word.
+    pub(super) fn trace_conditions(
+        &mut self,
+        program: &Program,
+        conditions: &Conditions,
+        names: &Names<'_>,
+        said: &str,
+    ) {
+        let Traced::Now(tracing) = &mut self.traced else {
+            return;
+        };
+        self.facts.borrow_mut().freeze(true);
+        let entries = tracing.rule().map(entries).unwrap_or_default();
+        let ground = tracing.ground(names, program, &entries);
+        let find = |span| tracing.condition(span);
+        let (walked, steps) = steps::of_conditions(&ground, conditions, find);
+        self.facts.borrow_mut().freeze(false);
+        let walked = match walked {
+            Ok(true) => "true",
+            Ok(false) => "false",
+            Err(_) => "error",
+        };
+        drop(entries);
+        tracing.steps.extend(steps);
+        tracing.compare("conditions", said, walked);
+    }
+
+    /// Notes that everything that the rule is about is denied.
+    pub(super) fn trace_denial(&mut self) {
+        let Traced::Now(tracing) = &mut self.traced else {
+            return;
+        };
+        if let Some(span) = tracing.denial() {
+            let step = Bare(&tracing.program).step(BranchKind::DenyAll, span, Ok(true));
+            tracing.steps.push(step);
+        }
+    }
+
+    /// Notes what patterns were compared with; one of them is enough where they are alternatives.
+    pub(super) fn trace_patterns(
+        &mut self,
+        program: &Program,
+        (patterns, is_any): (&[Arc<Template>], bool),
+        (names, resource, about): (&Names<'_>, &Value, About),
+        said: RuleStatus,
+    ) {
+        let Traced::Now(tracing) = &mut self.traced else {
+            return;
+        };
+        self.facts.borrow_mut().freeze(true);
+        let entries = tracing.rule().map(entries).unwrap_or_default();
+        let mut ground = tracing.ground(names, program, &entries);
+        ground.about = about;
+        let mut all = Vec::new();
+        let mut walks = Vec::new();
+        for template in patterns {
+            let Some(written) = tracing.pattern(template) else {
+                continue;
+            };
+            let (found, steps) = steps::of_pattern(&ground, (written, template), resource);
+            if is_any {
+                let held = Ok(found.is_ok());
+                let mut step = ground.step(BranchKind::Alternative, written.span, held);
+                step.decides = found.is_ok();
+                all.push(step);
+            }
+            all.extend(steps);
+            let is_enough = is_any && found.is_ok();
+            walks.push((found, template));
+            // What stands behind the first that passes is not needed.
+            if is_enough {
+                break;
+            }
+        }
+        let walked = concluded(&walks, is_any, (names, resource));
+        self.facts.borrow_mut().freeze(false);
+        drop(entries);
+        tracing.steps.extend(all);
+        tracing.compare("pattern", said.name(), walked);
+    }
+
+    /// Notes which element of a list is looked at, until [`Self::trace_element_end`].
+    pub(super) fn trace_element(&mut self, list: &str, index: usize) {
+        if let Traced::Now(tracing) = &mut self.traced {
+            tracing.elements.push((list.to_owned(), index));
+        }
+    }
+
+    /// Notes that an element is done.
+    pub(super) fn trace_element_end(&mut self) {
+        if let Traced::Now(tracing) = &mut self.traced {
+            tracing.elements.pop();
+        }
+    }
+
+    /// Notes what `podSecurity` found.
+    pub(super) fn trace_pod_security(&mut self, found: &Found, said: RuleStatus) {
+        let Traced::Now(tracing) = &mut self.traced else {
+            return;
+        };
+        let Some(RuleBody::Validate(validate)) = tracing.rule().map(|rule| &rule.body) else {
+            return;
+        };
+        let ValidateBody::PodSecurity(demand) = &validate.body else {
+            return;
+        };
+        let span = demand.level.span;
+        let ground = Bare(&tracing.program);
+        let mut steps = Vec::new();
+        for violation in &found.remaining {
+            let wanted = format!("{}: {}", violation.reason, violation.detail);
+            for field in &violation.errors {
+                steps.push(Step {
+                    wanted: wanted.clone(),
+                    path: Some(format!(
+                        "/{}",
+                        field
+                            .path
+                            .replace('[', "/")
+                            .replace(']', "")
+                            .replace('.', "/")
+                    )),
+                    seen: Some(field.values().into()),
+                    ..ground.step(BranchKind::PodSecurity, span, Ok(false))
+                });
+            }
+        }
+        if steps.is_empty() {
+            let held = match (found.unreadable(), said) {
+                (Some(reason), _) => Err(reason.to_owned()),
+                (None, said) => Ok(said != RuleStatus::Fail),
+            };
+            steps.push(ground.step(BranchKind::PodSecurity, span, held));
+        }
+        tracing.steps.extend(steps);
+    }
+
+    /// Notes what became of an image under an entry of `verifyImages`.
+    pub(super) fn trace_image(
+        &mut self,
+        (program, span): (&Program, Span),
+        image: &pod_images::Found,
+        judged: &images::Judged,
+    ) {
+        let Traced::Now(tracing) = &mut self.traced else {
+            return;
+        };
+        let message = judged.message.as_str();
+        let held = match judged.status {
+            RuleStatus::Pass | RuleStatus::Skip => Ok(true),
+            RuleStatus::Fail | RuleStatus::Warn => Ok(false),
+            RuleStatus::Error => Err(message.to_owned()),
+        };
+        let step = Step {
+            wanted: message.to_owned(),
+            path: Some(image.pointer.clone()),
+            seen: Some(image.text.as_str().into()),
+            ..Bare(program).step(BranchKind::Image, span, held)
+        };
+        tracing.steps.push(step);
+    }
+}
+
+impl Tracing {
+    fn compare(&mut self, what: &str, said: &str, walked: &str) {
+        if said != walked {
+            self.disagreements.push(format!(
+                "{what}: the program says {said}, the walk {walked}"
+            ));
+        }
+    }
+}
+
+/// A step that no names belong to.
+struct Bare<'a>(&'a Program);
+
+impl Bare<'_> {
+    fn step(&self, kind: BranchKind, span: Span, held: Result<bool, String>) -> Step {
+        Step {
+            branch: crate::trace::Branch { kind, span },
+            held,
+            decides: true,
+            wanted: String::new(),
+            path: None,
+            seen: None,
+            variables: Vec::new(),
+            element: None,
+            program: self.0.clone(),
+        }
+    }
+}
+
+/// What walks of patterns come to, as `verdict` has it.
+fn concluded(
+    walks: &[(Result<(), Mismatch>, &Arc<Template>)],
+    is_any: bool,
+    (names, resource): (&Names<'_>, &Value),
+) -> &'static str {
+    // A variable without a value is an error whatever the pattern is.
+    if walks
+        .iter()
+        .any(|(_, template)| names.template(template).is_err())
+    {
+        return "error";
+    }
+    let status = |one: &Result<(), Mismatch>| one.as_ref().err().map(|mismatch| mismatch.status);
+    if is_any {
+        let mut statuses = walks.iter().map(|(one, _)| status(one));
+        return if statuses.clone().any(|one| one.is_none()) {
+            "pass"
+        } else if statuses.any(|one| !matches!(one, Some(Status::Skip | Status::Nested))) {
+            "fail"
+        } else {
+            "skip"
+        };
+    }
+    let Some((walk, template)) = walks.first() else {
+        return "pass";
+    };
+    match status(walk) {
+        None => "pass",
+        Some(Status::Skip | Status::Nested) => "skip",
+        Some(Status::Forbidden) => "fail",
+        Some(Status::Broken) => "error",
+        Some(Status::Fail) => {
+            let resolved = names.template(template);
+            let missing = resolved.is_ok_and(|one| pattern::keys_are_missing(&one, resource));
+            if missing { "error" } else { "fail" }
+        }
+    }
+}
+
+/// All entries of contexts of a rule, those of its blocks too.
+fn entries(rule: &ast::Rule) -> Vec<&ContextEntry> {
+    let mut entries: Vec<&ContextEntry> = rule.context.iter().collect();
+    match &rule.body {
+        RuleBody::Validate(validate) => {
+            if let ValidateBody::Foreach(blocks) = &validate.body {
+                entries_of(blocks, &mut entries);
+            }
+        }
+        RuleBody::Mutate(mutate) => {
+            entries.extend(mutate.targets.iter().flat_map(|target| &target.context));
+            if let MutateBody::Foreach(blocks) = &mutate.body {
+                entries.extend(blocks.iter().flat_map(|block| &block.context));
+            }
+        }
+        RuleBody::Generate(generate) => {
+            if let GenerateBody::Foreach(blocks) = &generate.body {
+                entries.extend(blocks.iter().flat_map(|block| &block.context));
+            }
+        }
+        RuleBody::VerifyImages(_) => {}
+    }
+    entries
+}
+
+fn entries_of<'a>(blocks: &'a [Foreach], entries: &mut Vec<&'a ContextEntry>) {
+    for block in blocks {
+        entries.extend(&block.context);
+        if let ForeachBody::Foreach(inner) = &block.body {
+            entries_of(inner, entries);
+        }
+    }
+}
