@@ -10,6 +10,7 @@ pub mod apply;
 pub mod check;
 pub mod compile;
 pub mod demo;
+pub mod facts;
 pub mod flags;
 pub mod image;
 pub mod jp;

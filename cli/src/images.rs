@@ -9,7 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use regent_server::cache::CacheSettings;
 use regent_server::image::registry::RegistrySettings;
-use regent_server::image::trust::{TrustRoot, TrustRoots, public_sigstore};
+use regent_server::image::trust::{PUBLIC_SIGSTORE, TrustRoot, TrustRoots, public_sigstore};
 use regent_server::image::{ImageSettings, Images, Network};
 use regent_server::metrics::Metrics;
 
@@ -28,6 +28,18 @@ pub fn trust_roots(files: &[PathBuf]) -> Result<TrustRoots> {
     roots.try_fold(TrustRoots::new(default), |all, root| Ok(all.with(root?)))
 }
 
+/// The same trust roots as texts.
+pub fn trust_root_texts(files: &[PathBuf]) -> Result<Vec<String>> {
+    if files.is_empty() {
+        return Ok(vec![PUBLIC_SIGSTORE.to_owned()]);
+    }
+    let read = |path: &PathBuf| {
+        let text = fs::read_to_string(path);
+        text.with_context(|| format!("the trust root `{}`", path.display()))
+    };
+    files.iter().map(read).collect()
+}
+
 /// Where images come from, by flags.
 pub fn settings(args: &ImageArgs) -> ImageSettings {
     let mirror =
@@ -41,6 +53,7 @@ pub fn settings(args: &ImageArgs) -> ImageSettings {
             docker_config: args.docker_config.clone(),
         }),
         cache: CacheSettings::default(),
+        recorder: None,
     }
 }
 

@@ -6,6 +6,7 @@ pub mod artifact;
 mod credentials;
 mod data;
 pub mod discovery;
+pub mod facts;
 pub mod fetch;
 pub mod layout;
 pub mod oci;
@@ -30,6 +31,7 @@ use crate::cache::{CacheSettings, EvidenceCache, EvidenceKey, Resolutions};
 use crate::metrics::{CacheOutcome, Metrics};
 use artifact::Artifacts;
 use discovery::{Budget, MAX_IN_FLIGHT, Origin, discover};
+use facts::{Facts, Recorder};
 use fetch::{FetchError, quoted};
 use layout::{LayoutError, Layouts};
 use registry::{Registries, RegistrySettings, SettingsError};
@@ -47,6 +49,8 @@ pub struct ImageSettings {
     pub network: Network,
     /// What is remembered.
     pub cache: CacheSettings,
+    /// Who writes down what registries say.
+    pub recorder: Option<Arc<Recorder>>,
 }
 
 /// Whether registries are asked.
@@ -57,6 +61,8 @@ pub enum Network {
     Offline,
     /// For what no layout has.
     Registries(RegistrySettings),
+    /// Never: what they said when it was recorded stands for them.
+    Recorded(Arc<Facts>),
 }
 
 /// Why images cannot be answered for as the operator says.
@@ -75,6 +81,8 @@ pub enum ImageSettingsError {
 pub struct Images {
     layouts: Layouts,
     registries: Option<Registries>,
+    facts: Option<Arc<Facts>>,
+    recorder: Option<Arc<Recorder>>,
     trust_roots: TrustRoots,
     /// Trust roots with parts of a policy's own, parsed once.
     by_policy: Cache<(String, PolicyTrust), Arc<TrustRoot>>,
@@ -93,12 +101,18 @@ impl Images {
         metrics: Arc<Metrics>,
     ) -> Result<Self, ImageSettingsError> {
         let registries = match &settings.network {
-            Network::Offline => None,
+            Network::Offline | Network::Recorded(_) => None,
             Network::Registries(settings) => Some(Registries::new(settings, Arc::clone(&metrics))?),
+        };
+        let facts = match &settings.network {
+            Network::Recorded(facts) => Some(Arc::clone(facts)),
+            Network::Offline | Network::Registries(_) => None,
         };
         Ok(Self {
             layouts: Layouts::open(&settings.layouts)?,
             registries,
+            facts,
+            recorder: settings.recorder.clone(),
             trust_roots,
             by_policy: Cache::new(MAX_BY_POLICY),
             evidence: EvidenceCache::new(&settings.cache),
@@ -178,12 +192,15 @@ impl Images {
         if let Some(digest) = self.layouts.resolve(image)? {
             return Ok((digest, Resolution::Registry));
         }
-        let Some(registries) = &self.registries else {
-            return Err(unknown_offline(image));
-        };
         let tag = image.tag.as_deref().unwrap_or("latest");
         let (host, path) = image.containerd_repository();
         let name = format!("{host}/{path}:{tag}");
+        if let Some(facts) = &self.facts {
+            return Ok((facts.digest(&name)?, Resolution::Registry));
+        }
+        let Some(registries) = &self.registries else {
+            return Err(unknown_offline(image));
+        };
         let last = self.resolutions.recall(&name).await;
         // Where there is something to fall back to, half of the time is kept for what comes after.
         let until = if last.is_some() {
@@ -192,7 +209,11 @@ impl Images {
         } else {
             deadline
         };
-        match (registries.repository(image, until).resolve(tag).await, last) {
+        let said = registries.repository(image, until).resolve(tag).await;
+        if let Some(recorder) = &self.recorder {
+            recorder.tag(&name, &said);
+        }
+        match (said, last) {
             (Ok(digest), _) => {
                 self.resolutions.remember(name, &digest).await;
                 Ok((digest, Resolution::Registry))
@@ -259,20 +280,7 @@ impl Images {
     ) -> Result<Evidence, FetchError> {
         let root = self.trust_root(need).await?;
         let budget = Budget::new(&self.in_flight);
-        let artifacts = match (place, &self.registries) {
-            (Place::Layouts, _) => {
-                discover(Origin::Layouts(&self.layouts), digest, &budget).await?
-            }
-            (Place::Repository(_), None) => return Err(unknown_offline(&need.image)),
-            (Place::Repository(repository), Some(registries)) => {
-                let repository = registries.repository(repository, deadline);
-                let found = discover(Origin::Repository(&repository), digest, &budget).await?;
-                if is_empty(&found) {
-                    self.must_exist(registries, need, digest, deadline).await?;
-                }
-                found
-            }
-        };
+        let artifacts = self.fetch(need, digest, place, (&budget, deadline)).await?;
         let started = std::time::Instant::now();
         let (keys, judged) = (need.keys.clone(), digest.clone());
         let fetched_at = SystemTime::now()
@@ -295,6 +303,41 @@ impl Images {
         };
         self.metrics.image_verification(outcome, started.elapsed());
         verified
+    }
+
+    /// All that there is about a digest, as bytes.
+    async fn fetch(
+        &self,
+        need: &ImageNeed,
+        digest: &Digest,
+        place: &Place,
+        (budget, deadline): (&Budget, Instant),
+    ) -> Result<Artifacts, FetchError> {
+        let repository = match place {
+            Place::Layouts => {
+                return discover(Origin::Layouts(&self.layouts), digest, budget).await;
+            }
+            Place::Repository(repository) => repository,
+        };
+        if let Some(facts) = &self.facts {
+            return facts.artifacts(repository, digest);
+        }
+        let Some(registries) = &self.registries else {
+            return Err(unknown_offline(&need.image));
+        };
+        let ask = async {
+            let repository = registries.repository(repository, deadline);
+            let found = discover(Origin::Repository(&repository), digest, budget).await?;
+            if is_empty(&found) {
+                self.must_exist(registries, need, digest, deadline).await?;
+            }
+            Ok(found)
+        };
+        let said = ask.await;
+        if let Some(recorder) = &self.recorder {
+            recorder.evidence(repository, digest, &said);
+        }
+        said
     }
 
     /// Nothing was found: an image that does not exist is told apart from one without evidence.

@@ -47,6 +47,8 @@ mod policies;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
+mod recording;
+#[cfg(test)]
 mod registry;
 #[cfg(test)]
 mod serve_command;

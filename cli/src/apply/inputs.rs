@@ -30,6 +30,8 @@ pub struct Read {
     pub prepared: Prepared,
     /// What is wrong with files of resources, or with files that cannot be read at all; the others are still evaluated.
     pub found: Vec<Diagnostic>,
+    /// What stands for registries.
+    pub registries: Registries,
 }
 
 /// Reads everything; what makes the whole run meaningless is an error.
@@ -50,13 +52,10 @@ pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
         Some(path) => one(path, context)?,
         None => World::default(),
     };
-    let registries = if args.registry {
-        Registries::Asked
-    } else {
-        Registries::Offline
-    };
+    let registries = Registries::of(args.registry, &args.facts)?;
     let section = ImageSection::default();
-    let images = OfflineImages::new(Path::new("."), &section, &args.images, registries);
+    let images = OfflineImages::new(Path::new("."), &section, &args.images, &registries)?;
+    let images = images.at(args.facts.now);
     let exceptions = sources::read(&args.exception, Wanted::Documents, &mut std::io::empty());
     found.extend(exceptions.unreadable);
     let named = exceptions.texts.into_iter();
@@ -88,7 +87,11 @@ pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
     if let Some(unusable) = prepared.unusable_exceptions.first() {
         bail!("{}", human::line(unusable));
     }
-    Ok(Read { prepared, found })
+    Ok(Read {
+        prepared,
+        found,
+        registries,
+    })
 }
 
 /// Refuses what makes no sense, and what this version does not do.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::facts::FactsArgs;
 use super::image::ImageArgs;
 
 /// `regent apply`.
@@ -114,6 +115,9 @@ pub struct ApplyArgs {
     /// Images
     #[command(flatten)]
     pub images: ImageArgs,
+    /// Recording and replaying
+    #[command(flatten)]
+    pub facts: FactsArgs,
 }
 
 /// Flags that are read so that they can be refused by name: they need a cluster, the network or CEL.

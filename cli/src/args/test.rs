@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::facts::FactsArgs;
 use super::image::ImageArgs;
 
 /// `regent test`.
@@ -61,6 +62,9 @@ pub struct TestArgs {
     /// Images
     #[command(flatten)]
     pub images: ImageArgs,
+    /// Recording and replaying
+    #[command(flatten)]
+    pub facts: FactsArgs,
 }
 
 /// How test results are shown.

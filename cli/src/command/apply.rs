@@ -38,7 +38,11 @@ pub fn run(args: &ApplyArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
 }
 
 fn apply(args: &ApplyArgs, output: &Output, read: &Read, io: &mut Io<'_>) -> Result<ExitStatus> {
-    let Read { prepared, found } = read;
+    let Read {
+        prepared,
+        found,
+        registries,
+    } = read;
     let errors = prepared
         .diagnostics()
         .iter()
@@ -52,6 +56,7 @@ fn apply(args: &ApplyArgs, output: &Output, read: &Read, io: &mut Io<'_>) -> Res
     let evaluate = |index| prepared.evaluate_one(index, None);
     let evaluated = parallel::map(prepared.resources.len(), threads, evaluate, |_| {});
     let evaluated: Vec<_> = evaluated.into_iter().flatten().collect();
+    registries.keep(&args.facts)?;
     output.write(prepared, &evaluated, io)?;
     let responses = results::responses(prepared, &evaluated);
     let audit = if args.audit_warn {

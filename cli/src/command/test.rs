@@ -30,11 +30,12 @@ pub fn run(args: &TestArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
             return Ok(ExitStatus::Failed);
         }
     }
-    let options = options(args, selector);
+    let options = options(args, selector)?;
     let began = SystemTime::now().duration_since(UNIX_EPOCH);
     let began = began.map_or(0, |began| began.as_secs().try_into().unwrap_or(i64::MAX));
     let results = run::run(&files, &options, progress(files.len(), io));
     clear_progress(files.len(), io)?;
+    options.registries.keep(&args.facts)?;
     let strictness = if args.strict {
         Strictness::Strict
     } else {
@@ -68,22 +69,19 @@ pub fn run(args: &TestArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     })
 }
 
-fn options(args: &TestArgs, selector: Selector) -> Options<'_> {
-    Options {
+fn options(args: &TestArgs, selector: Selector) -> Result<Options<'_>> {
+    Ok(Options {
         selector,
         threads: args.threads.unwrap_or_else(parallel::available),
         images: &args.images,
-        registries: if args.registry {
-            Registries::Asked
-        } else {
-            Registries::Offline
-        },
+        registries: Registries::of(args.registry, &args.facts)?,
+        now: args.facts.now,
         slsa_versions: if args.exact_slsa_versions {
             SlsaVersions::Exact
         } else {
             SlsaVersions::EitherAnswers
         },
-    }
+    })
 }
 
 /// Fewer files than this are done before a person wonders.

@@ -11,7 +11,6 @@ use regent_engine::evaluation::{Evaluation, Phase, Scope, Variables};
 use regent_engine::load::{Environment, ExceptionsFrom, Holds, Loaded, load_with_exceptions};
 use regent_engine::response::{PolicyResponse, RuleResponse, RuleStatus, RuleType};
 use regent_engine::source::Source;
-use regent_server::clock;
 use serde_json::Value;
 
 use super::host::Host;
@@ -254,7 +253,7 @@ impl Prepared {
             objects: &self.objects,
         };
         let policies = &self.loaded.policies;
-        let environment = clock::environment();
+        let environment = self.images.environment();
         let evaluate = |request, phase| policies.evaluate(request, phase, Scope::All, environment);
         let mut run = |evaluation: Evaluation| {
             let evaluation = evaluation.with_variables(Arc::clone(variables));

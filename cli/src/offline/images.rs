@@ -2,18 +2,25 @@
 //!
 //! Knows nothing of policies.
 
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use regent_engine::evaluation::need::{FactError, ImageNeed};
 use regent_engine::image::VerifiedImage;
+use regent_engine::jmespath::Environment;
+use regent_server::clock;
+use regent_server::image::facts::{Facts, Recorder};
+use regent_server::image::trust::{TrustRoot, TrustRoots};
 use regent_server::image::{ImageSettings, Images, Network};
 use regent_server::metrics::Metrics;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
+use crate::args::facts::FactsArgs;
 use crate::args::image::ImageArgs;
 use crate::images;
 
@@ -24,15 +31,50 @@ pub struct ImageSection {
     pub oci_layouts: Vec<String>,
     /// Trust roots; the public Sigstore's where none is named.
     pub trusted_roots: Vec<String>,
+    /// What registries said when it was recorded, which stands for them.
+    pub facts: Option<String>,
 }
 
-/// Whether tests may ask registries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What stands for registries.
+#[derive(Debug, Clone)]
 pub enum Registries {
-    /// No: what no layout has does not exist.
+    /// Nothing: what no layout has does not exist. Where a test names recorded facts, those.
     Offline,
-    /// Yes.
+    /// They themselves.
     Asked,
+    /// They themselves, and what they say is written down.
+    Recorded(Arc<Recorder>),
+    /// What they said when it was recorded.
+    Replayed(Arc<Facts>),
+}
+
+impl Registries {
+    /// By flags.
+    pub fn of(asked: bool, args: &FactsArgs) -> anyhow::Result<Self> {
+        if args.record.is_some() {
+            let now = clock::environment().seconds;
+            return Ok(Self::Recorded(Arc::new(Recorder::new(now))));
+        }
+        Ok(match &args.facts {
+            Some(path) => Self::Replayed(Arc::new(read(path)?)),
+            None if asked => Self::Asked,
+            None => Self::Offline,
+        })
+    }
+
+    /// Writes what was recorded to where the flags say.
+    pub fn keep(&self, args: &FactsArgs) -> anyhow::Result<()> {
+        let (Self::Recorded(recorder), Some(path)) = (self, &args.record) else {
+            return Ok(());
+        };
+        let text = recorder.facts().to_text()?;
+        fs::write(path, text).with_context(|| format!("writing `{}`", path.display()))
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Facts> {
+    let read = || -> anyhow::Result<Facts> { Ok(Facts::parse(&fs::read_to_string(path)?)?) };
+    read().with_context(|| format!("the recorded facts `{}`", path.display()))
 }
 
 /// Time for the evidence of one image; no API server waits here.
@@ -43,6 +85,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub struct OfflineImages {
     settings: ImageSettings,
     trusted_roots: Vec<PathBuf>,
+    now: Option<i64>,
     opened: OnceLock<Result<Opened, String>>,
 }
 
@@ -58,29 +101,68 @@ impl OfflineImages {
         folder: &Path,
         section: &ImageSection,
         args: &ImageArgs,
-        registries: Registries,
-    ) -> Self {
+        registries: &Registries,
+    ) -> anyhow::Result<Self> {
         let mut settings = images::settings(args);
         let own = section.oci_layouts.iter().map(|path| folder.join(path));
         settings.layouts = own.chain(settings.layouts).collect();
-        if registries == Registries::Offline {
-            settings.network = Network::Offline;
+        match (registries, &section.facts) {
+            (Registries::Asked, _) => {}
+            (Registries::Recorded(recorder), _) => settings.recorder = Some(Arc::clone(recorder)),
+            (Registries::Replayed(facts), None) => {
+                settings.network = Network::Recorded(Arc::clone(facts));
+            }
+            // What a test names is what it was written for.
+            (Registries::Offline | Registries::Replayed(_), Some(path)) => {
+                settings.network = Network::Recorded(Arc::new(read(&folder.join(path))?));
+            }
+            (Registries::Offline, None) => settings.network = Network::Offline,
         }
         let own = section.trusted_roots.iter().map(|path| folder.join(path));
         let mut trusted_roots: Vec<PathBuf> = own.collect();
         if trusted_roots.is_empty() {
             trusted_roots.clone_from(&args.trusted_root);
         }
-        Self {
+        Ok(Self {
             settings,
             trusted_roots,
+            now: None,
             opened: OnceLock::new(),
+        })
+    }
+
+    /// The same at a time that the flags fix.
+    #[must_use]
+    pub fn at(self, now: Option<i64>) -> Self {
+        Self { now, ..self }
+    }
+
+    /// The time that expressions see: that of the recording, where facts are replayed and nobody said another.
+    pub fn environment(&self) -> Environment {
+        let recorded = self.facts().map(Facts::recorded_at);
+        match self.now.or(recorded) {
+            Some(seconds) => Environment {
+                seconds,
+                nanoseconds: 0,
+                seed: seconds.unsigned_abs(),
+            },
+            None => clock::environment(),
+        }
+    }
+
+    fn facts(&self) -> Option<&Facts> {
+        match &self.settings.network {
+            Network::Recorded(facts) => Some(facts),
+            Network::Offline | Network::Registries(_) => None,
         }
     }
 
     /// URLs of the logs that are trusted, where somebody said whom to trust.
     pub fn log_urls(&self) -> Option<Vec<String>> {
-        if self.trusted_roots.is_empty() {
+        let recorded = self
+            .facts()
+            .is_some_and(|facts| facts.trust_roots().next().is_some());
+        if self.trusted_roots.is_empty() && !recorded {
             return None;
         }
         let opened = self.opened().ok()?;
@@ -120,8 +202,26 @@ impl OfflineImages {
         opened.as_ref().map_err(String::as_str)
     }
 
+    /// The trust roots that are named, else those that were recorded, else the public Sigstore's.
+    fn trust_roots(&self) -> anyhow::Result<TrustRoots> {
+        if let Some(recorder) = &self.settings.recorder {
+            for text in images::trust_root_texts(&self.trusted_roots)? {
+                recorder.trust_root(&text)?;
+            }
+        }
+        let recorded = self.facts().filter(|_| self.trusted_roots.is_empty());
+        let mut recorded = recorded.into_iter().flat_map(Facts::trust_roots);
+        match recorded.next() {
+            None => images::trust_roots(&self.trusted_roots),
+            Some(first) => {
+                let first = TrustRoots::new(TrustRoot::parse(&first)?);
+                recorded.try_fold(first, |all, text| Ok(all.with(TrustRoot::parse(&text)?)))
+            }
+        }
+    }
+
     fn open(&self) -> anyhow::Result<Opened> {
-        let roots = images::trust_roots(&self.trusted_roots)?;
+        let roots = self.trust_roots()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;

@@ -68,6 +68,12 @@ impl Definition {
     pub fn folder(&self) -> &Path {
         self.path.parent().unwrap_or(Path::new("."))
     }
+
+    /// What is to be said where a file that it names cannot be read.
+    pub fn unreadable(&self, error: &anyhow::Error) -> Diagnostic {
+        let message = format!("{error:#}");
+        Diagnostic::error(Code::InvalidValue, &self.source, Span::new(0, 0), message)
+    }
 }
 
 /// What is expected of some resources under one rule.
@@ -227,13 +233,18 @@ fn metadata_name(fields: &mut Fields<'_>, problems: &mut Problems) -> String {
 }
 
 fn images(fields: &mut Fields<'_>, problems: &mut Problems) -> ImageSection {
+    let facts = fields.text("facts", problems);
     let Some(node) = fields.node("images") else {
-        return ImageSection::default();
+        return ImageSection {
+            facts,
+            ..ImageSection::default()
+        };
     };
     let mut fields = Fields::open(node, "`images`", problems);
     let mut section = ImageSection {
         oci_layouts: fields.texts("ociLayouts", problems),
         trusted_roots: fields.texts("trustedRoots", problems),
+        facts,
     };
     section
         .trusted_roots

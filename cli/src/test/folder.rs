@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use regent_engine::diagnostic::{Code, Diagnostic};
+use regent_engine::jmespath::Environment;
 use regent_engine::load::Holds;
 use regent_engine::source::Span;
 use serde_json::Value;
@@ -18,7 +19,6 @@ use crate::offline::resources::{self, Resource, tidy};
 use crate::offline::values::{RequestUser, Values};
 use crate::offline::world::{World, cluster_resource, context};
 use crate::sources::{self, Wanted};
-use regent_server::clock;
 
 /// Reads what a test names.
 pub fn prepare(
@@ -53,7 +53,7 @@ pub fn prepare(
     let named = paths(definition, &definition.exceptions);
     let exceptions = sources::read(&named, Wanted::Documents, &mut std::io::empty());
     found.extend(exceptions.unreadable);
-    let world = world(definition, &mut found);
+    let world = world(definition, &images.environment(), &mut found);
     if !found.is_empty() {
         return Err(found);
     }
@@ -92,7 +92,7 @@ pub fn resources(
 }
 
 /// What stands for a cluster and for services.
-fn world(definition: &Definition, found: &mut Vec<Diagnostic>) -> World {
+fn world(definition: &Definition, environment: &Environment, found: &mut Vec<Diagnostic>) -> World {
     let folder = definition.folder();
     let section = &definition.world;
     let mut world = World::default();
@@ -114,10 +114,9 @@ fn world(definition: &Definition, found: &mut Vec<Diagnostic>) -> World {
     for answer in &section.answers {
         world.add_answer(answer.clone());
     }
-    let environment = clock::environment();
     for entry in &section.entries {
         let read = objects(definition, &entry.files, found);
-        if let Err(message) = entry.clone().put(read, &environment, &mut world) {
+        if let Err(message) = entry.clone().put(read, environment, &mut world) {
             let span = Span::new(0, 0);
             let code = Code::InvalidValue;
             found.push(Diagnostic::error(code, &definition.source, span, message));

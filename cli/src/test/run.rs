@@ -59,6 +59,8 @@ pub struct Options<'a> {
     pub images: &'a ImageArgs,
     /// Whether registries may be asked.
     pub registries: Registries,
+    /// The time that expressions see, where the flags fix it.
+    pub now: Option<i64>,
     /// Which versions of provenance answer.
     pub slsa_versions: SlsaVersions,
 }
@@ -117,9 +119,13 @@ fn run_test(definition: &Definition, options: &Options<'_>) -> Option<TestResult
         definition.folder(),
         &definition.images,
         options.images,
-        options.registries,
+        &options.registries,
     );
-    match prepare(definition, images, options.slsa_versions) {
+    let prepared = match images {
+        Ok(images) => prepare(definition, images.at(options.now), options.slsa_versions),
+        Err(error) => Err(vec![definition.unreadable(&error)]),
+    };
+    match prepared {
         Ok(prepared) => judge_all(definition, &rows, &prepared, &mut result),
         Err(diagnostics) => {
             let message = "what the test names cannot be read";

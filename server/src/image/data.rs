@@ -62,9 +62,24 @@ impl Images {
     }
 
     async fn find_data(&self, reference: &str, deadline: Instant) -> Result<Value, FetchError> {
+        let said = self.describe(reference, deadline).await;
+        if let Some(recorder) = &self.recorder {
+            recorder.image(reference, &said);
+        }
+        said
+    }
+
+    async fn describe(&self, reference: &str, deadline: Instant) -> Result<Value, FetchError> {
         let image = ImageReference::parse(reference).map_err(|error| {
             FetchError::Malformed(format!("{} is no image: {error}", quoted(reference)))
         })?;
+        let in_layouts = match &image.digest {
+            Some(digest) => self.layouts.has(digest).await,
+            None => self.layouts.resolve(&image)?.is_some(),
+        };
+        if let Some(facts) = self.facts.as_ref().filter(|_| !in_layouts) {
+            return facts.image(reference);
+        }
         let (digest, resolution) = self.resolve(&image, deadline).await?;
         // What a tag stood for some time ago may not say what this image is: nothing pins it.
         if let Resolution::Remembered { .. } = resolution {

@@ -20,7 +20,7 @@ pub use authority::{CertificateAuthority, Issuer, TimestampAuthority, Usage};
 pub(super) use key::pem_block;
 pub use key::{BadSignature, Hash, Key, KeyError, KeyKind, Message, sha256};
 pub use log::Log;
-pub use public::{PUBLIC_SIGSTORE_DATE, public_sigstore};
+pub use public::{PUBLIC_SIGSTORE, PUBLIC_SIGSTORE_DATE, public_sigstore};
 pub use roots::TrustRoots;
 pub use window::{Moment, Window};
 

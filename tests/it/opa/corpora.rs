@@ -66,8 +66,9 @@ fn asked(definition: &Definition) -> (Vec<Asked>, Vec<String>) {
         definition.folder(),
         &definition.images,
         &ImageArgs::default(),
-        Registries::Offline,
-    );
+        &Registries::Offline,
+    )
+    .unwrap();
     // A folder of which a file cannot be read is `conformance`'s business.
     let Ok(prepared) = prepare(definition, images, SlsaVersions::EitherAnswers) else {
         return (Vec::new(), Vec::new());

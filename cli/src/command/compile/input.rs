@@ -92,8 +92,8 @@ fn prepare(
         Path::new("."),
         &ImageSection::default(),
         &ImageArgs::default(),
-        Registries::Offline,
-    );
+        &Registries::Offline,
+    )?;
     Ok(Prepared::new(Inputs {
         policies: policies.texts,
         resources,

@@ -105,6 +105,7 @@ results:
         ImageSection {
             oci_layouts: vec!["layout".to_owned()],
             trusted_roots: vec!["root.json".to_owned()],
+            facts: None,
         }
     );
     let values = test.values.as_ref().unwrap();

@@ -7,7 +7,10 @@ use super::{TrustRoot, TrustRootError};
 /// When the embedded trust root was taken: the release of the crate that carries it.
 pub const PUBLIC_SIGSTORE_DATE: &str = "2026-10-23";
 
+/// The embedded `trusted_root.json`.
+pub const PUBLIC_SIGSTORE: &str = SIGSTORE_PRODUCTION_TRUSTED_ROOT;
+
 /// The public Sigstore's trust root: `rekor.sigstore.dev`, its logs of the second version, and its timestamp authority.
 pub fn public_sigstore() -> Result<TrustRoot, TrustRootError> {
-    TrustRoot::parse(SIGSTORE_PRODUCTION_TRUSTED_ROOT)
+    TrustRoot::parse(PUBLIC_SIGSTORE)
 }
