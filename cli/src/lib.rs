@@ -16,6 +16,7 @@ pub mod args;
 pub mod command;
 pub mod demo;
 pub mod exit_status;
+pub mod explain;
 pub mod images;
 pub mod io;
 pub mod jp;

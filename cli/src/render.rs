@@ -1,6 +1,7 @@
 //! Results as people and machines read them.
 
 pub mod diff;
+pub mod explanation;
 pub mod human;
 pub mod json;
 pub mod place;

@@ -119,7 +119,7 @@ pub struct Step {
 }
 
 /// How a variable, or a name of a context, was resolved.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
     /// The expression, or the name.
     pub name: String,

@@ -23,6 +23,8 @@ mod evidence;
 #[cfg(test)]
 mod exceptions;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod expr_oracle;
 #[cfg(test)]
 mod front;

@@ -17,6 +17,7 @@ use crate::offline::decode::Problems;
 use crate::offline::documents::decoded;
 use crate::offline::evaluate::{Exceptions, Inputs, Prepared, SlsaVersions};
 use crate::offline::images::{ImageSection, OfflineImages, Registries};
+use crate::offline::observe::Watch;
 use crate::offline::resources;
 use crate::offline::values::{RequestUser, Values};
 use crate::offline::world::{World, context};
@@ -83,6 +84,10 @@ pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
         } else {
             SlsaVersions::EitherAnswers
         },
+    });
+    let prepared = prepared.watching(Watch {
+        questions: false,
+        traces: args.explain,
     });
     if let Some(unusable) = prepared.unusable_exceptions.first() {
         bail!("{}", human::line(unusable));

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::results::{AuditFailures, Response, result};
 use crate::args::apply::{ReportApi, ReportFormat};
+use crate::explain;
 
 /// A report of the whole cluster or of one `Policy`, in the order that Kyverno gives its fields.
 #[derive(Debug, Serialize)]
@@ -176,6 +177,11 @@ fn entry(
     };
     let mut properties = BTreeMap::new();
     properties.insert("process".to_owned(), process(policy).to_owned());
+    let mut explanations = response.explanations.iter();
+    if let Some((_, why)) = explanations.find(|(name, _)| *name == rule.rule) {
+        let text = explain::data::document(why).to_string();
+        properties.insert("explanation".to_owned(), text);
+    }
     let entry = Entry {
         source: "kyverno",
         policy: policy.key(),

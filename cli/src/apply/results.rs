@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use regent_engine::ast;
 use regent_engine::response::{FailureAction, RuleResponse, RuleStatus, RuleType};
 
+use crate::explain::Explanation;
 use crate::offline::evaluate::{Answer, Evaluated, Prepared};
 use crate::offline::resources::Resource;
 
@@ -20,7 +21,7 @@ pub enum AuditFailures {
 }
 
 /// What one policy said of one resource.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Response<'a> {
     /// The policy.
     pub policy: &'a ast::Policy,
@@ -28,6 +29,24 @@ pub struct Response<'a> {
     pub resource: &'a Resource,
     /// The answer.
     pub answer: &'a Answer,
+    /// Everything that became of the resource.
+    pub evaluated: &'a Evaluated,
+    /// Why rules did not pass, with their names, where that was asked for.
+    pub explanations: Vec<(&'a str, Explanation)>,
+}
+
+impl Response<'_> {
+    /// Explains the rules that did not pass.
+    pub fn explain(&mut self, prepared: &Prepared) {
+        let key = self.policy.key();
+        let rules = self.answer.rules.iter();
+        let others = rules.filter(|rule| rule.status != RuleStatus::Pass);
+        let explained = others.filter_map(|rule| {
+            let why = Explanation::of(prepared, self.evaluated, (&key, &rule.rule))?;
+            Some((rule.rule.as_str(), why))
+        });
+        self.explanations = explained.collect();
+    }
 }
 
 /// `namespace/Kind/name`.
@@ -63,6 +82,8 @@ pub fn responses<'a>(prepared: &'a Prepared, evaluated: &'a [Evaluated]) -> Vec<
                 policy: policies.get(&key).copied()?,
                 resource,
                 answer,
+                evaluated,
+                explanations: Vec::new(),
             })
         }));
     }

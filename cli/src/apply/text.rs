@@ -8,6 +8,7 @@ use regent_engine::response::{FailureAction, RuleStatus, RuleType};
 use super::results::{AuditFailures, Counts, Response, path_of, result};
 use crate::io::Io;
 use crate::offline::evaluate::Prepared;
+use crate::render::explanation;
 use crate::render::human::printable;
 use crate::render::table::{Cell, Tint, table};
 
@@ -115,6 +116,14 @@ pub fn show_errors(responses: &[Response<'_>], io: &mut Io<'_>) -> Result<()> {
                 "policy {policy} -> resource {path}: error: {error}"
             )?;
         }
+    }
+    Ok(())
+}
+
+/// Why rules did not pass: on stderr, as what is on stdout has Kyverno's shape.
+pub fn show_explanations(responses: &[Response<'_>], io: &mut Io<'_>) -> Result<()> {
+    for (_, why) in responses.iter().flat_map(|one| &one.explanations) {
+        writeln!(io.stderr, "{}", explanation::render(why, io.style()))?;
     }
     Ok(())
 }

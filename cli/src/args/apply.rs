@@ -82,6 +82,9 @@ pub struct ApplyArgs {
     /// Print messages in the table
     #[arg(long)]
     pub detailed_results: bool,
+    /// Say of each rule that did not pass why: what decided, where it stands in the policy, what was seen where
+    #[arg(long)]
+    pub explain: bool,
     /// Print changed resources alone, to be piped into kubectl
     #[arg(short = 'i', long)]
     pub stdin: bool,

@@ -44,6 +44,9 @@ pub struct TestArgs {
     /// Show the message of each result
     #[arg(long)]
     pub detailed_results: bool,
+    /// Say why a rule did not do what was expected: what decided, where it stands in the policy, what was seen where
+    #[arg(long)]
+    pub explain: bool,
     /// Fail where no test is found
     #[arg(long)]
     pub require_tests: bool,

@@ -58,7 +58,12 @@ fn apply(args: &ApplyArgs, output: &Output, read: &Read, io: &mut Io<'_>) -> Res
     let evaluated: Vec<_> = evaluated.into_iter().flatten().collect();
     registries.keep(&args.facts)?;
     output.write(prepared, &evaluated, io)?;
-    let responses = results::responses(prepared, &evaluated);
+    let mut responses = results::responses(prepared, &evaluated);
+    if args.explain {
+        for response in &mut responses {
+            response.explain(prepared);
+        }
+    }
     let audit = if args.audit_warn {
         AuditFailures::Warn
     } else {
@@ -105,6 +110,7 @@ struct Outcome<'a> {
 fn show(args: &ApplyArgs, outcome: &Outcome<'_>, io: &mut Io<'_>) -> Result<()> {
     let (responses, audit) = (outcome.responses.as_slice(), outcome.audit);
     text::show_errors(responses, io)?;
+    text::show_explanations(responses, io)?;
     if args.policy_report {
         let reports = report::reports(responses, audit, args.report_api);
         let text = report::render(&reports, args.output_format)?;

@@ -10,6 +10,7 @@ use crate::exit_status::ExitStatus;
 use crate::io::{ColourChoice, Io};
 use crate::offline::evaluate::SlsaVersions;
 use crate::offline::images::Registries;
+use crate::offline::observe::Watch;
 use crate::offline::parallel;
 use crate::render::sarif;
 use crate::test::find::find;
@@ -76,6 +77,10 @@ fn options(args: &TestArgs, selector: Selector) -> Result<Options<'_>> {
         images: &args.images,
         registries: Registries::of(args.registry, &args.facts)?,
         now: args.facts.now,
+        watch: Watch {
+            questions: false,
+            traces: args.explain,
+        },
         slsa_versions: if args.exact_slsa_versions {
             SlsaVersions::Exact
         } else {

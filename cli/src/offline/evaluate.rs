@@ -171,6 +171,11 @@ impl Prepared {
         self
     }
 
+    /// What is kept of evaluations.
+    pub const fn watch(&self) -> Watch {
+        self.watch
+    }
+
     /// Everything that is to be said about the policies.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.loaded.diagnostics
@@ -231,7 +236,7 @@ impl Prepared {
     }
 
     /// The keys of the policies of a name: there may be one in each namespace.
-    fn keys(&self, name: &str) -> Vec<String> {
+    pub fn keys(&self, name: &str) -> Vec<String> {
         let loaded = self.loaded.policies.policies().iter();
         loaded
             .filter(|policy| policy.ast.name.value == name)

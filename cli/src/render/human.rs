@@ -6,6 +6,7 @@ use std::fmt;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
 use regent_engine::diagnostic::{Diagnostic, Label, Severity};
+use regent_engine::source::Source;
 
 use crate::io::Colours;
 
@@ -23,14 +24,66 @@ const MAX_LINE: usize = 1_000;
 
 /// Renders one diagnostic, with a line break at its end.
 pub fn render(diagnostic: &Diagnostic, style: Style) -> String {
-    if diagnostic
-        .labels
-        .iter()
-        .any(|label| is_long(diagnostic, label))
-    {
-        let help = diagnostic.help.as_ref();
+    let Diagnostic {
+        code,
+        severity,
+        message,
+        source,
+        labels,
+        help,
+    } = diagnostic;
+    let report = Report {
+        code: Some(code.name()),
+        severity: *severity,
+        message,
+        labels,
+        text: &source.text,
+        source: named(source),
+        help: help.as_deref(),
+    };
+    rendered(&report, source, style).unwrap_or_else(|| {
+        let help = help.as_ref();
         let help = help.map_or_else(String::new, |help| format!("  help: {}\n", printable(help)));
-        return format!("{}\n{help}", line(diagnostic));
+        format!("{}\n{help}", line(diagnostic))
+    })
+}
+
+/// Renders a message with places in a text, as [`render`] does.
+pub fn report(
+    (severity, message): (Severity, &str),
+    (source, labels): (&Source, &[Label]),
+    style: Style,
+) -> String {
+    let report = Report {
+        code: None,
+        severity,
+        message,
+        labels,
+        text: &source.text,
+        source: named(source),
+        help: None,
+    };
+    rendered(&report, source, style).unwrap_or_else(|| {
+        let lines = labels.iter().map(|label| {
+            let (line, column) = source.position(label.span.start);
+            printable(&format!(
+                "  {}:{line}:{column}: {}\n",
+                source.name, label.text
+            ))
+        });
+        format!("{}\n{}", printable(message), lines.collect::<String>())
+    })
+}
+
+fn named(source: &Source) -> NamedSource<String> {
+    NamedSource::new(printable(&source.name), printable(&source.text))
+}
+
+/// The graphical form; none where a line is too long for it, or it could not be laid out.
+fn rendered(report: &Report<'_>, source: &Source, style: Style) -> Option<String> {
+    let mut labels = report.labels.iter();
+    if labels.any(|label| is_long(source, label)) {
+        return None;
     }
     let theme = if style.colours.are_on() {
         GraphicalTheme::unicode()
@@ -41,24 +94,14 @@ pub fn render(diagnostic: &Diagnostic, style: Style) -> String {
         .with_width(style.width)
         .with_links(false)
         .without_syntax_highlighting();
-    let report = Report {
-        diagnostic,
-        source: NamedSource::new(
-            printable(&diagnostic.source.name),
-            printable(&diagnostic.source.text),
-        ),
-    };
     let mut text = String::new();
-    if handler.render_report(&mut text, &report).is_err() {
-        // The graphical form could not be laid out; the plain one always can.
-        text = format!("{}\n", line(diagnostic));
-    }
-    text
+    handler.render_report(&mut text, report).ok()?;
+    Some(text)
 }
 
 /// Whether a label is on a line, or beside one, that nobody wants to see.
-fn is_long(diagnostic: &Diagnostic, label: &Label) -> bool {
-    let text = &diagnostic.source.text;
+fn is_long(source: &Source, label: &Label) -> bool {
+    let text = &source.text;
     let at = label.span.start.min(text.len());
     let (before, after) = (text.get(..at), text.get(at..));
     let before = before.unwrap_or_default().rsplit('\n').take(2);
@@ -105,21 +148,26 @@ pub fn printable(text: &str) -> String {
     safe
 }
 
-/// A diagnostic as miette wants it.
+/// A message with places, as miette wants it.
 struct Report<'a> {
-    diagnostic: &'a Diagnostic,
+    code: Option<&'static str>,
+    severity: Severity,
+    message: &'a str,
+    labels: &'a [Label],
+    text: &'a str,
     source: NamedSource<String>,
+    help: Option<&'a str>,
 }
 
 impl fmt::Debug for Report<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.diagnostic, formatter)
+        formatter.write_str(self.message)
     }
 }
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&printable(&self.diagnostic.message))
+        formatter.write_str(&printable(self.message))
     }
 }
 
@@ -127,48 +175,42 @@ impl std::error::Error for Report<'_> {}
 
 impl miette::Diagnostic for Report<'_> {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        Some(Box::new(self.diagnostic.code.name()))
+        Some(Box::new(self.code?))
     }
 
     fn severity(&self) -> Option<miette::Severity> {
-        Some(match self.diagnostic.severity {
+        Some(match self.severity {
             Severity::Warning => miette::Severity::Warning,
             Severity::Error => miette::Severity::Error,
         })
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        let help = self.diagnostic.help.as_deref()?;
-        Some(Box::new(printable(help)))
+        Some(Box::new(printable(self.help?)))
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
         // Without a label there is nothing in the text to show.
-        (!self.diagnostic.labels.is_empty()).then_some(&self.source as &dyn SourceCode)
+        (!self.labels.is_empty()).then_some(&self.source as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let text = &self.diagnostic.source.text;
+        let text = self.text;
         let end = text.len();
-        let labels = self
-            .diagnostic
-            .labels
-            .iter()
-            .enumerate()
-            .map(move |(index, label)| {
-                let start = label.span.start.min(end);
-                let written = text.get(start..label.span.end.clamp(start, end));
-                // A rule of forty lines is named well enough by its first.
-                let length = written
-                    .and_then(|text| text.lines().next())
-                    .map_or(0, str::len);
-                let said = (!label.text.is_empty()).then(|| printable(&label.text));
-                if index == 0 {
-                    LabeledSpan::new_primary_with_span(said, (start, length))
-                } else {
-                    LabeledSpan::new_with_span(said, (start, length))
-                }
-            });
+        let labels = self.labels.iter().enumerate().map(move |(index, label)| {
+            let start = label.span.start.min(end);
+            let written = text.get(start..label.span.end.clamp(start, end));
+            // A rule of forty lines is named well enough by its first.
+            let length = written
+                .and_then(|text| text.lines().next())
+                .map_or(0, str::len);
+            let said = (!label.text.is_empty()).then(|| printable(&label.text));
+            if index == 0 {
+                LabeledSpan::new_primary_with_span(said, (start, length))
+            } else {
+                LabeledSpan::new_with_span(said, (start, length))
+            }
+        });
         Some(Box::new(labels))
     }
 }

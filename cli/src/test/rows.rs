@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::definition::{Definition, ExpectedRow, ResourceSpec};
 use super::folder::resources;
+use crate::explain::Explanation;
 use crate::offline::decode::closest;
 use crate::offline::evaluate::{Answer, Evaluated, Prepared};
 use crate::offline::patch;
@@ -70,6 +71,16 @@ pub struct Line {
     pub reason: String,
     /// What the rule said, or why the line failed.
     pub message: String,
+    /// Why it is so, where that was asked for and the line is not as expected.
+    pub explanation: Option<Explanation>,
+}
+
+impl Line {
+    /// The line with what a rule answered, and the rule's name.
+    fn of_rule(self, rule: &RuleResponse) -> (Self, String) {
+        let actual = Some(rule.status.name().to_owned());
+        (Self { actual, ..self }, rule.rule.clone())
+    }
 }
 
 /// A row's lines, and where the row misleads.
@@ -108,8 +119,11 @@ pub fn judge(
         warn_of_names(row, policy, &prepared.policies, &mut warnings);
         let judge = Judge { definition, row };
         for resource in &chosen {
-            let answers = answers_for(row, resource, prepared, runs);
-            lines.extend(judge.resource(resource, &answers, &mut warnings));
+            let evaluated = evaluations_of(row, resource, prepared, runs);
+            let answers = answers_for(row, &evaluated);
+            let made = judge.resource(resource, &answers, &mut warnings);
+            let explain = |line| explained(line, row, prepared, (policy, &evaluated));
+            lines.extend(made.into_iter().map(explain));
         }
     }
     if lines.is_empty() {
@@ -147,6 +161,7 @@ pub fn line(
         outcome,
         reason: reason.to_owned(),
         message: message.to_owned(),
+        explanation: None,
     }
 }
 
@@ -307,14 +322,41 @@ fn warn_of_names(
     }
 }
 
-/// What the row's policy answered on a resource, in the run with the row's operation.
-fn answers_for<'a>(
+/// The line with why it is so, where it is not as expected and rules were watched.
+fn explained(
+    (line, rule): (Line, String),
+    row: &ExpectedRow,
+    prepared: &Prepared,
+    (policy, evaluated): (Option<&Named>, &[&Evaluated]),
+) -> Line {
+    let is_expected = match line.outcome {
+        Outcome::Pass => true,
+        // Nothing matched: that is no mistake where it is what was expected.
+        Outcome::Skip => row.result == "skip",
+        Outcome::Fail | Outcome::Error => false,
+    };
+    if is_expected || !prepared.watch().traces {
+        return line;
+    }
+    let keys = policy.map(|policy| prepared.keys(&policy.name));
+    let keys = keys.unwrap_or_default();
+    let of_key = |key: &String| {
+        let mut all = evaluated.iter();
+        all.find_map(|one| Explanation::of(prepared, one, (key, &rule)))
+    };
+    Line {
+        explanation: keys.iter().find_map(of_key),
+        ..line
+    }
+}
+
+/// What became of a resource in the run with the row's operation.
+fn evaluations_of<'a>(
     row: &ExpectedRow,
     resource: &Resource,
     prepared: &Prepared,
     runs: &'a Runs,
-) -> Vec<&'a Answer> {
-    let name = base_name(&row.policy);
+) -> Vec<&'a Evaluated> {
     let evaluated = runs
         .iter()
         .filter(|(operation, _)| *operation == row.operation)
@@ -325,7 +367,14 @@ fn answers_for<'a>(
                 .get(evaluated.resource)
                 .is_some_and(|candidate| std::ptr::eq(candidate, resource))
         });
+    evaluated.collect()
+}
+
+/// What the row's policy answered.
+fn answers_for<'a>(row: &ExpectedRow, evaluated: &[&'a Evaluated]) -> Vec<&'a Answer> {
+    let name = base_name(&row.policy);
     evaluated
+        .iter()
         .flat_map(|evaluated| &evaluated.answers)
         .filter(|answer| answer.policy == name)
         .collect()
@@ -337,21 +386,21 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
+    /// Lines, each with the name of the rule that it is about.
     fn resource(
         &self,
         resource: &Resource,
         answers: &[&Answer],
         warnings: &mut Vec<String>,
-    ) -> Vec<Line> {
+    ) -> Vec<(Line, String)> {
         let mut lines = Vec::new();
         let mut is_missing = false;
         for answer in answers {
             for rule in answer.rules.iter().filter(|rule| self.is_about(rule)) {
                 match self.check(answer, rule) {
-                    Check::Is(outcome, reason, message) => lines.push(Line {
-                        actual: Some(rule.status.name().to_owned()),
-                        ..line(self.row, &resource.key(), outcome, &reason, &message)
-                    }),
+                    Check::Is(outcome, reason, message) => lines.push(
+                        line(self.row, &resource.key(), outcome, &reason, &message).of_rule(rule),
+                    ),
                     Check::NotInManifest => is_missing = true,
                 }
             }
@@ -361,7 +410,8 @@ impl Judge<'_> {
             let key = resource.key();
             warnings.push(format!("`{key}` is not in `{path}`, so nothing is tested"));
             let message = format!("the object is not in `{path}`");
-            lines.push(line(self.row, &key, Outcome::Skip, "Excluded", &message));
+            let line = line(self.row, &key, Outcome::Skip, "Excluded", &message);
+            lines.push((line, self.row.rule.clone()));
         } else if lines.is_empty() {
             if self.row.result != "skip" {
                 warnings.push(format!(
@@ -371,13 +421,9 @@ impl Judge<'_> {
                 ));
             }
             let message = "no rule matched the resource";
-            lines.push(line(
-                self.row,
-                &resource.key(),
-                Outcome::Skip,
-                "Excluded",
-                message,
-            ));
+            let key = resource.key();
+            let line = line(self.row, &key, Outcome::Skip, "Excluded", message);
+            lines.push((line, self.row.rule.clone()));
         }
         lines
     }

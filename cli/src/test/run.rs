@@ -15,6 +15,7 @@ use super::selector::Selector;
 use crate::args::image::ImageArgs;
 use crate::offline::evaluate::{Prepared, SlsaVersions};
 use crate::offline::images::{OfflineImages, Registries};
+use crate::offline::observe::Watch;
 use crate::offline::parallel;
 
 /// What came of one test of a file.
@@ -63,6 +64,8 @@ pub struct Options<'a> {
     pub now: Option<i64>,
     /// Which versions of provenance answer.
     pub slsa_versions: SlsaVersions,
+    /// What is to be known besides: with traces, lines are explained.
+    pub watch: Watch,
 }
 
 /// Runs the tests of some files; results are in the order of the files, and `told` hears how many files are done.
@@ -126,7 +129,10 @@ fn run_test(definition: &Definition, options: &Options<'_>) -> Option<TestResult
         Err(error) => Err(vec![definition.unreadable(&error)]),
     };
     match prepared {
-        Ok(prepared) => judge_all(definition, &rows, &prepared, &mut result),
+        Ok(prepared) => {
+            let prepared = prepared.watching(options.watch);
+            judge_all(definition, &rows, &prepared, &mut result);
+        }
         Err(diagnostics) => {
             let message = "what the test names cannot be read";
             result.rows = rows

@@ -16,6 +16,7 @@ use crate::ast::validate::ValidateBody;
 use crate::ast::{self, RuleBody};
 use crate::explain::steps::{self, About, Ground};
 use crate::pattern::{self, Mismatch, Status};
+use crate::pod_security::FieldError;
 use crate::program::{Conditions, Policy, Rule};
 use crate::rego::evaluate::Program;
 use crate::response::RuleStatus;
@@ -277,22 +278,18 @@ impl Context<'_> {
         let ground = Bare(&tracing.program);
         let mut steps = Vec::new();
         for violation in &found.remaining {
-            let wanted = format!("{}: {}", violation.reason, violation.detail);
-            for field in &violation.errors {
-                steps.push(Step {
-                    wanted: wanted.clone(),
-                    path: Some(format!(
-                        "/{}",
-                        field
-                            .path
-                            .replace('[', "/")
-                            .replace(']', "")
-                            .replace('.', "/")
-                    )),
-                    seen: Some(field.values().into()),
-                    ..ground.step(BranchKind::PodSecurity, span, Ok(false))
-                });
-            }
+            let field = violation.errors.first();
+            let path = field.map(|field| {
+                let path = field.path.replace('[', "/").replace(']', "");
+                format!("/{}", path.replace('.', "/"))
+            });
+            let values = field.map(FieldError::values).unwrap_or_default();
+            steps.push(Step {
+                wanted: format!("{}: {}", violation.reason, violation.detail),
+                path,
+                seen: (!values.is_empty()).then(|| values.into()),
+                ..ground.step(BranchKind::PodSecurity, span, Ok(false))
+            });
         }
         if steps.is_empty() {
             let held = match (found.unreadable(), said) {

@@ -115,7 +115,7 @@ pub(crate) fn of_pattern(
             Vec::new()
         };
         Some(Step {
-            decides: blamed.contains(&index),
+            decides: found.is_ok() || blamed.contains(&index),
             wanted: wanted(seen, node),
             path: Some(pointer(ground, &seen.path)),
             seen: seen.value.clone().filter(|value| !value.is_null()),

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::super::rows::Line;
 use super::super::run::TestResult;
 use super::{Shown, Summary, judged};
+use crate::explain;
 use crate::render::json;
 
 /// `summary`, `results` and `diagnostics`.
@@ -33,7 +34,7 @@ pub fn document(results: &[TestResult], shown: Shown) -> Value {
 }
 
 fn line_as_json(result: &TestResult, line: &Line, warnings: &[String], shown: Shown) -> Value {
-    json!({
+    let mut document = json!({
         "test": result.name,
         "file": result.path.display().to_string(),
         "policy": line.policy,
@@ -45,5 +46,9 @@ fn line_as_json(result: &TestResult, line: &Line, warnings: &[String], shown: Sh
         "reason": line.reason,
         "message": line.message,
         "warnings": warnings,
-    })
+    });
+    if let (Some(fields), Some(why)) = (document.as_object_mut(), &line.explanation) {
+        fields.insert("explanation".to_owned(), explain::data::document(why));
+    }
+    document
 }

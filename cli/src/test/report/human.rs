@@ -6,6 +6,7 @@ use super::super::rows::{DIFFERENT, Line, Outcome};
 use super::super::run::TestResult;
 use super::{Shown, Strictness, Summary, judged};
 use crate::io::{Colours, Io};
+use crate::render::explanation;
 use crate::render::human::{self, printable};
 use crate::render::table::{Cell, Tint, table, tinted};
 
@@ -98,6 +99,9 @@ fn show_notes(result: &TestResult, shown: Shown, io: &mut Io<'_>) -> Result<()> 
                 let message = indented(&line.message, line.reason == DIFFERENT, io.colours);
                 let resource = printable(&line.resource);
                 writeln!(io.stderr, "  {resource}: {}:\n{message}", line.reason)?;
+            }
+            if let Some(why) = &line.explanation {
+                write!(io.stderr, "{}", explanation::render(why, io.style()))?;
             }
         }
     }

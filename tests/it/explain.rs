@@ -1,0 +1,182 @@
+//! `--explain` of `test` and `apply`: what decided, where it stands, what was seen where, and the Rego behind it.
+
+use std::fs;
+
+use expect_test::{ExpectFile, expect_file};
+use regent::exit_status::ExitStatus;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::command::{Ran, regent};
+
+const POLICY: &str = r#"apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: pods}
+spec:
+  rules:
+    - name: known-team
+      match: {any: [{resources: {kinds: [Pod]}}]}
+      context:
+        - name: teams
+          variable: {value: [red, green]}
+      preconditions:
+        all:
+          - key: "{{ request.namespace }}"
+            operator: NotEquals
+            value: kube-system
+      validate:
+        message: who is it
+        deny:
+          conditions:
+            any:
+              - key: "{{ request.object.metadata.labels.team }}"
+                operator: AnyNotIn
+                value: "{{ teams }}"
+    - name: no-latest
+      match: {any: [{resources: {kinds: [Pod]}}]}
+      validate:
+        message: a tag please
+        pattern:
+          spec:
+            containers:
+              - (name): "*"
+                image: "!*:latest"
+    - name: memory
+      match: {any: [{resources: {kinds: [Pod]}}]}
+      validate:
+        message: not so much
+        foreach:
+          - list: request.object.spec.containers
+            pattern:
+              memory: "<=1Gi"
+"#;
+
+const RESOURCES: &str = "apiVersion: v1
+kind: Pod
+metadata: {name: bad, namespace: shop, labels: {team: blue}}
+spec: {containers: [{name: a, image: 'a:1', memory: 1Gi}, {name: b, image: 'b:latest', memory: 2Gi}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: good, namespace: kube-system, labels: {team: red}}
+spec: {containers: [{name: a, image: 'a:1', memory: 1Gi}]}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: other, namespace: shop}
+";
+
+const TEST: &str = "apiVersion: cli.kyverno.io/v1alpha1
+kind: Test
+metadata: {name: pods}
+policies: [policy.yaml]
+resources: [resources.yaml]
+results:
+- {policy: pods, rule: known-team, resources: [bad], result: pass}
+- {policy: pods, rule: known-team, resources: [good], result: pass}
+- {policy: pods, rule: no-latest, resources: [good], result: fail}
+- {policy: pods, rule: no-latest, resources: [other], result: fail}
+- {policy: pods, rule: memory, resources: [bad], result: fail}
+";
+
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("policy.yaml", POLICY),
+        ("resources.yaml", RESOURCES),
+        ("kyverno-test.yaml", TEST),
+    ] {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+fn check(actual: &str, folder: &TempDir, expected: &ExpectFile) {
+    let path = format!("{}/", folder.path().display());
+    expected.assert_eq(&actual.replace(&path, ""));
+}
+
+fn apply(folder: &TempDir, more: &[&str]) -> Ran {
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (policy, resources) = (path("policy.yaml"), path("resources.yaml"));
+    let mut arguments = vec!["apply", policy.as_str(), "--resource", resources.as_str()];
+    arguments.extend(["--explain", "--threads", "1"]);
+    arguments.extend(more);
+    let ran = regent(&arguments);
+    assert_eq!(ran.status, ExitStatus::Failed, "{}", ran.stderr);
+    ran
+}
+
+#[test]
+fn apply_explains_what_did_not_pass() {
+    let folder = folder();
+    let ran = apply(&folder, &[]);
+    check(&ran.stderr, &folder, &expect_file!["explain/apply.txt"]);
+    assert!(
+        ran.stdout.contains("1 - known-team who is it"),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn a_report_holds_the_explanation_as_data() {
+    let folder = folder();
+    let ran = apply(&folder, &["-p", "--output-format", "json"]);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let results = report["results"].as_array().unwrap();
+    let why = |rule: &str| {
+        let of_rule = |one: &&Value| one["rule"] == rule && one["resources"][0]["name"] == "bad";
+        let text = results.iter().find(of_rule).unwrap()["properties"]["explanation"]
+            .as_str()
+            .unwrap();
+        serde_json::from_str::<Value>(text).unwrap()
+    };
+    let part = &why("known-team")["parts"][0];
+    assert_eq!(part["line"], 21);
+    assert_eq!(part["path"], "/metadata/labels/team");
+    assert_eq!(part["seen"], "blue");
+    assert_eq!(part["held"], true);
+    assert_eq!(
+        part["variables"],
+        json!([
+            {"name": "request.object.metadata.labels.team", "line": 21, "column": 23, "value": "blue"},
+            {"name": "teams", "line": 23, "column": 25, "value": ["red", "green"]},
+        ])
+    );
+    assert_eq!(part["rego"]["package"], "regent.x_pods.x_known_team");
+    let passed = results.iter().filter(|one| one["result"] == "pass");
+    assert!(passed.clone().count() > 0);
+    for one in passed {
+        assert!(one["properties"].get("explanation").is_none(), "{one}");
+    }
+}
+
+#[test]
+fn test_explains_what_was_not_expected() {
+    let folder = folder();
+    let path = folder.path().to_str().unwrap();
+    let ran = regent(&["test", path, "--explain"]);
+    assert_eq!(ran.status, ExitStatus::Failed);
+    check(&ran.stderr, &folder, &expect_file!["explain/test.txt"]);
+
+    let ran = regent(&["test", path, "--explain", "-o", "json"]);
+    let document: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let results = document["results"].as_array().unwrap();
+    let titles: Vec<&str> = results
+        .iter()
+        .map(|one| one["explanation"]["title"].as_str().unwrap_or(""))
+        .collect();
+    assert_eq!(
+        titles,
+        [
+            "rule `known-team` of policy `pods` fails on shop/Pod/bad",
+            "rule `known-team` of policy `pods` does not apply to kube-system/Pod/good",
+            "rule `no-latest` of policy `pods` passes on kube-system/Pod/good",
+            "rule `no-latest` of policy `pods` is not about shop/ConfigMap/other",
+            "",
+        ]
+    );
+    let plain = regent(&["test", path, "-o", "json"]);
+    assert!(!plain.stdout.contains("explanation"), "{}", plain.stdout);
+}
