@@ -209,6 +209,7 @@ fn compile_images(
         let repository = entry.repository.as_ref();
         asked.sources.push(EvidenceSource {
             repository: repository.map(|text| text.value.clone()),
+            pull_secrets: entry.pull_secrets.clone(),
             ..EvidenceSource::default()
         });
     }

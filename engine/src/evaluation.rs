@@ -16,6 +16,7 @@ mod names;
 mod objects;
 mod pod_images;
 mod pod_security;
+mod pull_secrets;
 mod request_names;
 mod roles;
 mod rule;

@@ -17,6 +17,7 @@ mod mutate;
 mod pattern;
 mod pod_security;
 mod policy;
+mod registry_credentials;
 mod rule;
 mod suggest;
 mod template;

@@ -449,6 +449,8 @@ pub enum ContextSource {
         reference: Text,
         /// On what is known.
         jmes_path: Option<Query>,
+        /// Secrets that show registries who asks, as `NAME` or `NAMESPACE/NAME`.
+        pull_secrets: Vec<String>,
     },
 }
 

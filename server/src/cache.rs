@@ -1,12 +1,14 @@
 //! What is remembered of images: verified evidence by digest, and where tags pointed when they could last be asked.
 //!
-//! Never a verdict: identities and conditions are judged for each request. Never an error, and never that there was
-//! nothing: whoever signs after the first attempt is seen at the next.
+//! Never a verdict: identities and conditions are judged for each request. Never an error: an outage is not "unsigned".
+//! That there was no verified evidence is remembered for some seconds, so that whoever is refused and comes again at once
+//! costs registries nothing, and whoever signs meanwhile is seen soon.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::OptionFuture;
 use moka::future::Cache;
 use regent_engine::image::PublicKey;
 use regent_engine::image::{Digest, Evidence};
@@ -28,6 +30,8 @@ pub struct CacheSettings {
     /// How long ago a registry may have been asked for a tag, when it cannot be asked now. Longer than `max_age` gains
     /// little: the digest is known then, but its evidence is not.
     pub max_tag_age: Duration,
+    /// How long it counts that there was no verified evidence about an image, though all that could be asked answered.
+    pub max_absence: Duration,
     /// Bytes of evidence, roughly. Provenance takes 30 to 100 kB in memory, so that the default has room for some
     /// thousand images.
     pub max_bytes: u64,
@@ -38,6 +42,7 @@ impl Default for CacheSettings {
         Self {
             max_age: Duration::from_hours(1),
             max_tag_age: Duration::from_hours(1),
+            max_absence: Duration::from_secs(5),
             max_bytes: 128 << 20,
         }
     }
@@ -67,7 +72,7 @@ impl EvidenceKey {
     }
 }
 
-/// Why something is answered and not remembered.
+/// Why something is answered and not remembered as evidence.
 #[derive(Debug, Clone)]
 enum Unremembered {
     /// There is no verified evidence.
@@ -79,6 +84,8 @@ enum Unremembered {
 #[derive(Debug)]
 pub struct EvidenceCache {
     entries: Cache<EvidenceKey, Arc<Evidence>>,
+    /// What was refused, or that there was nothing.
+    absences: Cache<EvidenceKey, Arc<Evidence>>,
 }
 
 impl EvidenceCache {
@@ -89,7 +96,12 @@ impl EvidenceCache {
             .max_capacity(settings.max_bytes)
             .time_to_live(settings.max_age)
             .build();
-        Self { entries }
+        let absences = Cache::builder()
+            .weigher(|_key, evidence: &Arc<Evidence>| weight(evidence))
+            .max_capacity(settings.max_bytes / 16)
+            .time_to_live(settings.max_absence)
+            .build();
+        Self { entries, absences }
     }
 
     /// The evidence that is remembered, or what `verify` makes; one runs for each key, and others wait for it.
@@ -109,6 +121,10 @@ impl EvidenceCache {
             metrics.image_cache(CacheOutcome::Hit);
             return Ok(evidence);
         }
+        if let Some(nothing) = self.absences.get(&key).await {
+            metrics.image_cache(CacheOutcome::Absent);
+            return Ok(nothing);
+        }
         let mut outcome = None;
         loop {
             let led = AtomicBool::new(false);
@@ -127,7 +143,13 @@ impl EvidenceCache {
                 metrics.image_cache(first);
             }
             match done.map_err(|error| (*error).clone()) {
-                Ok(evidence) | Err(Unremembered::Nothing(evidence)) => return Ok(evidence),
+                Ok(evidence) => return Ok(evidence),
+                Err(Unremembered::Nothing(evidence)) => {
+                    // By the one who found out only: the time counts from then.
+                    let absence = led.then(|| self.absences.insert(key, Arc::clone(&evidence)));
+                    OptionFuture::from(absence).await;
+                    return Ok(evidence);
+                }
                 Err(Unremembered::Failed(FetchError::Timeout(_)))
                     if !led && Instant::now() < deadline => {}
                 Err(Unremembered::Failed(error)) => return Err(error),
@@ -143,6 +165,7 @@ impl EvidenceCache {
     /// Forgets one entry: whoever was refused for what it lacks may have it by the next attempt.
     pub async fn forget(&self, key: &EvidenceKey) {
         self.entries.invalidate(key).await;
+        self.absences.invalidate(key).await;
     }
 }
 

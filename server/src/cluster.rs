@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use regent_engine::admission::{Roles, UserInfo};
 use regent_engine::ast::context::Method;
-use regent_engine::evaluation::need::{ApiCall, ApiTarget};
+use regent_engine::evaluation::need::{ApiCall, ApiTarget, PullSecret};
 use serde_json::Value;
 use thiserror::Error;
 use tokio::time::Instant;
@@ -40,6 +40,8 @@ mod service;
 pub struct ClusterSettings {
     /// The API server; none where there is no cluster.
     pub source: Option<ClusterSource>,
+    /// Secrets with credentials of registries, for all images.
+    pub pull_secrets: Vec<PullSecret>,
     /// Hosts of services, with or without a port, that are called although they are this machine or its link.
     pub local_services: Vec<String>,
 }
@@ -50,6 +52,11 @@ pub enum ClusterError {
     /// Where it is, and how to show it who asks.
     #[error(transparent)]
     Access(#[from] AccessError),
+    /// Secrets, and nobody to ask for them.
+    #[error(
+        "the pull secret `{0}` is in no cluster: start with `--kubeconfig FILE`, or in a pod that has a service account"
+    )]
+    NoCluster(String),
     /// How services are reached.
     #[error(transparent)]
     Services(#[from] SettingsError),
@@ -67,9 +74,23 @@ pub(crate) struct Cluster {
 #[derive(Debug)]
 struct Api {
     client: Arc<Client>,
+    /// The server's own namespace.
+    namespace: String,
     namespaces: OnceLock<Followed<BTreeMap<String, String>>>,
     bindings: OnceLock<Bindings>,
     globals: OnceLock<Globals>,
+}
+
+impl Api {
+    fn new(access: Access, metrics: &Arc<Metrics>) -> Result<Self, AccessError> {
+        Ok(Self {
+            namespace: access.namespace.clone(),
+            client: Arc::new(Client::new(access, Arc::clone(metrics))?),
+            namespaces: OnceLock::new(),
+            bindings: OnceLock::new(),
+            globals: OnceLock::new(),
+        })
+    }
 }
 
 impl Cluster {
@@ -78,14 +99,10 @@ impl Cluster {
         settings: &ClusterSettings,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, ClusterError> {
-        let api = match &settings.source {
-            None => None,
-            Some(source) => Some(Api {
-                client: Arc::new(Client::new(Access::find(source)?, Arc::clone(metrics))?),
-                namespaces: OnceLock::new(),
-                bindings: OnceLock::new(),
-                globals: OnceLock::new(),
-            }),
+        let api = match (&settings.source, settings.pull_secrets.first()) {
+            (None, Some(secret)) => return Err(ClusterError::NoCluster(secret.name.clone())),
+            (None, None) => None,
+            (Some(source), _) => Some(Api::new(Access::find(source)?, metrics)?),
         };
         let services = Services::new(&settings.local_services, Arc::clone(metrics))?;
         Ok(Self {
@@ -117,6 +134,18 @@ impl Cluster {
         deadline: Instant,
     ) -> Result<Value, FetchError> {
         self.object("secrets", namespace, name, deadline).await
+    }
+
+    /// A Secret with credentials of registries; of the server's own namespace where none is named.
+    pub(crate) async fn pull_secret(
+        &self,
+        secret: &PullSecret,
+        deadline: Instant,
+    ) -> Result<Value, FetchError> {
+        let own = &self.api()?.namespace;
+        let namespace = secret.namespace.as_ref().unwrap_or(own);
+        self.object("secrets", namespace, &secret.name, deadline)
+            .await
     }
 
     async fn object(

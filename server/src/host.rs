@@ -1,6 +1,7 @@
 //! Answers what an evaluation needs from outside.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use regent_engine::admission::{AdmissionRequest, Roles};
 use regent_engine::evaluation::need::{DataNeed, Fact, FactError, Need};
@@ -18,12 +19,12 @@ mod tests;
 #[derive(Debug)]
 pub struct Host {
     images: Images,
-    cluster: Cluster,
+    cluster: Arc<Cluster>,
 }
 
 impl Host {
     /// A host that answers for images by `images`, and for everything else by `cluster`.
-    pub(crate) fn new(images: Images, cluster: Cluster) -> Self {
+    pub(crate) fn new(images: Images, cluster: Arc<Cluster>) -> Self {
         Self { images, cluster }
     }
 
@@ -63,8 +64,11 @@ impl Host {
             DataNeed::Secret { namespace, name } => cluster.secret(namespace, name, deadline).await,
             DataNeed::ApiCall(call) => cluster.call(call, deadline).await,
             DataNeed::GlobalContext { name } => cluster.global(name, deadline).await,
-            DataNeed::ImageData { reference } => {
-                return self.images.data(reference, deadline).await;
+            DataNeed::ImageData {
+                reference,
+                pull_secrets,
+            } => {
+                return self.images.data(reference, pull_secrets, deadline).await;
             }
             // Only rules that change and generate other resources ask for them, and no webhook runs those.
             DataNeed::Objects(_) => {

@@ -20,7 +20,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::FutureExt as _;
 use moka::future::Cache;
-use regent_engine::evaluation::need::{FactError, ImageNeed};
+use regent_engine::evaluation::need::{FactError, ImageNeed, PullSecret};
 use regent_engine::image::evidence::Resolution;
 use regent_engine::image::{Digest, Evidence, ImageReference, PolicyTrust, VerifiedImage};
 use thiserror::Error;
@@ -28,6 +28,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use crate::cache::{CacheSettings, EvidenceCache, EvidenceKey, Resolutions};
+use crate::cluster::Cluster;
 use crate::metrics::{CacheOutcome, Metrics};
 use artifact::Artifacts;
 use discovery::{Budget, MAX_IN_FLIGHT, Origin, discover};
@@ -123,6 +124,13 @@ impl Images {
         })
     }
 
+    /// Has registries asked with Secrets of a cluster: those that policies name, and `names` for all.
+    pub(crate) fn with_cluster(&mut self, cluster: &Arc<Cluster>, names: &[PullSecret]) {
+        if let Some(registries) = &mut self.registries {
+            registries.with_cluster(cluster, names);
+        }
+    }
+
     /// The trust roots that evidence is verified under.
     pub fn trust_roots(&self) -> &TrustRoots {
         &self.trust_roots
@@ -164,7 +172,9 @@ impl Images {
     }
 
     async fn find(&self, need: &ImageNeed, deadline: Instant) -> Result<VerifiedImage, FetchError> {
-        let (digest, resolution) = self.resolve(&need.image, deadline).await?;
+        let (digest, resolution) = self
+            .resolve(&need.image, &need.pull_secrets, deadline)
+            .await?;
         let (key, place) = self.key(need, &digest).await?;
         let evidence = self
             .evidence
@@ -184,6 +194,7 @@ impl Images {
     async fn resolve(
         &self,
         image: &ImageReference,
+        pull_secrets: &[PullSecret],
         deadline: Instant,
     ) -> Result<(Digest, Resolution), FetchError> {
         if let Some(digest) = &image.digest {
@@ -209,7 +220,8 @@ impl Images {
         } else {
             deadline
         };
-        let said = registries.repository(image, until).resolve(tag).await;
+        let repository = registries.repository(image, pull_secrets, until);
+        let said = repository.resolve(tag).await;
         if let Some(recorder) = &self.recorder {
             recorder.tag(&name, &said);
         }
@@ -279,7 +291,10 @@ impl Images {
         deadline: Instant,
     ) -> Result<Evidence, FetchError> {
         let root = self.trust_root(need).await?;
-        let budget = Budget::new(&self.in_flight);
+        let mut budget = Budget::new(&self.in_flight);
+        if let (Place::Repository(repository), Some(registries)) = (place, &self.registries) {
+            budget = budget.within(registries.share(repository).await);
+        }
         let artifacts = self.fetch(need, digest, place, (&budget, deadline)).await?;
         let started = std::time::Instant::now();
         let (keys, judged) = (need.keys.clone(), digest.clone());
@@ -326,7 +341,7 @@ impl Images {
             return Err(unknown_offline(&need.image));
         };
         let ask = async {
-            let repository = registries.repository(repository, deadline);
+            let repository = registries.repository(repository, &need.pull_secrets, deadline);
             let found = discover(Origin::Repository(&repository), digest, budget).await?;
             if is_empty(&found) {
                 self.must_exist(registries, need, digest, deadline).await?;
@@ -348,7 +363,7 @@ impl Images {
         digest: &Digest,
         deadline: Instant,
     ) -> Result<(), FetchError> {
-        let repository = registries.repository(&need.image, deadline);
+        let repository = registries.repository(&need.image, &need.pull_secrets, deadline);
         if repository.has(digest).await? {
             return Ok(());
         }

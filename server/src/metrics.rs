@@ -58,6 +58,19 @@ pub enum CacheOutcome {
     Miss,
     /// Another request was already fetching it.
     Wait,
+    /// That there was none a moment ago was remembered.
+    Absent,
+}
+
+/// What becomes of a registry that fails again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Circuit {
+    /// It is left alone from now on.
+    Opened,
+    /// It answers again.
+    Closed,
+    /// A request to it was not sent.
+    Refused,
 }
 
 /// Why a request could not be decided by policies.
@@ -213,6 +226,7 @@ impl Metrics {
             CacheOutcome::Hit => self.images.cache_hits.inc(),
             CacheOutcome::Miss => self.images.cache_misses.inc(),
             CacheOutcome::Wait => self.images.cache_waits.inc(),
+            CacheOutcome::Absent => self.images.cache_absences.inc(),
         }
     }
 
@@ -226,6 +240,15 @@ impl Metrics {
             .registry_durations
             .with_label_values(&[request])
             .observe(took.as_secs_f64());
+    }
+
+    /// Counts what becomes of registries that fail again and again.
+    pub fn registry_circuit(&self, event: Circuit) {
+        match event {
+            Circuit::Opened => self.images.circuits_open.inc(),
+            Circuit::Closed => self.images.circuits_open.dec(),
+            Circuit::Refused => self.images.circuits_refused.inc(),
+        }
     }
 
     /// Counts a question to the API server (`get`, `post`) or a service: `ok`, or the kind of error.

@@ -27,6 +27,7 @@ use crate::image::fetch::{FetchError, quoted};
 use place::{Place, Reach, is_local_address};
 
 pub(crate) mod place;
+mod retry;
 
 /// Time for TCP and TLS to be set up; a registry that needs longer will not answer before the deadline either.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -74,6 +75,8 @@ pub(crate) struct Wire(Pool);
 enum Fault {
     /// The connection broke before the answer was complete; once more may help.
     Reset(String),
+    /// There was no connection; a little later there may be one.
+    Unreachable(FetchError),
     Final(FetchError),
 }
 
@@ -83,15 +86,27 @@ impl Wire {
         Self(pool(tls, resolver))
     }
 
-    /// Sends a request and reads its answer, whatever its status; once more where the connection breaks.
+    /// Sends a request and reads its answer, whatever its status; again where the connection breaks, or where whoever is
+    /// asked cannot answer just now and there is time.
     pub(crate) async fn send(&self, call: &Call) -> Result<Answer, FetchError> {
-        let attempts = async {
-            match self.attempt(call).await {
-                Err(Fault::Reset(_)) => self.attempt(call).await,
-                done => done,
-            }
-        };
-        in_time(call, attempts).await
+        in_time(call, self.attempts(call)).await
+    }
+
+    async fn attempts(&self, call: &Call) -> Result<Answer, Fault> {
+        let mut tries = 0;
+        loop {
+            let started = Instant::now();
+            let done = self.attempt(call).await;
+            let now = Instant::now();
+            // The rest is for the next attempt, and for what comes after it.
+            let wait = retry::wait(&done, tries, now - started)
+                .filter(|wait| now + *wait * 2 <= call.deadline);
+            let Some(wait) = wait else {
+                return done;
+            };
+            tries += 1;
+            tokio::time::sleep_until(now + wait).await;
+        }
     }
 
     /// The same, never twice.
@@ -133,7 +148,7 @@ impl Wire {
         self.0.request(request).await.map_err(|error| {
             let reason = innermost(&error);
             if error.is_connect() {
-                Fault::Final(FetchError::Unavailable(format!(
+                Fault::Unreachable(FetchError::Unavailable(format!(
                     "{host} could not be reached: {reason}"
                 )))
             } else {
@@ -151,7 +166,7 @@ async fn in_time<T>(
     let host = quoted(&call.place.authority);
     match tokio::time::timeout_at(call.deadline, work).await {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(Fault::Final(error))) => Err(error),
+        Ok(Err(Fault::Final(error) | Fault::Unreachable(error))) => Err(error),
         Ok(Err(Fault::Reset(reason))) => Err(FetchError::Unavailable(format!(
             "the connection to {host} broke: {reason}"
         ))),

@@ -125,14 +125,17 @@ fn sources(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Watch, Host),
         exceptions: settings.exceptions.clone(),
         exact_slsa_versions: settings.exact_slsa_versions,
     };
-    let images = Images::new(&settings.images, trust_roots, metrics.clone())?;
+    let mut images = Images::new(&settings.images, trust_roots, metrics.clone())?;
     let policies = Watch::start(
         settings.policies.clone(),
         settings.namespaces.clone(),
         environment,
         metrics.clone(),
     )?;
-    let cluster = Cluster::new(&settings.cluster, metrics)?;
+    let cluster = Arc::new(Cluster::new(&settings.cluster, metrics)?);
+    if cluster.is_there() {
+        images.with_cluster(&cluster, &settings.cluster.pull_secrets);
+    }
     Ok((policies, Host::new(images, cluster)))
 }
 

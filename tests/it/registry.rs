@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use regent_engine::evaluation::need::{FactError, ImageNeed};
 use regent_engine::image::{Digest, ImageReference, PolicyTrust, VerifiedImage};
+use regent_server::cache::CacheSettings;
 use regent_server::image::registry::RegistrySettings;
 use regent_server::image::trust::{TrustRoot, TrustRoots, public_sigstore};
 use regent_server::image::{ImageSettings, Images, Network};
@@ -39,6 +40,19 @@ fn mirrored(address: impl std::fmt::Display) -> RegistrySettings {
         docker_config: Some(no_credentials()),
         ..RegistrySettings::default()
     }
+}
+
+/// Images that are looked at anew each time, where there was nothing.
+fn images_without_absences(settings: RegistrySettings) -> Images {
+    let settings = ImageSettings {
+        network: Network::Registries(settings),
+        cache: CacheSettings {
+            max_absence: Duration::ZERO,
+            ..CacheSettings::default()
+        },
+        ..ImageSettings::default()
+    };
+    Images::new(&settings, trust_roots(None), Metrics::new().unwrap()).unwrap()
 }
 
 fn images_with(settings: RegistrySettings, trust_roots: TrustRoots) -> Images {
@@ -72,6 +86,7 @@ fn need(image: &str) -> ImageNeed {
         image: ImageReference::parse(image).unwrap(),
         repository: None,
         rekor_url: None,
+        pull_secrets: Vec::new(),
         keys: Vec::new(),
         trust: PolicyTrust::default(),
     }

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use regent_engine::evaluation::need::PullSecret;
+
 use super::image::ImageArgs;
 use super::verify::parse_duration;
 
@@ -53,6 +55,9 @@ pub struct ServeArgs {
     /// Ask no cluster, also where a service account is mounted
     #[arg(long, conflicts_with = "kubeconfig")]
     pub no_cluster: bool,
+    /// Secret with credentials of registries, in the server's own namespace if none is named; repeatable
+    #[arg(long, value_name = "[NAMESPACE/]NAME", value_parser = parse_pull_secret)]
+    pub image_pull_secret: Vec<PullSecret>,
     /// Have `apiCall.service` call HOST, with or without a port, although it is this machine or its link; repeatable
     #[arg(long, value_name = "HOST")]
     pub allow_local_service: Vec<String>,
@@ -68,6 +73,9 @@ pub struct ServeArgs {
     /// How old remembered evidence of images may become, at most a day: deleted evidence may count that long
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
     pub evidence_max_age: Duration,
+    /// How long it counts that there was no evidence of an image, at most a day: what is signed meanwhile is seen after it
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
+    pub absence_max_age: Duration,
     /// How long ago a registry that cannot be reached may have been asked for a tag, at most a day
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
     pub tag_max_age: Duration,
@@ -86,6 +94,20 @@ pub struct ServeArgs {
     /// Images
     #[command(flatten)]
     pub images: ImageArgs,
+}
+
+fn parse_pull_secret(text: &str) -> Result<PullSecret, String> {
+    let (namespace, name) = match text.split_once('/') {
+        Some((namespace, name)) => (Some(namespace.to_owned()), name),
+        None => (None, text),
+    };
+    if name.is_empty() || namespace.as_ref().is_some_and(String::is_empty) {
+        return Err("expected NAME or NAMESPACE/NAME".to_owned());
+    }
+    Ok(PullSecret {
+        namespace,
+        name: name.to_owned(),
+    })
 }
 
 /// How logs are written.

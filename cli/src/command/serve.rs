@@ -88,6 +88,7 @@ fn settings(args: &ServeArgs) -> Result<Settings> {
             cache: CacheSettings {
                 max_age: args.evidence_max_age,
                 max_tag_age: args.tag_max_age,
+                max_absence: args.absence_max_age,
                 ..CacheSettings::default()
             },
             ..images::settings(&args.images)
@@ -111,6 +112,7 @@ fn cluster(args: &ServeArgs) -> ClusterSettings {
     };
     ClusterSettings {
         source,
+        pull_secrets: args.image_pull_secret.clone(),
         local_services: args.allow_local_service.clone(),
     }
 }

@@ -60,6 +60,7 @@ pub fn run(args: &VerifyArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
             image,
             repository: None,
             rekor_url: args.proof.rekor_url.clone(),
+            pull_secrets: Vec::new(),
             keys: key.iter().cloned().collect(),
             trust: PolicyTrust::default(),
         };

@@ -75,7 +75,7 @@ impl Host<'_> {
                 Ok(objects.cloned().collect())
             }
             // What the test describes, else what layouts and registries have.
-            DataNeed::ImageData { reference } => match self.world.image(reference) {
+            DataNeed::ImageData { reference, .. } => match self.world.image(reference) {
                 Ok(data) => Ok(data),
                 Err(missing) => self.images.data(reference).unwrap_or(Err(missing)),
             },

@@ -190,7 +190,7 @@ impl OfflineImages {
             Err(message) => Err(FactError::Unavailable(message.to_owned())),
             Ok(opened) => opened.runtime.block_on(async {
                 let deadline = Instant::now() + TIMEOUT;
-                opened.images.data(reference, deadline).await
+                opened.images.data(reference, &[], deadline).await
             }),
         })
     }

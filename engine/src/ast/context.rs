@@ -51,6 +51,8 @@ pub enum ContextSource {
         reference: Text,
         /// `jmesPath`, on what is known of the image.
         jmes_path: Option<Text>,
+        /// `imageRegistryCredentials.secrets`: Secrets that show registries who asks.
+        pull_secrets: Vec<String>,
     },
 }
 
@@ -144,6 +146,7 @@ impl ContextEntry {
             ContextSource::ImageRegistry {
                 reference,
                 jmes_path,
+                pull_secrets: _,
             } => {
                 visit(reference);
                 jmes_path

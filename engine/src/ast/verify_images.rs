@@ -35,6 +35,8 @@ pub struct VerifyImages {
     pub attestations: Vec<Attestation>,
     /// `repository`: where the evidence lies, if not beside the image.
     pub repository: Option<Spanned<String>>,
+    /// `imageRegistryCredentials.secrets`: Secrets that show registries who asks.
+    pub pull_secrets: Vec<String>,
     /// `mutateDigest`, as written.
     pub mutate_digest: Option<Spanned<bool>>,
     /// `verifyDigest`; true where it was not written.

@@ -221,6 +221,7 @@ impl Rewrite {
                 ContextSource::ImageRegistry {
                     reference,
                     jmes_path,
+                    pull_secrets: _,
                 } => {
                     self.text(reference);
                     self.texts(jmes_path);

@@ -72,9 +72,11 @@ fn source(written: &ContextSource, namespace: &str) -> program::ContextSource {
         ContextSource::ImageRegistry {
             reference,
             jmes_path,
+            pull_secrets,
         } => program::ContextSource::ImageRegistry {
             reference: text(reference),
             jmes_path: jmes_path.as_ref().map(query),
+            pull_secrets: pull_secrets.clone(),
         },
     }
 }

@@ -17,6 +17,7 @@ use super::Phase;
 use super::names::{Builder, Names, Predicate};
 use super::need::{FactError, ImageNeed};
 use super::pod_images::{self, Found};
+use super::pull_secrets;
 use super::request_names::image_value;
 use super::rule::{Answer, Context, unexpected};
 use super::values::Values;
@@ -247,11 +248,18 @@ impl Verifier<'_, '_> {
         let mut verified = Vec::new();
         let mut failed = None;
         let mut waiting = false;
+        let own = self.policy.namespace.as_ref();
+        let own = own.map(|namespace| namespace.value.as_str());
         for source in &self.program.sources {
+            let pull_secrets = match pull_secrets::of(own, &source.pull_secrets) {
+                Ok(secrets) => secrets,
+                Err(reason) => return Some(Err(reason)),
+            };
             let need = ImageNeed {
                 image: reference.clone(),
                 repository: source.repository.clone(),
                 rekor_url: source.rekor_url.clone(),
+                pull_secrets,
                 keys: keys::of_source(source, keys),
                 trust: source.trust.clone(),
             };

@@ -60,6 +60,8 @@ pub enum DataNeed {
     ImageData {
         /// The image as the policy names it.
         reference: String,
+        /// Secrets that show registries who asks.
+        pull_secrets: Vec<PullSecret>,
     },
 }
 
@@ -105,6 +107,15 @@ pub enum ApiTarget {
     },
 }
 
+/// A Secret with credentials of registries.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PullSecret {
+    /// Its namespace; the host's own where none is named.
+    pub namespace: Option<String>,
+    /// Its name.
+    pub name: String,
+}
+
 /// Asks for the verified evidence of one image.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ImageNeed {
@@ -114,6 +125,8 @@ pub struct ImageNeed {
     pub repository: Option<String>,
     /// URL of a log: the trust root that has a log with that URL is the one to verify under; the host's default where none is given.
     pub rekor_url: Option<String>,
+    /// Secrets that show registries who asks, besides what the host has by itself.
+    pub pull_secrets: Vec<PullSecret>,
     /// Keys that a policy names; what they signed is evidence too.
     pub keys: Vec<PublicKey>,
     /// Whom the policy trusts instead of parts of the trust root.
@@ -181,7 +194,7 @@ impl DataNeed {
             },
             Self::GlobalContext { name } => format!("global context entry `{name}`"),
             Self::Objects(need) => format!("objects of kind `{}`", need.kind),
-            Self::ImageData { reference } => format!("data of image `{reference}`"),
+            Self::ImageData { reference, .. } => format!("data of image `{reference}`"),
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::source::Spanned;
 use crate::yaml::Node;
 
 use super::fields::{Fields, Reader};
+use super::registry_credentials;
 use super::template;
 
 /// Where the value of an entry comes from, as fields.
@@ -110,15 +111,11 @@ fn config_map(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Contex
 fn image(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<ContextSource> {
     let reference = required(reader, fields, "reference");
     let jmes_path = text(reader, fields, "jmesPath");
-    // How a registry is asked is the host's business: its credentials are given to the server, not by policies.
-    if let Some(node) = fields.take("imageRegistryCredentials") {
-        let message =
-            "`imageRegistryCredentials` has no effect: credentials are given to the server";
-        reader.warning(Code::InvalidValue, node.span, message);
-    }
+    let pull_secrets = registry_credentials::read(reader, fields);
     reference.map(|reference| ContextSource::ImageRegistry {
         reference,
         jmes_path,
+        pull_secrets,
     })
 }
 

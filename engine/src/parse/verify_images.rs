@@ -7,14 +7,12 @@ use crate::yaml::Node;
 
 use super::condition::{self, Blocks};
 use super::fields::{Fields, Reader};
-use super::{attestor, policy, template, validate};
+use super::{attestor, policy, registry_credentials, template, validate};
 
-/// Kyverno's fields that this version does not run: deprecated spellings of attestors, and access to registries,
-/// which is the host's business.
-const UNSUPPORTED: [&str; 8] = [
+/// Kyverno's fields that this version does not run: deprecated spellings of attestors.
+const UNSUPPORTED: [&str; 7] = [
     "additionalExtensions",
     "annotations",
-    "imageRegistryCredentials",
     "issuer",
     "key",
     "roots",
@@ -46,6 +44,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<VerifyImages>
         attestors: attestors.unwrap_or_default(),
         attestations: attestations.into_iter().flatten().collect(),
         repository: fields.text(reader, "repository"),
+        pull_secrets: registry_credentials::read(reader, &mut fields),
         mutate_digest: fields.flag(reader, "mutateDigest"),
         verify_digest: flag_or_true(reader, &mut fields, "verifyDigest"),
         required: flag_or_true(reader, &mut fields, "required"),

@@ -21,6 +21,8 @@ pub struct EvidenceSource {
     pub repository: Option<String>,
     /// `rekor.url`, which names the trust root.
     pub rekor_url: Option<String>,
+    /// Secrets that show registries who asks, as `NAME` or `NAMESPACE/NAME`: the same for all sources of an entry.
+    pub pull_secrets: Vec<String>,
     /// Keys that the policy names.
     pub keys: Vec<PublicKey>,
     /// Keys that are asked for, by their index in [`super::ImageEntry::remote_keys`].
@@ -44,6 +46,7 @@ impl EvidenceSource {
         Self {
             repository: repository.map(|text| text.value.clone()),
             rekor_url: attestor.rekor.url.as_ref().map(|text| text.value.clone()),
+            pull_secrets: entry.pull_secrets.clone(),
             keys: Vec::new(),
             remote_keys: Vec::new(),
             trust: PolicyTrust {

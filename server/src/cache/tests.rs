@@ -4,6 +4,8 @@ use regent_engine::image::Projected;
 use regent_engine::image::evidence::{Format, LogEntry, Signer, Verification, VerifiedSignature};
 
 use super::*;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 
 fn digest() -> Digest {
@@ -70,9 +72,70 @@ async fn verifies_once_and_lets_others_wait() {
     assert_eq!((ends(" 1"), ends(" 2")), (2, 1), "{counts:?}");
 }
 
+/// An outage is an outage each time; that there was nothing counts for a while, and no longer.
 #[tokio::test]
-async fn remembers_neither_errors_nor_nothing() {
-    let cache = EvidenceCache::new(&CacheSettings::default());
+async fn that_there_was_nothing_is_remembered_for_a_while() {
+    let metrics = Metrics::new().unwrap();
+    let outage = || async { Err(FetchError::Unavailable("gone".to_owned())) };
+    let nothing = || async { Ok(evidence(false)) };
+    let something = || async { Ok(evidence(true)) };
+    let settings = CacheSettings {
+        max_absence: Duration::from_millis(300),
+        ..CacheSettings::default()
+    };
+    let cache = EvidenceCache::new(&settings);
+    let get = async |verify: &dyn Fn() -> BoxFuture<'static, Result<Evidence, FetchError>>| {
+        cache
+            .get_or_verify(key("a"), soon(), &metrics, verify)
+            .await
+    };
+    for _ in 0..2 {
+        assert!(get(&|| outage().boxed()).await.is_err());
+    }
+    assert!(
+        get(&|| nothing().boxed())
+            .await
+            .unwrap()
+            .signatures
+            .is_empty()
+    );
+    assert!(
+        get(&|| something().boxed())
+            .await
+            .unwrap()
+            .signatures
+            .is_empty()
+    );
+    assert!(
+        get(&|| outage().boxed())
+            .await
+            .unwrap()
+            .signatures
+            .is_empty()
+    );
+    let text = String::from_utf8(metrics.render().unwrap()).unwrap();
+    assert!(
+        text.contains("regent_image_cache_absences_total 2"),
+        "{text}"
+    );
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(
+        get(&|| something().boxed()).await.unwrap().signatures.len(),
+        1
+    );
+    // Whoever was refused and asks on purpose is not told what was a moment ago.
+    cache.forget(&key("a")).await;
+    get(&|| nothing().boxed()).await.unwrap();
+    cache.forget(&key("a")).await;
+    assert!(get(&|| outage().boxed()).await.is_err());
+}
+
+#[tokio::test]
+async fn remembers_neither_errors_nor_nothing_where_nothing_may_be() {
+    let cache = EvidenceCache::new(&CacheSettings {
+        max_absence: Duration::ZERO,
+        ..CacheSettings::default()
+    });
     let metrics = Metrics::new().unwrap();
     let outage = || async { Err(FetchError::Unavailable("gone".to_owned())) };
     let nothing = || async { Ok(evidence(false)) };

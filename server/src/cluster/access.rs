@@ -18,6 +18,9 @@ use crate::outbound::place::{Place, Scheme};
 /// Where a pod finds its service account.
 const MOUNTED: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
+/// The namespace of whoever says none.
+const DEFAULT: &str = "default";
+
 /// How the cluster is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClusterSource {
@@ -110,6 +113,8 @@ pub(super) struct Access {
     pub(super) token: Option<Material>,
     /// Certificates and key (PEM).
     pub(super) certificate: Option<(Material, Material)>,
+    /// The namespace of whoever asks.
+    pub(super) namespace: String,
 }
 
 impl Access {
@@ -160,6 +165,8 @@ impl Access {
             trust: Trust::Authority(Material::File(authority)),
             token: Some(Material::File(token)),
             certificate: None,
+            namespace: std::fs::read_to_string(folder.join("namespace"))
+                .map_or_else(|_none| DEFAULT.to_owned(), |name| name.trim().to_owned()),
         })
     }
 
@@ -187,6 +194,7 @@ impl Access {
             trust: trust(cluster, folder)?,
             token: user.map_or(Ok(None), |user| token(user, folder))?,
             certificate: user.map_or(Ok(None), |user| certificate(user, folder))?,
+            namespace: text_of(context, "namespace").unwrap_or(DEFAULT).to_owned(),
         })
     }
 }

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use regent_engine::evaluation::need::FactError;
@@ -33,7 +34,7 @@ fn host() -> Host {
     let images = Images::new(&ImageSettings::default(), roots, metrics.clone()).unwrap();
     Host::new(
         images,
-        Cluster::new(&ClusterSettings::default(), &metrics).unwrap(),
+        Arc::new(Cluster::new(&ClusterSettings::default(), &metrics).unwrap()),
     )
 }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 use tokio::time::Instant;
@@ -132,6 +133,44 @@ impl Credentials {
         }
         if let Some(store) = config.creds_store.filter(|store| !store.is_empty()) {
             credentials.store = Some(find_helper(&store)?);
+        }
+        Ok(credentials)
+    }
+
+    /// What a Secret has: `.dockerconfigjson`, or the older `.dockercfg`.
+    ///
+    /// Helpers are programs, which only the operator's own configuration names: those of a Secret are not run.
+    pub(crate) fn of_secret(secret: &Value) -> Result<Self, FetchError> {
+        let malformed = |what: &str| FetchError::Malformed(what.to_owned());
+        let field = |name: &str| {
+            let written = secret.get("data").and_then(|data| data.get(name))?;
+            STANDARD.decode(written.as_str()?.trim()).ok()
+        };
+        let auths = if let Some(text) = field(".dockerconfigjson") {
+            let config: Config = serde_json::from_slice(&text)
+                .map_err(|_secret| malformed("`.dockerconfigjson` is malformed"))?;
+            config.auths
+        } else if let Some(text) = field(".dockercfg") {
+            serde_json::from_slice(&text)
+                .map_err(|_secret| malformed("`.dockercfg` is malformed"))?
+        } else {
+            return Err(malformed(
+                "it has neither `.dockerconfigjson` nor `.dockercfg`",
+            ));
+        };
+        let mut credentials = Self::default();
+        for (key, entry) in auths {
+            // A key for one repository, or with a wildcard, would be sent to others too.
+            let Some(host) = host_of_key(&key).filter(|host| !host.contains('*')) else {
+                tracing::warn!(
+                    key,
+                    "credentials of a pull secret that are not for a whole registry are left out"
+                );
+                continue;
+            };
+            if let Some(login) = login(entry).map_err(malformed)? {
+                credentials.logins.insert(host, login);
+            }
         }
         Ok(credentials)
     }

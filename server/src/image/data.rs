@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use moka::future::Cache;
-use regent_engine::evaluation::need::FactError;
+use regent_engine::evaluation::need::{FactError, PullSecret};
 use regent_engine::image::evidence::Resolution;
 use regent_engine::image::{Digest, ImageReference};
 use serde_json::{Value, json};
@@ -35,6 +35,14 @@ struct Document {
     bytes: usize,
 }
 
+/// Where a document is asked for, and by when.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    image: &'a ImageReference,
+    pull_secrets: &'a [PullSecret],
+    deadline: Instant,
+}
+
 impl Documents {
     pub(super) fn new() -> Self {
         let weigh = |_: &Digest, document: &Arc<Document>| {
@@ -51,8 +59,14 @@ impl Documents {
 
 impl Images {
     /// `{image, resolvedImage, registry, repository, identifier, manifestList, manifest, configData}` of an image.
-    pub async fn data(&self, reference: &str, deadline: Instant) -> Result<Value, FactError> {
-        match timeout_at(deadline, Box::pin(self.find_data(reference, deadline))).await {
+    pub async fn data(
+        &self,
+        reference: &str,
+        pull_secrets: &[PullSecret],
+        deadline: Instant,
+    ) -> Result<Value, FactError> {
+        let find = Box::pin(self.find_data(reference, pull_secrets, deadline));
+        match timeout_at(deadline, find).await {
             Ok(found) => Ok(found?),
             Err(_elapsed) => Err(FactError::Timeout(format!(
                 "{} was not fetched in time",
@@ -61,15 +75,25 @@ impl Images {
         }
     }
 
-    async fn find_data(&self, reference: &str, deadline: Instant) -> Result<Value, FetchError> {
-        let said = self.describe(reference, deadline).await;
+    async fn find_data(
+        &self,
+        reference: &str,
+        pull_secrets: &[PullSecret],
+        deadline: Instant,
+    ) -> Result<Value, FetchError> {
+        let said = self.describe(reference, pull_secrets, deadline).await;
         if let Some(recorder) = &self.recorder {
             recorder.image(reference, &said);
         }
         said
     }
 
-    async fn describe(&self, reference: &str, deadline: Instant) -> Result<Value, FetchError> {
+    async fn describe(
+        &self,
+        reference: &str,
+        pull_secrets: &[PullSecret],
+        deadline: Instant,
+    ) -> Result<Value, FetchError> {
         let image = ImageReference::parse(reference).map_err(|error| {
             FetchError::Malformed(format!("{} is no image: {error}", quoted(reference)))
         })?;
@@ -80,7 +104,7 @@ impl Images {
         if let Some(facts) = self.facts.as_ref().filter(|_| !in_layouts) {
             return facts.image(reference);
         }
-        let (digest, resolution) = self.resolve(&image, deadline).await?;
+        let (digest, resolution) = self.resolve(&image, pull_secrets, deadline).await?;
         // What a tag stood for some time ago may not say what this image is: nothing pins it.
         if let Resolution::Remembered { .. } = resolution {
             let (host, _) = image.containerd_repository();
@@ -89,7 +113,12 @@ impl Images {
                 quoted(&host)
             )));
         }
-        let fetch = self.document(&image, &digest, deadline);
+        let place = Asked {
+            image: &image,
+            pull_secrets,
+            deadline,
+        };
+        let fetch = self.document(place, &digest);
         let document = self.documents.0.try_get_with_by_ref(&digest, fetch);
         let document = Box::pin(document)
             .await
@@ -120,17 +149,16 @@ impl Images {
 
     async fn document(
         &self,
-        image: &ImageReference,
+        asked: Asked<'_>,
         digest: &Digest,
-        deadline: Instant,
     ) -> Result<Arc<Document>, FetchError> {
-        let first = self.manifest(image, digest, deadline).await?;
+        let first = self.manifest(asked, digest).await?;
         let (index, manifest) = match &first.content {
             Content::Layers(_) => (None, first),
             Content::Manifests(_) => {
                 let index = json_of(&first.bytes, digest)?;
                 let chosen = of_platform(&index, digest)?;
-                let manifest = self.manifest(image, &chosen, deadline).await?;
+                let manifest = self.manifest(asked, &chosen).await?;
                 (Some(index), manifest)
             }
         };
@@ -149,7 +177,7 @@ impl Images {
                 "the configuration {config} has more than {MAX_BLOB} bytes"
             )));
         }
-        let bytes = self.config(image, &config, size, deadline).await?;
+        let bytes = self.config(asked, &config, size).await?;
         Ok(Arc::new(Document {
             bytes: manifest.bytes.len() + bytes.len(),
             config: json_of(&bytes, &config)?,
@@ -158,39 +186,41 @@ impl Images {
         }))
     }
 
-    async fn manifest(
-        &self,
-        image: &ImageReference,
-        digest: &Digest,
-        deadline: Instant,
-    ) -> Result<Manifest, FetchError> {
+    async fn manifest(&self, asked: Asked<'_>, digest: &Digest) -> Result<Manifest, FetchError> {
         if self.layouts.has(digest).await {
             return self.layouts.manifest(digest).await;
         }
         let Some(registries) = &self.registries else {
-            return Err(super::unknown_offline(image));
+            return Err(super::unknown_offline(asked.image));
         };
-        let repository = registries.repository(image, deadline);
+        let Asked {
+            image,
+            pull_secrets,
+            deadline,
+        } = asked;
+        let repository = registries.repository(image, pull_secrets, deadline);
         repository.manifest(digest, MAX_MANIFEST).await
     }
 
     async fn config(
         &self,
-        image: &ImageReference,
+        asked: Asked<'_>,
         digest: &Digest,
         size: u64,
-        deadline: Instant,
     ) -> Result<Bytes, FetchError> {
         if self.layouts.has(digest).await {
             return self.layouts.blob(digest, MAX_BLOB).await;
         }
         let Some(registries) = &self.registries else {
-            return Err(super::unknown_offline(image));
+            return Err(super::unknown_offline(asked.image));
         };
-        registries
-            .repository(image, deadline)
-            .blob(digest, size)
-            .await
+        let Asked {
+            image,
+            pull_secrets,
+            deadline,
+        } = asked;
+        let repository = registries.repository(image, pull_secrets, deadline);
+        repository.blob(digest, size).await
     }
 }
 

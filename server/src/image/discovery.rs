@@ -45,7 +45,7 @@ impl Origin<'_> {
     async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, FetchError> {
         match self {
             Self::Layouts(layouts) => Ok(layouts.referrers(digest)),
-            Self::Repository(repository) => repository.referrers(digest).await,
+            Self::Repository(repository) => Box::pin(repository.referrers(digest)).await,
         }
     }
 
@@ -95,6 +95,8 @@ impl Origin<'_> {
 pub struct Budget {
     left: AtomicU64,
     in_flight: Arc<Semaphore>,
+    /// Of one registry's part of them.
+    share: Option<Arc<Semaphore>>,
     /// Given back when the budget is dropped, which is when its evidence was judged.
     taken: Mutex<Vec<OwnedSemaphorePermit>>,
 }
@@ -105,7 +107,17 @@ impl Budget {
         Self {
             left: AtomicU64::new(MAX_TOTAL),
             in_flight: Arc::clone(in_flight),
+            share: None,
             taken: Mutex::default(),
+        }
+    }
+
+    /// The same, and never more than a registry's share.
+    #[must_use]
+    pub fn within(self, share: Arc<Semaphore>) -> Self {
+        Self {
+            share: Some(share),
+            ..self
         }
     }
 
@@ -126,14 +138,19 @@ impl Budget {
             )));
         }
         let permits = u32::try_from(bytes / PERMIT + 1).unwrap_or(u32::MAX);
-        let permit = Arc::clone(&self.in_flight).try_acquire_many_owned(permits);
-        let permit = permit.map_err(|_none_left| {
-            FetchError::Unavailable("too much evidence is being fetched at once".to_owned())
-        })?;
-        self.taken
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(permit);
+        for semaphore in [Some(&self.in_flight), self.share.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            let permit = Arc::clone(semaphore).try_acquire_many_owned(permits);
+            let permit = permit.map_err(|_none_left| {
+                FetchError::Unavailable("too much evidence is being fetched at once".to_owned())
+            })?;
+            self.taken
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(permit);
+        }
         Ok(())
     }
 }

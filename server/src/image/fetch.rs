@@ -48,6 +48,22 @@ impl FetchError {
         }
     }
 
+    /// The same as the reason why there is no access: something that does not exist is not the image.
+    #[must_use]
+    pub(crate) fn about(self, what: &str) -> Self {
+        let with = |message: String| format!("{what}: {message}");
+        match self {
+            Self::Unavailable(message) => Self::Unavailable(with(message)),
+            Self::Timeout(message) => Self::Timeout(with(message)),
+            Self::NotFound(message) | Self::Unauthorized(message) => {
+                Self::Unauthorized(with(message))
+            }
+            Self::Malformed(message) => Self::Malformed(with(message)),
+            Self::TooLarge(message) => Self::TooLarge(with(message)),
+            Self::Redirect(message) => Self::Redirect(with(message)),
+        }
+    }
+
     /// Whether the other side could not be reached, so that what it said before may stand in for an answer.
     pub const fn is_outage(&self) -> bool {
         match self {

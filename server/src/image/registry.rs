@@ -11,24 +11,29 @@ use bytes::Bytes;
 use hyper::Method;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use moka::future::Cache;
+use regent_engine::evaluation::need::PullSecret;
 use regent_engine::image::{Digest, ImageReference};
 use thiserror::Error;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::credentials::Credentials;
 use super::fetch::{FetchError, quoted};
 use super::oci::{MAX_MANIFEST, Manifest};
+use crate::cluster::Cluster;
 use crate::metrics::Metrics;
 use crate::outbound::place::{Place, Scheme};
 use crate::outbound::{Answer, Call};
 use auth::{Authority, Purpose};
 use endpoint::{Endpoint, Endpoints};
+use server::Server;
 use transport::Transport;
 
 mod auth;
 mod blob;
 pub(crate) mod endpoint;
 mod referrers;
+mod server;
 pub(crate) mod tls;
 mod transport;
 
@@ -89,6 +94,9 @@ pub struct Registries {
     schemes: Cache<String, Scheme>,
     /// Whether a server has the referrers API.
     referrers: Cache<String, bool>,
+    servers: Cache<String, Arc<Server>>,
+    /// Permits for evidence of one server.
+    share: usize,
     metrics: Arc<Metrics>,
 }
 
@@ -111,17 +119,47 @@ impl Registries {
             authority: Authority::new(credentials),
             schemes: remembering(),
             referrers: remembering(),
+            servers: Cache::new(MAX_SERVERS),
+            // One slow or generous registry leaves half to the others.
+            share: super::discovery::MAX_IN_FLIGHT / 2,
             metrics,
         })
     }
 
+    async fn server(&self, authority: &str) -> Arc<Server> {
+        let made = async {
+            let metrics = Arc::clone(&self.metrics);
+            Arc::new(Server::new(authority.to_owned(), self.share, metrics))
+        };
+        self.servers.get_with_by_ref(authority, made).await
+    }
+
+    /// Permits for evidence of the registry that has an image, out of those for all.
+    pub(crate) async fn share(&self, image: &ImageReference) -> Arc<Semaphore> {
+        let (host, _) = image.containerd_repository();
+        let endpoint = self.endpoints.of(&host);
+        let server = self.server(&endpoint.authority).await;
+        Arc::clone(&server.share)
+    }
+
+    /// Has registries asked with Secrets of a cluster: those that policies name, and those that the operator named.
+    pub(crate) fn with_cluster(&mut self, cluster: &Arc<Cluster>, names: &[PullSecret]) {
+        self.authority.ask_cluster(cluster, names);
+    }
+
     /// The repository of an image; every request to it ends at the deadline.
-    pub fn repository(&self, image: &ImageReference, deadline: Instant) -> Repository<'_> {
+    pub fn repository<'a>(
+        &'a self,
+        image: &ImageReference,
+        pull_secrets: &'a [PullSecret],
+        deadline: Instant,
+    ) -> Repository<'a> {
         let (host, path) = image.containerd_repository();
         Repository {
             registries: self,
             endpoint: self.endpoints.of(&host),
             path,
+            pull_secrets,
             deadline,
         }
     }
@@ -140,6 +178,7 @@ pub struct Repository<'a> {
     registries: &'a Registries,
     endpoint: Endpoint,
     path: String,
+    pull_secrets: &'a [PullSecret],
     deadline: Instant,
 }
 
@@ -267,6 +306,7 @@ impl Repository<'_> {
             endpoint: &self.endpoint,
             scheme: base.scheme,
             repository: &self.path,
+            pull_secrets: self.pull_secrets,
             deadline: self.deadline,
         };
         let Registries {
@@ -292,7 +332,11 @@ impl Repository<'_> {
         if let Some(authorization) = &tried {
             authorization.add_to(&mut call.headers);
         }
-        let answer = transport.send(&call).await?;
+        let server = self.registries.server(&self.endpoint.authority).await;
+        let turn = server.turn(self.deadline).await?;
+        let answer = transport.send(&call).await;
+        turn.ended(&answer);
+        let answer = answer?;
         if answer.status.as_u16() != 401 {
             return Ok(answer);
         }
@@ -307,7 +351,10 @@ impl Repository<'_> {
             .metrics
             .registry_request("token", outcome, started.elapsed());
         authorization?.add_to(&mut call.headers);
-        transport.send(&call).await
+        let turn = server.turn(self.deadline).await?;
+        let answer = transport.send(&call).await;
+        turn.ended(&answer);
+        answer
     }
 
     /// Where the registry is; an insecure one is first asked what it speaks.

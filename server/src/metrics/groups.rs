@@ -15,6 +15,9 @@ pub(super) struct Images {
     pub(super) cache_hits: Counter,
     pub(super) cache_misses: Counter,
     pub(super) cache_waits: Counter,
+    pub(super) cache_absences: Counter,
+    pub(super) circuits_open: Gauge,
+    pub(super) circuits_refused: Counter,
     pub(super) registry_requests: CounterVec,
     pub(super) registry_durations: HistogramVec,
     pub(super) verifications: HistogramVec,
@@ -68,6 +71,18 @@ impl Images {
             cache_waits: family.counter(
                 "regent_image_cache_waits_total",
                 "Images whose evidence another request was already fetching.",
+            )?,
+            cache_absences: family.counter(
+                "regent_image_cache_absences_total",
+                "Images of which it was remembered that there was no verified evidence a moment ago.",
+            )?,
+            circuits_open: family.gauge(
+                "regent_registry_circuits_open",
+                "Registries that failed again and again, and are left alone for a while.",
+            )?,
+            circuits_refused: family.counter(
+                "regent_registry_circuit_refusals_total",
+                "Requests that were not sent to a registry that is left alone.",
             )?,
             registry_requests: family.counters(
                 "regent_registry_requests_total",

@@ -4,7 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use regent_server::cluster::{ClusterSettings, ClusterSource};
+use regent_server::image::Network;
+use regent_server::image::oci::{OCI_CONFIG, OCI_MANIFEST, digest_of};
+use regent_server::image::registry::RegistrySettings;
 use regent_server::image::trust::{TrustRoot, TrustRoots};
 use regent_tests::{shared_path, workspace};
 use serde_json::{Value, json};
@@ -14,7 +19,8 @@ use Want::{Allow, Deny};
 
 use super::PATIENCE;
 use super::api_server::ApiServer;
-use crate::registry::image_of;
+use crate::registry::scripted::{Reply, Scripted};
+use crate::registry::{image_of, no_credentials};
 use crate::server::client::{Server, start};
 
 /// One policy for each thing that rules ask for.
@@ -76,6 +82,12 @@ spec:
       verifyImages:
         - imageReferences: ["registry.example/*"]
           attestors: [{entries: [{keys: {publicKeys: "k8s://regent/cosign-keys"}}]}]
+    - name: pulled
+      match: {any: [{resources: {kinds: [Pod], names: [pulled-*]}}]}
+      context: [{name: told, imageRegistry: {reference: "private.example/acme/app:v1", imageRegistryCredentials: {secrets: [pull]}}}]
+      validate:
+        message: "no data"
+        deny: {conditions: {all: [{key: "{{ told.configData.os }}", operator: NotEquals, value: linux}]}}
     - name: global
       match: {any: [{resources: {kinds: [Pod], names: [global-*]}}]}
       context: [{name: policies, globalReference: {name: policies.names}}]
@@ -149,6 +161,8 @@ spec:
 
 struct World {
     api: ApiServer,
+    /// Wants a name and a password.
+    private: Scripted,
     regent: Server,
     /// A folder with an image that is signed by a key, and the key.
     keyed: PathBuf,
@@ -189,17 +203,33 @@ impl World {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         let kubeconfig = of_service_account(&api);
+        let private = private_registry().await;
         let regent = start(&[("policy.yaml", POLICIES)], |settings| {
             settings.cluster = ClusterSettings {
                 source: Some(ClusterSource::Kubeconfig(kubeconfig, None)),
-                local_services: Vec::new(),
+                ..ClusterSettings::default()
             };
+            settings.images.network = Network::Registries(RegistrySettings {
+                mirrors: vec![(
+                    "private.example".to_owned(),
+                    format!("http://{}", private.address),
+                )],
+                docker_config: Some(no_credentials()),
+                ..RegistrySettings::default()
+            });
             settings.images.layouts = vec![keyed.join("layout")];
             let root = fs::read_to_string(keyed.join("trusted_root.json")).unwrap();
             settings.trust_roots = TrustRoots::new(TrustRoot::parse(&root).unwrap());
         })
         .await;
-        Some(Self { api, regent, keyed })
+        let ready = regent.get("/health/readiness").await;
+        assert_eq!(ready.status, 200, "{}", ready.body);
+        Some(Self {
+            api,
+            private,
+            regent,
+            keyed,
+        })
     }
 
     async fn ask(&self, user: User, name: &str, namespace: &str, labels: &Value) -> Value {
@@ -327,6 +357,7 @@ async fn rules_have_what_they_need_of_the_cluster() {
     let want = Deny(&["not among [\"red\", \"blue\"]"]);
     assert!(is_as(&other, &want), "{other}");
     keys_come_from_secrets_that_are_named(&world).await;
+    registries_are_asked_with_secrets_that_are_named(&world).await;
     what_changes_is_seen(&world).await;
     nothing_is_admitted_without_the_cluster(world).await;
 }
@@ -350,6 +381,68 @@ async fn keys_come_from_secrets_that_are_named(world: &World) {
     let said = world.api.kubectl(&arguments, "");
     assert!(said.success, "{}", said.stderr);
     world.expect(Intern, "keyed-a", "dev", &Allow).await;
+}
+
+/// A registry with one image, for whoever knows the password.
+async fn private_registry() -> Scripted {
+    let config = r#"{"os":"linux","architecture":"amd64"}"#;
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{OCI_MANIFEST}","config":{{"mediaType":"{OCI_CONFIG}","digest":"{}","size":{}}},"layers":[]}}"#,
+        digest_of(config.as_bytes()),
+        config.len()
+    );
+    Scripted::start(move |asked| {
+        let password = format!("Basic {}", STANDARD.encode("robot:hunter2"));
+        if asked.header("authorization") != Some(&password) {
+            let challenge = "WWW-Authenticate: Basic realm=\"private\"\r\n".to_owned();
+            return Reply::Full(401, challenge, Vec::new());
+        }
+        if asked.path.contains("/blobs/") {
+            return Reply::blob(config);
+        }
+        let digest = digest_of(manifest.as_bytes());
+        let head = format!("Content-Type: {OCI_MANIFEST}\r\nDocker-Content-Digest: {digest}\r\n");
+        Reply::Full(200, head, manifest.clone().into())
+    })
+    .await
+}
+
+/// The Secret that is to be read by the server itself, its name without a namespace.
+const PULL_SECRET: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: regent-pull, namespace: default}
+rules: [{apiGroups: [''], resources: [secrets], resourceNames: [pull], verbs: [get]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: regent-pull, namespace: default}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: regent-pull}
+subjects: [{kind: ServiceAccount, name: regent, namespace: regent}]
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: pull, namespace: default}
+type: kubernetes.io/dockerconfigjson
+stringData: {.dockerconfigjson: '{\"auths\": {\"ADDRESS\": {\"username\": \"robot\", \"password\": \"hunter2\"}}}'}
+";
+
+async fn registries_are_asked_with_secrets_that_are_named(world: &World) {
+    let missing = Deny(&["the pull secret `pull`", "forbidden"]);
+    world.expect(Intern, "pulled-a", "dev", &missing).await;
+    let secret = PULL_SECRET.replace("ADDRESS", &world.private.address.to_string());
+    let said = world.api.kubectl(&["apply", "-f", "-"], &secret);
+    assert!(said.success, "{}", said.stderr);
+    let started = Instant::now();
+    // An API server takes its time until new rights are in force.
+    loop {
+        let response = world.ask(Intern, "pulled-a", "dev", &json!({})).await;
+        if is_as(&response, &Allow) {
+            break;
+        }
+        assert!(started.elapsed() < PATIENCE, "{response}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Bindings, labels and entries of the global context are watched; a `ConfigMap` is asked for each time.

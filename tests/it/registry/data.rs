@@ -16,7 +16,7 @@ use crate::server::client::{pod_review, start};
 
 async fn data(images: &Images, reference: &str) -> Result<Value, FactError> {
     images
-        .data(reference, Instant::now() + Duration::from_secs(8))
+        .data(reference, &[], Instant::now() + Duration::from_secs(8))
         .await
 }
 

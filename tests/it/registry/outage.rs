@@ -13,7 +13,8 @@ use regent_tests::shared_path;
 
 use super::scripted::{Reply, Scripted, Story};
 use super::{
-    HOST, ask, ask_within, by_digest, image_of, images_at, images_with, mirrored, need, trust_roots,
+    HOST, ask, ask_within, by_digest, image_of, images_at, images_with, images_without_absences,
+    mirrored, need, trust_roots,
 };
 
 #[tokio::test]
@@ -63,7 +64,7 @@ async fn a_registry_that_hangs_leaves_time_for_what_is_known() {
         story.answer(asked)
     })
     .await;
-    let images = images_at(server.address);
+    let images = images_without_absences(mirrored(server.address));
     let tagged = need(&format!("{HOST}/acme/app:v1"));
     assert_eq!(*ask(&images, &tagged).await.unwrap().digest(), digest);
     hangs.store(true, Ordering::Relaxed);
@@ -129,4 +130,78 @@ async fn a_connection_that_breaks_is_tried_once_more() {
         "{answer:?}"
     );
     assert!(server.count("GET /v2/acme/app/blobs/") <= 3);
+}
+
+/// What cannot be answered just now is asked for again within the time that there is.
+#[tokio::test]
+async fn a_registry_that_is_busy_is_asked_again() {
+    for status in [429, 502, 503, 504] {
+        let story = Story::new();
+        let need = by_digest(&story.digest());
+        let busy = AtomicBool::new(false);
+        let server = Scripted::telling(story, move |_, asked| {
+            let first = asked.path.contains("/blobs/") && !busy.swap(true, Ordering::Relaxed);
+            first.then(|| Reply::Full(status, "Retry-After: 0\r\n".to_owned(), Vec::new()))
+        })
+        .await;
+        ask(&images_at(server.address), &need).await.unwrap();
+        assert_eq!(server.count("GET /v2/acme/app/blobs/"), 2, "{status}");
+    }
+}
+
+/// Nobody waits longer than his own time for a registry that says when to come back.
+#[tokio::test]
+async fn retries_end_before_the_deadline() {
+    let story = Story::new();
+    let need = by_digest(&story.digest());
+    let server = Scripted::telling(story, |_, asked| {
+        let later = || Reply::Full(503, "Retry-After: 3600\r\n".to_owned(), Vec::new());
+        asked.path.contains("/referrers/").then(later)
+    })
+    .await;
+    let started = std::time::Instant::now();
+    let answer = ask_within(&images_at(server.address), &need, Duration::from_secs(4)).await;
+    assert!(
+        matches!(answer, Err(FactError::Unavailable(_))),
+        "{answer:?}"
+    );
+    assert!(started.elapsed() < Duration::from_secs(4));
+}
+
+/// A registry that fails again and again is left alone: nothing is sent to it, and that is an outage, not an answer.
+#[tokio::test]
+async fn a_registry_that_keeps_failing_is_left_alone() {
+    let server = Scripted::start(|_| Reply::Full(500, String::new(), Vec::new())).await;
+    let images = images_at(server.address);
+    let mut last = None;
+    for number in 0..5 {
+        let need = by_digest(&Digest::from_sha256([number; 32]));
+        last = Some(ask(&images, &need).await);
+    }
+    let asked = server.log().len();
+    let answer = ask(&images, &by_digest(&Digest::from_sha256([9; 32]))).await;
+    assert_eq!(server.log().len(), asked, "nothing was sent");
+    assert!(
+        matches!(&answer, Err(FactError::Unavailable(message)) if message.contains("in a row")),
+        "{answer:?} after {last:?}"
+    );
+}
+
+/// That there is no evidence is remembered for some seconds, so that an image that is refused again and again is no load.
+#[tokio::test]
+async fn what_was_not_there_a_moment_ago_is_not_asked_for_again() {
+    let story = Story::new();
+    let need = by_digest(&story.digest());
+    let server = Scripted::start(move |asked| story.answer(asked)).await;
+    let images = images_at(server.address);
+    ask(&images, &need).await.unwrap();
+    let asked = server.log().len();
+    let again = ask(&images, &need).await.unwrap();
+    assert!(!again.evidence().refused.is_empty());
+    assert_eq!(server.log().len(), asked);
+    images
+        .forget(&need, need.image.digest.as_ref().unwrap())
+        .await;
+    ask(&images, &need).await.unwrap();
+    assert!(server.log().len() > asked);
 }

@@ -9,7 +9,10 @@ use regent_server::image::registry::RegistrySettings;
 
 use super::redirects::password_for;
 use super::scripted::{Asked, Reply, Scripted, Story};
-use super::{HOST, ask, by_digest, images_at, images_with, mirrored, need, trust_roots};
+use super::{
+    HOST, ask, by_digest, images_at, images_with, images_without_absences, mirrored, need,
+    trust_roots,
+};
 
 /// A registry that wants a bearer token, and its token server, which does as `tokens` says.
 async fn guarded(
@@ -115,7 +118,7 @@ async fn a_token_that_is_refused_is_replaced() {
         Reply::challenge(&realm)
     })
     .await;
-    let images = images_at(registry.address);
+    let images = images_without_absences(mirrored(registry.address));
     ask(&images, &by_digest(&digest)).await.unwrap();
     valid.store(1, Ordering::Relaxed);
     ask(&images, &by_digest(&digest)).await.unwrap();

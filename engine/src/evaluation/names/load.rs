@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::evaluation::need::{self, DataNeed, FactError};
+use crate::evaluation::pull_secrets;
 use crate::go_format;
 use crate::jmespath::{Expression, ScopeError};
 use crate::program::{ApiCall, ApiTarget, ContextEntry, ContextSource, Query};
@@ -56,9 +57,15 @@ impl Names<'_> {
             ContextSource::ImageRegistry {
                 reference,
                 jmes_path,
+                pull_secrets,
             } => {
-                let reference = self.plain(&entry.name, reference)?;
-                let data = self.fetched(&entry.name, DataNeed::ImageData { reference })?;
+                let pull_secrets = pull_secrets::of(self.ground.namespace, pull_secrets)
+                    .map_err(ScopeError::Failed)?;
+                let need = DataNeed::ImageData {
+                    reference: self.plain(&entry.name, reference)?,
+                    pull_secrets,
+                };
+                let data = self.fetched(&entry.name, need)?;
                 self.picked(&entry.name, jmes_path.as_ref(), data, None)
             }
         }
@@ -274,7 +281,7 @@ fn failure(name: &str, need: &DataNeed) -> String {
         } => format!(
             "failed to retrieve config map for context entry {name}: failed to get configmap {namespace}/{map} : "
         ),
-        DataNeed::ImageData { reference } => {
+        DataNeed::ImageData { reference, .. } => {
             format!("failed to fetch image descriptor: {reference}, error: ")
         }
         DataNeed::ApiCall(_)

@@ -55,6 +55,37 @@ fn shows_no_secret() {
     assert!(!format!("{credentials:?}").contains("hunter2"));
 }
 
+#[tokio::test]
+async fn reads_what_clusters_have_and_runs_none_of_its_helpers() {
+    let secret = |field: &str, text: &str| {
+        Credentials::of_secret(&serde_json::json!({"data": {field: STANDARD.encode(text)}}))
+    };
+    let of =
+        async |credentials: &Credentials, host: &str| credentials.of(host, far()).await.unwrap();
+    let login = Some(Login::Password("a".to_owned(), Secret::new("b")));
+    let new = secret(
+        ".dockerconfigjson",
+        r#"{"auths": {"ghcr.io": {"auth": "YTpi"}, "ghcr.io/team": {"auth": "YTpi"}, "*.example": {"auth": "YTpi"}},
+            "credHelpers": {"quay.io": "regent-is-not-installed"}, "credsStore": "regent-is-not-installed"}"#,
+    )
+    .unwrap();
+    assert_eq!(of(&new, "ghcr.io").await, login);
+    assert_eq!(of(&new, "quay.io").await, None);
+    let old = secret(".dockercfg", r#"{"https://ghcr.io": {"auth": "YTpi"}}"#).unwrap();
+    assert_eq!(of(&old, "ghcr.io").await, login);
+    for (field, text) in [
+        ("password", "x"),
+        (".dockerconfigjson", "hunter2"),
+        (
+            ".dockerconfigjson",
+            r#"{"auths": {"a": {"auth": "hunter2"}}}"#,
+        ),
+    ] {
+        let error = secret(field, text).unwrap_err().to_string();
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn asks_helpers_in_time() {

@@ -12,6 +12,7 @@ use hyper::Method;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use moka::Expiry;
 use moka::future::Cache;
+use regent_engine::evaluation::need::PullSecret;
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -19,6 +20,7 @@ use challenge::{BearerChallenge, Challenge};
 
 use super::endpoint::Endpoint;
 use super::transport::Transport;
+use crate::cluster::Cluster;
 use crate::image::credentials::{Credentials, Login, Secret};
 use crate::image::fetch::{FetchError, quoted};
 use crate::outbound::place::{Place, Reach, Scheme};
@@ -41,6 +43,8 @@ struct Key {
     authority: String,
     scheme: Scheme,
     repository: String,
+    /// What one policy was given is not sent for another.
+    pull_secrets: Vec<PullSecret>,
 }
 
 /// The value of an `Authorization` header.
@@ -78,6 +82,8 @@ impl Expiry<Key, Authorization> for Lives {
 /// Who asks, and what was given for it.
 pub(super) struct Authority {
     credentials: Credentials,
+    /// Where Secrets are read, and those that are for all images.
+    cluster: Option<(Arc<Cluster>, Vec<PullSecret>)>,
     remembered: Cache<Key, Authorization>,
 }
 
@@ -87,6 +93,7 @@ pub(super) struct Purpose<'a> {
     pub(super) endpoint: &'a Endpoint,
     pub(super) scheme: Scheme,
     pub(super) repository: &'a str,
+    pub(super) pull_secrets: &'a [PullSecret],
     pub(super) deadline: Instant,
 }
 
@@ -96,6 +103,7 @@ impl Purpose<'_> {
             authority: self.endpoint.authority.clone(),
             scheme: self.scheme,
             repository: self.repository.to_owned(),
+            pull_secrets: self.pull_secrets.to_vec(),
         }
     }
 
@@ -116,8 +124,35 @@ impl Authority {
             .build();
         Self {
             credentials,
+            cluster: None,
             remembered,
         }
+    }
+
+    pub(super) fn ask_cluster(&mut self, cluster: &Arc<Cluster>, names: &[PullSecret]) {
+        self.cluster = Some((Arc::clone(cluster), names.to_vec()));
+    }
+
+    /// The credentials for a server: of the Secrets that the policy names, of those that the operator named, of Docker's
+    /// configuration; the first that has any.
+    async fn login(&self, purpose: Purpose<'_>) -> Result<Option<Login>, FetchError> {
+        let (host, deadline) = (&purpose.endpoint.name, purpose.deadline);
+        let Some((cluster, for_all)) = &self.cluster else {
+            return self.credentials.of(host, deadline).await;
+        };
+        for secret in purpose.pull_secrets.iter().chain(for_all) {
+            let read = cluster.pull_secret(secret, deadline).await;
+            let about = |error: FetchError| {
+                error.about(&format!("the pull secret {}", quoted(&secret.name)))
+            };
+            let credentials = read
+                .and_then(|object| Credentials::of_secret(&object))
+                .map_err(about)?;
+            if let Some(login) = credentials.of(host, deadline).await? {
+                return Ok(Some(login));
+            }
+        }
+        self.credentials.of(host, deadline).await
     }
 
     /// What was good for this repository before.
@@ -162,10 +197,7 @@ impl Authority {
         purpose: Purpose<'_>,
         challenge: &Challenge,
     ) -> Result<Authorization, FetchError> {
-        let login = self
-            .credentials
-            .of(&purpose.endpoint.name, purpose.deadline)
-            .await?;
+        let login = self.login(purpose).await?;
         let unusable =
             || purpose.refused("the credentials have characters that no header may have");
         match (challenge, login) {

@@ -47,6 +47,7 @@ fn realm(named: &str) -> Result<Call, FetchError> {
         reach: Reach::Guarded,
     };
     let purpose = Purpose {
+        pull_secrets: &[],
         endpoint: &endpoint,
         scheme: Scheme::Https,
         repository: "acme/app",
@@ -92,6 +93,7 @@ fn an_identity_token_goes_into_a_form() {
         reach: Reach::Guarded,
     };
     let purpose = Purpose {
+        pull_secrets: &[],
         endpoint: &endpoint,
         scheme: Scheme::Https,
         repository: "acme/app",

@@ -24,7 +24,7 @@ fn redirected(image: &str, mirror: Option<&str>, to: &str) -> Option<(String, Re
     let registries = Registries::new(&settings, Metrics::new().unwrap()).unwrap();
     let registries: Arc<Registries> = Arc::new(registries);
     let deadline = Instant::now() + Duration::from_secs(1);
-    let repository = registries.repository(&image, deadline);
+    let repository = registries.repository(&image, &[], deadline);
     let base = Place {
         scheme: repository.endpoint.scheme.unwrap(),
         authority: repository.endpoint.authority.clone(),
