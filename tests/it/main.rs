@@ -13,6 +13,8 @@ mod command;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod coverage;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod demo_content;

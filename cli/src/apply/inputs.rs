@@ -86,8 +86,8 @@ pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
         },
     });
     let prepared = prepared.watching(Watch {
-        questions: false,
-        traces: args.explain,
+        explanations: args.explain,
+        ..Watch::default()
     });
     if let Some(unusable) = prepared.unusable_exceptions.first() {
         bail!("{}", human::line(unusable));

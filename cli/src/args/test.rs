@@ -47,6 +47,12 @@ pub struct TestArgs {
     /// Say why a rule did not do what was expected: what decided, where it stands in the policy, what was seen where
     #[arg(long)]
     pub explain: bool,
+    /// Show which rules, and which branches of them, no row that passes made pass or fail
+    #[arg(long)]
+    pub coverage: bool,
+    /// Write that to a file, in the format of lcov
+    #[arg(long, value_name = "FILE")]
+    pub coverage_output: Option<PathBuf>,
     /// Fail where no test is found
     #[arg(long)]
     pub require_tests: bool,

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use regent_engine::yaml_text;
 
 use crate::args::test::{TestArgs, TestFormat};
@@ -13,9 +13,10 @@ use crate::offline::images::Registries;
 use crate::offline::observe::Watch;
 use crate::offline::parallel;
 use crate::render::sarif;
+use crate::test::coverage::{self, Coverage};
 use crate::test::find::find;
 use crate::test::report::{self, Shown, Strictness, Summary};
-use crate::test::run::{self, Options};
+use crate::test::run::{self, Options, TestResult};
 use crate::test::selector::Selector;
 
 /// Runs `regent test`.
@@ -63,11 +64,39 @@ pub fn run(args: &TestArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
         }
     };
     write!(io.stdout, "{text}")?;
+    if covers(args) {
+        show_coverage(args, &results, io)?;
+    }
     Ok(if Summary::of(&results, strictness).is_good() {
         ExitStatus::Pass
     } else {
         ExitStatus::Failed
     })
+}
+
+/// Whether it is to be known what rows go through.
+fn covers(args: &TestArgs) -> bool {
+    args.coverage || args.coverage_output.is_some()
+}
+
+/// Beside what is alone on stdout, coverage is shown on stderr.
+fn show_coverage(args: &TestArgs, results: &[TestResult], io: &mut Io<'_>) -> Result<()> {
+    let mut all = Coverage::default();
+    for result in results {
+        all.extend(&result.coverage);
+    }
+    if let Some(path) = &args.coverage_output {
+        let text = coverage::lcov(&all)?;
+        std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
+    }
+    if args.coverage {
+        let text = coverage::text(&all)?;
+        match args.format {
+            TestFormat::Human => write!(io.stdout, "{text}")?,
+            _ => write!(io.stderr, "{text}")?,
+        }
+    }
+    Ok(())
 }
 
 fn options(args: &TestArgs, selector: Selector) -> Result<Options<'_>> {
@@ -78,8 +107,9 @@ fn options(args: &TestArgs, selector: Selector) -> Result<Options<'_>> {
         registries: Registries::of(args.registry, &args.facts)?,
         now: args.facts.now,
         watch: Watch {
-            questions: false,
-            traces: args.explain,
+            explanations: args.explain,
+            coverage: covers(args),
+            ..Watch::default()
         },
         slsa_versions: if args.exact_slsa_versions {
             SlsaVersions::Exact

@@ -9,8 +9,10 @@ use regent_engine::trace::Trace;
 pub struct Watch {
     /// What programs were asked, and what they answered.
     pub questions: bool,
-    /// What rules looked at.
-    pub traces: bool,
+    /// What rules looked at, to explain their answers.
+    pub explanations: bool,
+    /// What rules looked at, to count it.
+    pub coverage: bool,
 }
 
 /// What was kept.
@@ -30,7 +32,7 @@ impl Watch {
         } else {
             evaluation
         };
-        if self.traces {
+        if self.explanations || self.coverage {
             evaluation.tracing()
         } else {
             evaluation

@@ -8,6 +8,7 @@ use regent_engine::response::RuleResponse;
 use regent_engine::yaml_text;
 use serde_json::Value;
 
+use super::coverage::Coverage;
 use super::definition::{Definition, ExpectedRow, ResourceSpec};
 use super::folder::resources;
 use crate::explain::Explanation;
@@ -76,6 +77,16 @@ pub struct Line {
 }
 
 impl Line {
+    /// Whether it is as its row expects.
+    fn is_expected(&self) -> bool {
+        match self.outcome {
+            Outcome::Pass => true,
+            // Nothing matched: that is no mistake where it is what was expected.
+            Outcome::Skip => self.expected == "skip",
+            Outcome::Fail | Outcome::Error => false,
+        }
+    }
+
     /// The line with what a rule answered, and the rule's name.
     fn of_rule(self, rule: &RuleResponse) -> (Self, String) {
         let actual = Some(rule.status.name().to_owned());
@@ -99,12 +110,13 @@ pub struct Judged {
 /// An evaluation of all resources, with the operation that rows asked for.
 pub type Runs = Vec<(Option<Operation>, Vec<Evaluated>)>;
 
-/// Judges one row.
+/// Judges one row; what its lines went through that are as expected is added to the coverage.
 pub fn judge(
     definition: &Definition,
     row: &ExpectedRow,
     prepared: &Prepared,
     runs: &Runs,
+    mut coverage: Option<&mut Coverage>,
 ) -> Judged {
     let mut warnings = Vec::new();
     let chosen = choose(row, &prepared.resources, &mut warnings);
@@ -122,7 +134,10 @@ pub fn judge(
             let evaluated = evaluations_of(row, resource, prepared, runs);
             let answers = answers_for(row, &evaluated);
             let made = judge.resource(resource, &answers, &mut warnings);
-            let explain = |line| explained(line, row, prepared, (policy, &evaluated));
+            if let Some(coverage) = &mut coverage {
+                cover(coverage, &made, prepared, (policy, &evaluated));
+            }
+            let explain = |line| explained(line, prepared, (policy, &evaluated));
             lines.extend(made.into_iter().map(explain));
         }
     }
@@ -136,6 +151,23 @@ pub fn judge(
         warnings,
         place: place(definition, row),
         rule_place: policy.map(|policy| policy.place(&row.rule)),
+    }
+}
+
+/// Adds what was looked at for lines that are as expected: that nothing matched is one, where it is what is expected.
+fn cover(
+    coverage: &mut Coverage,
+    made: &[(Line, String)],
+    prepared: &Prepared,
+    (policy, evaluated): (Option<&Named>, &[&Evaluated]),
+) {
+    let keys = policy.map(|policy| prepared.keys(&policy.name));
+    let keys = keys.unwrap_or_default();
+    for (_, rule) in made.iter().filter(|(line, _)| line.is_expected()) {
+        let traces = evaluated.iter().flat_map(|one| &one.observed.traces);
+        for trace in traces.filter(|one| one.rule == *rule && keys.contains(&one.policy)) {
+            coverage.add(prepared, trace);
+        }
     }
 }
 
@@ -325,17 +357,10 @@ fn warn_of_names(
 /// The line with why it is so, where it is not as expected and rules were watched.
 fn explained(
     (line, rule): (Line, String),
-    row: &ExpectedRow,
     prepared: &Prepared,
     (policy, evaluated): (Option<&Named>, &[&Evaluated]),
 ) -> Line {
-    let is_expected = match line.outcome {
-        Outcome::Pass => true,
-        // Nothing matched: that is no mistake where it is what was expected.
-        Outcome::Skip => row.result == "skip",
-        Outcome::Fail | Outcome::Error => false,
-    };
-    if is_expected || !prepared.watch().traces {
+    if line.is_expected() || !prepared.watch().explanations {
         return line;
     }
     let keys = policy.map(|policy| prepared.keys(&policy.name));

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use regent_engine::diagnostic::Diagnostic;
 
+use super::coverage::Coverage;
 use super::definition::{self, Definition, ExpectedRow};
 use super::folder::prepare;
 use super::rows::{self, Judged, Line, Outcome};
@@ -35,6 +36,8 @@ pub struct TestResult {
     pub warnings: Vec<String>,
     /// Whether the file, or one that it names, could not be read.
     pub is_broken: bool,
+    /// What its rows went through, where rules were watched.
+    pub coverage: Coverage,
     /// How long it took.
     pub duration: Duration,
 }
@@ -64,7 +67,7 @@ pub struct Options<'a> {
     pub now: Option<i64>,
     /// Which versions of provenance answer.
     pub slsa_versions: SlsaVersions,
-    /// What is to be known besides: with traces, lines are explained.
+    /// What is to be known besides.
     pub watch: Watch,
 }
 
@@ -92,6 +95,7 @@ fn run_file(file: &Path, options: &Options<'_>) -> Vec<TestResult> {
             diagnostics,
             warnings: Vec::new(),
             is_broken: true,
+            coverage: Coverage::default(),
             duration: Duration::ZERO,
         }],
     }
@@ -115,6 +119,7 @@ fn run_test(definition: &Definition, options: &Options<'_>) -> Option<TestResult
         diagnostics: Vec::new(),
         warnings: Vec::new(),
         is_broken: false,
+        coverage: Coverage::default(),
         duration: Duration::ZERO,
     };
     let begun = Instant::now();
@@ -179,8 +184,10 @@ fn judge_all(
             .filter(|diagnostic| diagnostic.is_error())
             .cloned(),
     );
+    let mut coverage = prepared.watch().coverage.then(|| Coverage::of(prepared));
     result.rows = rows
         .iter()
-        .map(|row| rows::judge(definition, row, prepared, &runs))
+        .map(|row| rows::judge(definition, row, prepared, &runs, coverage.as_mut()))
         .collect();
+    result.coverage = coverage.unwrap_or_default();
 }

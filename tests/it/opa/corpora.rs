@@ -75,7 +75,8 @@ fn asked(definition: &Definition) -> (Vec<Asked>, Vec<String>) {
     };
     let prepared = prepared.watching(Watch {
         questions: true,
-        traces: true,
+        explanations: true,
+        ..Watch::default()
     });
     let operations: BTreeSet<_> = definition.rows.iter().map(|row| row.operation).collect();
     let evaluated = operations

@@ -114,7 +114,7 @@ fn prepare(
     })
     .watching(Watch {
         questions: true,
-        traces: false,
+        ..Watch::default()
     }))
 }
 
