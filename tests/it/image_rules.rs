@@ -10,6 +10,7 @@ use crate::command::regent;
 
 mod attached;
 mod cosign;
+mod real_signers;
 mod story;
 
 /// One test folder: pods that differ in their image, under the one rule of a policy.

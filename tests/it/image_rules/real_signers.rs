@@ -1,0 +1,166 @@
+//! The same as of recorded layouts, on what a real Sigstore and a real cosign make while the test runs: verdicts equal cosign's.
+//!
+//! `../shared/tools/real-sigstore` has the stack; its `core` has no certificate log and no Rekor of the first version, whose
+//! evidence is in the recorded layouts. It runs in a network of its own, so that it needs root.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use regent_tests::{needs, record, shared_path};
+use tempfile::TempDir;
+
+use super::cosign;
+
+/// What `core` needs to have been built.
+const PARTS: [&str; 7] = [
+    "crane",
+    "cosign",
+    "fulcio",
+    "timestamp-server",
+    "rekor-tiles-posix",
+    "sigtool",
+    "ociserve",
+];
+
+/// How a signature is stored and what proves when it was made; with a log, an authority's time, or neither.
+const STORED: [(&str, &str); 5] = [
+    ("bundle", "v2"),
+    ("bundle", "tsa"),
+    ("bundle", "none"),
+    ("legacy", "tsa"),
+    ("legacy", "none"),
+];
+
+/// The stack, up until it is dropped.
+struct Stack {
+    script: PathBuf,
+    bin: PathBuf,
+    state: TempDir,
+}
+
+impl Stack {
+    /// Starts it; none after saying what is missing.
+    fn start() -> Option<Self> {
+        let script = shared_path("tools/real-sigstore/real-sigstore.sh")?;
+        let built = || Some(PathBuf::from(env::var_os("HOME")?).join(".cache/regent/sigstore"));
+        let bin = env::var_os("SIGSTORE_BIN")
+            .map(PathBuf::from)
+            .or_else(built)?;
+        let is_root = user() == Some(0);
+        if !is_root || PARTS.iter().any(|part| !bin.join(part).is_file()) {
+            needs(
+                "root, and a real Sigstore at $SIGSTORE_BIN or ~/.cache/regent/sigstore (`real-sigstore.sh build`)",
+            );
+            return None;
+        }
+        let state = tempfile::tempdir().unwrap();
+        let stack = Self { script, bin, state };
+        let (up, said) = stack.run(&[], &["up", "core"]);
+        assert!(up, "the stack does not start: {said}");
+        Some(stack)
+    }
+
+    /// Whether a command of the stack went well, and what it printed.
+    fn run(&self, environment: &[(&str, &str)], arguments: &[&str]) -> (bool, String) {
+        let ran = Command::new(&self.script)
+            .args(arguments)
+            .env("STATE", self.state.path())
+            .env("BIN", &self.bin)
+            .env("NICE", "nice -n 0")
+            .envs(environment.iter().copied())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+        let said = if ran.status.success() {
+            said
+        } else {
+            said + &String::from_utf8_lossy(&ran.stderr)
+        };
+        (ran.status.success(), said)
+    }
+
+    /// Runs what has to go well.
+    fn must(&self, environment: &[(&str, &str)], arguments: &[&str]) -> String {
+        let (well, said) = self.run(environment, arguments);
+        assert!(well, "{arguments:?}: {said}");
+        said.trim().to_owned()
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        self.run(&[], &["down"]);
+    }
+}
+
+/// Who runs this test.
+fn user() -> Option<u32> {
+    let ran = Command::new("id").arg("-u").output().ok()?;
+    String::from_utf8_lossy(&ran.stdout).trim().parse().ok()
+}
+
+/// What cosign says of its own work, where that is not what Regent says.
+fn differs(who: &str, format: &str, log: &str, attested: bool) -> Option<&'static str> {
+    match (who, format, log, attested) {
+        // As long as the certificate is valid now, cosign does not ask when it signed.
+        ("keyless", _, "none", _) => Some("cosign accepts, Regent refuses"),
+        // The timestamp of an older attestation covers the signature, and cosign looks at the envelope.
+        (_, "legacy", "tsa", true) => Some("cosign refuses, Regent accepts"),
+        _ => None,
+    }
+}
+
+/// Makes an image with everything beside it, and says what cosign says of the signature and of an attestation.
+fn make(stack: &Stack, who: &str, (format, log): (&str, &str), to: &Path) -> (bool, bool) {
+    let environment = [("LOG", log), ("COSIGN", "cosign")];
+    let name = format!("cosign-{who}-{format}-{log}");
+    let image = stack.must(&environment, &["image", &format!("acme/{name}")]);
+    stack.must(&environment, &["sign", &image, who, format]);
+    for kind in ["slsaprovenance1", "slsaprovenance02"] {
+        stack.must(&environment, &["attest", &image, who, format, kind]);
+    }
+    let (signed, _) = stack.run(&environment, &["verify", &image, who, format]);
+    let verify = ["verify_attestation", &image, who, format, "slsaprovenance1"];
+    let (attested, _) = stack.run(&environment, &verify);
+    if who == "keyless" {
+        let identity = "https://github.com/evil/app/.github/workflows/release.yml@refs/heads/main";
+        let other = [environment[0], environment[1], ("IDENTITY", identity)];
+        let (taken, _) = stack.run(&other, &["verify", &image, who, format]);
+        assert!(!taken, "{name}: cosign takes another identity");
+    }
+    let folder = to.join(&name);
+    stack.must(&environment, &["save", &image, folder.to_str().unwrap()]);
+    (signed, attested)
+}
+
+#[test]
+fn what_cosign_signs_now_is_judged_as_cosign_judges_it() {
+    let Some(stack) = Stack::start() else {
+        return;
+    };
+    let made = tempfile::tempdir().unwrap();
+    let mut wrong = Vec::new();
+    for who in ["keyed", "keyless"] {
+        for stored in STORED {
+            let (format, log) = stored;
+            let (signed, attested) = make(&stack, who, stored, made.path());
+            // What Regent says is checked below, for all at once: it takes all but what has no proven time.
+            let regent = !(who == "keyless" && log == "none");
+            for (said, attested) in [(signed, false), (attested, true)] {
+                let known = differs(who, format, log, attested);
+                if (said != regent) != known.is_some() {
+                    wrong.push(format!(
+                        "{who} {format} {log}, attestation {attested}: cosign says {said}, Regent {regent}; known: {known:?}"
+                    ));
+                }
+            }
+        }
+    }
+    drop(stack);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let (right, all, wrong) = cosign::judge_all(made.path());
+    record("real-signers", right, all);
+    assert_eq!(all, 2 * STORED.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
