@@ -11,6 +11,7 @@ pub mod check;
 pub mod compile;
 pub mod demo;
 pub mod facts;
+pub mod fetch_trust;
 pub mod flags;
 pub mod image;
 pub mod jp;
@@ -53,6 +54,8 @@ pub enum Command {
     Compile(compile::CompileArgs),
     /// Verify the signatures and attestations of images, as `cosign verify` does.
     Verify(Box<verify::VerifyArgs>),
+    /// Write the trust root that a mirror of The Update Framework has now.
+    FetchTrust(fetch_trust::FetchTrustArgs),
     /// Show the whole product at work on this machine: a registry, the webhook, and requests to it.
     Demo(demo::DemoArgs),
     /// Print the version.

@@ -10,6 +10,7 @@ pub mod apply;
 pub mod check;
 pub mod compile;
 pub mod demo;
+pub mod fetch_trust;
 pub mod jp;
 pub mod serve;
 pub mod test;
@@ -24,6 +25,7 @@ pub fn run(command: Command, io: &mut Io<'_>) -> Result<ExitStatus> {
         Command::Apply(args) => apply::run(&args, io),
         Command::Demo(args) => demo::run(&args, io),
         Command::Check(args) => check::run(&args, io),
+        Command::FetchTrust(args) => fetch_trust::run(&args, io),
         Command::Jp(args) => jp::run(&args, io),
         Command::Version(args) => version(&args, io),
         Command::Compile(args) => compile::run(&args, io),

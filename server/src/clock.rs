@@ -4,6 +4,13 @@ use std::time::{Duration, SystemTime};
 
 use regent_engine::jmespath::Environment;
 
+/// Seconds since 1970.
+pub(crate) fn seconds() -> u64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
 /// The time now, and a seed that is another one each time: `random` draws from it.
 pub fn environment() -> Environment {
     // A clock before 1970 is one that is not set: expressions see its start.

@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use arc_swap::ArcSwap;
 use futures_util::FutureExt as _;
 use moka::future::Cache;
 use regent_engine::evaluation::need::{FactError, ImageNeed, PullSecret};
@@ -84,7 +85,7 @@ pub struct Images {
     registries: Option<Registries>,
     facts: Option<Arc<Facts>>,
     recorder: Option<Arc<Recorder>>,
-    trust_roots: TrustRoots,
+    trust_roots: Arc<ArcSwap<TrustRoots>>,
     /// Trust roots with parts of a policy's own, parsed once.
     by_policy: Cache<(String, PolicyTrust), Arc<TrustRoot>>,
     evidence: EvidenceCache,
@@ -114,7 +115,7 @@ impl Images {
             registries,
             facts,
             recorder: settings.recorder.clone(),
-            trust_roots,
+            trust_roots: Arc::new(ArcSwap::from_pointee(trust_roots)),
             by_policy: Cache::new(MAX_BY_POLICY),
             evidence: EvidenceCache::new(&settings.cache),
             resolutions: Resolutions::new(&settings.cache),
@@ -132,8 +133,13 @@ impl Images {
     }
 
     /// The trust roots that evidence is verified under.
-    pub fn trust_roots(&self) -> &TrustRoots {
-        &self.trust_roots
+    pub fn trust_roots(&self) -> Arc<TrustRoots> {
+        self.trust_roots.load_full()
+    }
+
+    /// Where they are swapped whole.
+    pub(crate) fn live_trust_roots(&self) -> Arc<ArcSwap<TrustRoots>> {
+        Arc::clone(&self.trust_roots)
     }
 
     /// All verified evidence about an image; an error where that cannot be found out before the deadline.
@@ -263,7 +269,8 @@ impl Images {
 
     async fn trust_root(&self, need: &ImageNeed) -> Result<Arc<TrustRoot>, FetchError> {
         let url = need.rekor_url.as_deref();
-        let root = self.trust_roots.select(url).ok_or_else(|| {
+        let roots = self.trust_roots.load();
+        let root = roots.select(url).ok_or_else(|| {
             FetchError::Malformed(format!(
                 "no trust root has the log {}",
                 quoted(url.unwrap_or_default())

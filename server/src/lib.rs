@@ -18,5 +18,6 @@ pub mod review;
 pub mod route;
 pub mod serve;
 pub mod tls;
+pub mod tuf;
 pub mod watch;
 mod webhook;

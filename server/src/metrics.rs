@@ -4,6 +4,7 @@
 //! Kyverno's label `policy_background_mode` is left out: nothing runs in the background here.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prometheus::{
@@ -13,6 +14,7 @@ use regent_engine::admission::{AdmissionRequest, Operation};
 use regent_engine::evaluation::Phase;
 use regent_engine::response::{FailureAction, PolicyResponse, RuleResponse, RuleType};
 
+use crate::clock;
 use family::Family;
 use groups::{Cluster, Http, Images, State};
 use series::Bounded;
@@ -122,6 +124,11 @@ impl Metrics {
 
     /// All metrics in Prometheus' text format.
     pub fn render(&self) -> Result<Vec<u8>, prometheus::Error> {
+        let at = self.state.trust_root_at.load(Ordering::Relaxed);
+        if at > 0 {
+            let age = Duration::from_secs(clock::seconds().saturating_sub(at));
+            self.state.trust_root_age.set(age.as_secs_f64());
+        }
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         Ok(text)
@@ -269,6 +276,17 @@ impl Metrics {
             .verifications
             .with_label_values(&[outcome])
             .observe(took.as_secs_f64());
+    }
+
+    /// Counts a look at the mirror of the trust root.
+    pub fn trust_root_refresh(&self, outcome: &'static str) {
+        let looks = &self.state.trust_root_refreshes;
+        looks.with_label_values(&[outcome]).inc();
+    }
+
+    /// Notes when the trust root in force was last known to be the mirror's, in seconds since 1970.
+    pub fn trust_root_refreshed(&self, at: u64) {
+        self.state.trust_root_at.store(at, Ordering::Relaxed);
     }
 
     /// Notes how much time an answer left.

@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use arc_swap::ArcSwap;
 use regent_engine::load::Environment;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -19,11 +20,14 @@ use crate::admit::Admission;
 use crate::cluster::{Cluster, ClusterError};
 use crate::health::Health;
 use crate::host::Host;
+use crate::image::trust::TrustRoots;
 use crate::image::{ImageSettingsError, Images};
 use crate::listener::{self, Answer, Door, Stage};
 use crate::metrics::Metrics;
 use crate::settings::{Limits, Settings};
 use crate::tls::{self, Renewal, ServingCertificate, TlsError};
+use crate::tuf::TufError;
+use crate::tuf::refresh::Refresh;
 use crate::watch::{Watch, WatchError};
 use crate::webhook::{Exposition, Webhook};
 
@@ -39,6 +43,9 @@ pub enum ServeError {
     /// The sources of images.
     #[error(transparent)]
     Images(#[from] ImageSettingsError),
+    /// The mirror of the trust root.
+    #[error(transparent)]
+    Tuf(#[from] TufError),
     /// The cluster, and services.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
@@ -65,6 +72,7 @@ pub struct Running {
     reload: Arc<Notify>,
     tasks: Vec<JoinHandle<()>>,
     watching: JoinHandle<()>,
+    refreshing: Option<JoinHandle<()>>,
     shutdown_delay: Duration,
 }
 
@@ -73,7 +81,10 @@ pub async fn serve(settings: Settings) -> Result<Running, ServeError> {
     let metrics = Metrics::new()?;
     let certificate = ServingCertificate::load(&settings.tls, now())?;
     let tls = TlsAcceptor::from(tls::server_config(certificate.clone())?);
-    let (policies, host) = sources(&settings, &metrics)?;
+    let (refresh, trust_roots) = trust(&settings, &metrics).await?;
+    let (policies, images) = sources(&settings, trust_roots, &metrics)?;
+    let live = images.live_trust_roots();
+    let host = host(&settings, images, &metrics)?;
     let (stage, stage_of) = watch::channel(Stage::Running);
     let webhook = webhook(&settings, host, &policies, &stage_of, &metrics);
     let (listener, address) = bind(settings.listen).await?;
@@ -101,10 +112,12 @@ pub async fn serve(settings: Settings) -> Result<Running, ServeError> {
     let watching = Watching {
         policies,
         certificate,
+        trust_roots: Arc::clone(&live),
         metrics: metrics.clone(),
         reload: reload.clone(),
         every: settings.reload_interval,
     };
+    let refreshing = refresh.map(|refresh| tokio::spawn(refresh.run(live, reload.clone())));
     Ok(Running {
         address,
         metrics_address,
@@ -113,30 +126,55 @@ pub async fn serve(settings: Settings) -> Result<Running, ServeError> {
         reload,
         tasks,
         watching: tokio::spawn(watching.run()),
+        refreshing,
         shutdown_delay: settings.shutdown_delay,
     })
 }
 
-/// What requests are judged by, and where its needs are answered.
-fn sources(settings: &Settings, metrics: &Arc<Metrics>) -> Result<(Watch, Host), ServeError> {
-    let trust_roots = settings.trust_roots.clone();
+/// What evidence is verified under, and what looks whether that is still so.
+async fn trust(
+    settings: &Settings,
+    metrics: &Arc<Metrics>,
+) -> Result<(Option<Refresh>, TrustRoots), ServeError> {
+    let Some(tuf) = &settings.tuf else {
+        return Ok((None, settings.trust_roots.clone()));
+    };
+    let (refresh, roots) = Refresh::start(tuf, &settings.trust_roots, metrics).await?;
+    Ok((Some(refresh), roots))
+}
+
+/// What requests are judged by, and where images come from.
+fn sources(
+    settings: &Settings,
+    trust_roots: TrustRoots,
+    metrics: &Arc<Metrics>,
+) -> Result<(Watch, Images), ServeError> {
     let environment = Environment {
         log_urls: Some(trust_roots.log_urls()),
         exceptions: settings.exceptions.clone(),
         exact_slsa_versions: settings.exact_slsa_versions,
     };
-    let mut images = Images::new(&settings.images, trust_roots, metrics.clone())?;
+    let images = Images::new(&settings.images, trust_roots, metrics.clone())?;
     let policies = Watch::start(
         settings.policies.clone(),
         settings.namespaces.clone(),
         environment,
         metrics.clone(),
     )?;
+    Ok((policies, images))
+}
+
+/// Where needs are answered.
+fn host(
+    settings: &Settings,
+    mut images: Images,
+    metrics: &Arc<Metrics>,
+) -> Result<Host, ServeError> {
     let cluster = Arc::new(Cluster::new(&settings.cluster, metrics)?);
     if cluster.is_there() {
         images.with_cluster(&cluster, &settings.cluster.pull_secrets);
     }
-    Ok((policies, Host::new(images, cluster)))
+    Ok(Host::new(images, cluster))
 }
 
 /// What both listeners share.
@@ -220,7 +258,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.watching.abort();
-        for task in &self.tasks {
+        for task in self.tasks.iter().chain(&self.refreshing) {
             task.abort();
         }
     }
@@ -239,6 +277,7 @@ async fn bind(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeErro
 /// Looks after what is read from files.
 struct Watching {
     policies: Watch,
+    trust_roots: Arc<ArcSwap<TrustRoots>>,
     certificate: Arc<ServingCertificate>,
     metrics: Arc<Metrics>,
     reload: Arc<Notify>,
@@ -274,6 +313,7 @@ impl Watching {
         // A defect of the compiler must not end the watching of files, nor take away what is in force.
         let policies = AssertUnwindSafe(|| {
             if asked {
+                self.policies.know_logs(self.trust_roots.load().log_urls());
                 self.policies.reload();
             } else {
                 self.policies.poll();

@@ -11,6 +11,7 @@ use regent_engine::load::ExceptionsFrom;
 use crate::cluster::ClusterSettings;
 use crate::image::ImageSettings;
 use crate::image::trust::TrustRoots;
+use crate::tuf::TufSettings;
 
 /// All that a server needs to know to start.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub struct Settings {
     pub exact_slsa_versions: bool,
     /// What evidence of images is verified under.
     pub trust_roots: TrustRoots,
+    /// Where the default trust root is refreshed from; nowhere if none.
+    pub tuf: Option<TufSettings>,
     /// Where images and their evidence come from.
     pub images: ImageSettings,
     /// How long changed files may go unnoticed.

@@ -111,6 +111,11 @@ impl Watch {
         self.current.clone()
     }
 
+    /// Has policies checked against these logs from the next reload on.
+    pub fn know_logs(&mut self, urls: Vec<String>) {
+        self.environment.log_urls = Some(urls);
+    }
+
     /// Reads everything again if a file has changed.
     pub fn poll(&mut self) {
         if Fingerprint::of(&self.paths, self.namespaces_path.as_deref()) != self.fingerprint {

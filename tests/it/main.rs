@@ -63,4 +63,6 @@ mod templates;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
+mod tuf;
+#[cfg(test)]
 mod verify_command;

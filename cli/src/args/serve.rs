@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use regent_engine::evaluation::need::PullSecret;
+use regent_server::tuf::TRUSTED_ROOT;
 
 use super::image::ImageArgs;
 use super::verify::parse_duration;
@@ -79,6 +80,25 @@ pub struct ServeArgs {
     /// How long ago a registry that cannot be reached may have been asked for a tag, at most a day
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
     pub tag_max_age: Duration,
+    /// Mirror of The Update Framework that the default trust root is fetched from, at start and again in the background;
+    /// trust roots of files stand beside it
+    #[arg(long, value_name = "URL", requires = "tuf_root")]
+    pub tuf_mirror: Option<String>,
+    /// Root metadata that the mirror is believed by
+    #[arg(long, value_name = "FILE", requires = "tuf_mirror")]
+    pub tuf_root: Option<PathBuf>,
+    /// Name of the target that is the trust root
+    #[arg(long, value_name = "NAME", default_value = TRUSTED_ROOT)]
+    pub tuf_target: String,
+    /// Where the mirror's metadata and the last good trust root are kept over restarts
+    #[arg(long, value_name = "DIR", requires = "tuf_mirror")]
+    pub tuf_directory: Option<PathBuf>,
+    /// Certificates (PEM) that the mirror may chain to, besides the system's; repeatable
+    #[arg(long, value_name = "FILE", requires = "tuf_mirror")]
+    pub tuf_ca: Vec<PathBuf>,
+    /// How often the mirror is looked at, at most a day
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
+    pub tuf_interval: Duration,
     /// How often files are looked at for changes; SIGHUP has them read at once
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     pub reload_interval: u64,

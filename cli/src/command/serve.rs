@@ -13,6 +13,7 @@ use regent_server::cluster::{ClusterSettings, ClusterSource};
 use regent_server::image::ImageSettings;
 use regent_server::serve::{Running, serve};
 use regent_server::settings::{Limits, Settings, TlsSettings};
+use regent_server::tuf::TufSettings;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -83,6 +84,7 @@ fn settings(args: &ServeArgs) -> Result<Settings> {
             ExceptionsFrom::Nowhere
         },
         trust_roots: images::trust_roots(&args.images.trusted_root)?,
+        tuf: tuf(args)?,
         exact_slsa_versions: args.exact_slsa_versions,
         images: ImageSettings {
             cache: CacheSettings {
@@ -98,6 +100,23 @@ fn settings(args: &ServeArgs) -> Result<Settings> {
         drain_timeout: Duration::from_secs(args.drain_timeout),
         limits: Limits::default(),
     })
+}
+
+/// The mirror that is named.
+fn tuf(args: &ServeArgs) -> Result<Option<TufSettings>> {
+    let (Some(mirror), Some(root)) = (&args.tuf_mirror, &args.tuf_root) else {
+        return Ok(None);
+    };
+    let root = std::fs::read(root).with_context(|| format!("the TUF root `{}`", root.display()))?;
+    Ok(Some(TufSettings {
+        mirror: mirror.clone(),
+        root,
+        target: args.tuf_target.clone(),
+        directory: args.tuf_directory.clone(),
+        certificates: args.tuf_ca.clone(),
+        interval: args.tuf_interval,
+        beside_others: !args.images.trusted_root.is_empty(),
+    }))
 }
 
 /// The cluster that is named, or the one around this pod.

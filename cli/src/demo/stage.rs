@@ -166,6 +166,7 @@ fn settings(written: &Written, tls: PathBuf, registry: SocketAddr) -> Result<Set
         cluster: ClusterSettings::default(),
         exceptions: ExceptionsFrom::Nowhere,
         exact_slsa_versions: false,
+        tuf: None,
         trust_roots: trust_roots(std::slice::from_ref(&written.trusted_root))?,
         images: ImageSettings {
             network: Network::Registries(RegistrySettings {

@@ -1,5 +1,7 @@
 //! The metric families, with their names and helps, in groups.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus::{Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramVec};
 
 use super::family::Family;
@@ -38,6 +40,10 @@ pub(super) struct State {
     pub(super) load_errors: Gauge,
     pub(super) reloads: CounterVec,
     pub(super) connections: Gauge,
+    pub(super) trust_root_refreshes: CounterVec,
+    pub(super) trust_root_age: Gauge,
+    /// When it was refreshed, in seconds since 1970; zero where nothing is.
+    pub(super) trust_root_at: AtomicU64,
 }
 
 impl Http {
@@ -154,6 +160,16 @@ impl State {
                 &["what", "outcome"],
             )?,
             connections: family.gauge("regent_connections", "Open connections.")?,
+            trust_root_refreshes: family.counters(
+                "regent_trust_root_refreshes_total",
+                "Looks at the mirror of the trust root, and how they ended.",
+                &["outcome"],
+            )?,
+            trust_root_age: family.gauge(
+                "regent_trust_root_age_seconds",
+                "Time since the trust root in force was last known to be the mirror's; zero where there is no mirror.",
+            )?,
+            trust_root_at: AtomicU64::new(0),
         })
     }
 }

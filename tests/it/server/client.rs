@@ -76,6 +76,7 @@ pub(crate) async fn start(policies: &[(&str, &str)], adjust: impl FnOnce(&mut Se
         cluster: ClusterSettings::default(),
         exceptions: ExceptionsFrom::Nowhere,
         exact_slsa_versions: false,
+        tuf: None,
         trust_roots: TrustRoots::new(public_sigstore().unwrap()),
         images: ImageSettings::default(),
         reload_interval: Duration::from_hours(1),

@@ -27,6 +27,15 @@ impl TrustRoots {
         self
     }
 
+    /// The same with another default.
+    #[must_use]
+    pub fn with_default(&self, default: TrustRoot) -> Self {
+        Self {
+            default: Arc::new(default),
+            others: self.others.clone(),
+        }
+    }
+
     /// The default.
     pub fn default_root(&self) -> &Arc<TrustRoot> {
         &self.default
