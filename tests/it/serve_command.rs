@@ -7,7 +7,12 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::Receiver;
 use std::time::Instant;
 
+use clap::Parser as _;
 use hyper::StatusCode;
+use regent::args::Args;
+use regent_engine::source::Source;
+use regent_engine::yaml::{self, Node};
+use regent_tests::workspace;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -200,5 +205,52 @@ fn what_it_cannot_start_with_is_said() {
         let stderr = String::from_utf8(ended.stderr).unwrap();
         assert_eq!(ended.status.code(), Some(2), "{line}: {stderr}");
         assert!(stderr.contains(part), "{line}: {stderr}");
+    }
+}
+
+/// The command line that the documented Deployment starts.
+#[test]
+fn the_documented_arguments_are_understood() {
+    let text = fs::read_to_string(workspace().join("docs/deployment.yaml")).unwrap();
+    let (documents, diagnostics) = yaml::parse(&Source::new("deployment.yaml", text));
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let of_kind = |node: &&Node| node.get("kind").and_then(Node::as_str) == Some("Deployment");
+    let deployment = documents.iter().find(of_kind).unwrap();
+    let fields = ["spec", "template", "spec", "containers"];
+    let containers = fields
+        .iter()
+        .try_fold(deployment, |node, field| node.get(field));
+    let list = |node: Option<&Node>| match &node.unwrap().value {
+        yaml::Value::List(items) => items.clone(),
+        other => panic!("{other:?}"),
+    };
+    let arguments = list(list(containers)[0].get("args"));
+    let arguments = arguments.iter().map(|one| one.as_str().unwrap());
+    let read = Args::try_parse_from(std::iter::once("regent").chain(arguments)).unwrap();
+    assert!(matches!(read.command, regent::args::Command::Serve(_)));
+}
+
+/// A cluster that is not asked as the operator says is no cluster that is left out.
+#[test]
+fn a_cluster_that_cannot_be_asked_ends_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("policy.yaml"), POLICY).unwrap();
+    let config = "current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n\
+        clusters: [{name: k, cluster: {server: 'https://127.0.0.1:1'}}]\n\
+        users: [{name: u, user: {exec: {command: aws}}}]\n";
+    fs::write(path("config"), config).unwrap();
+    let (policies, tls) = (path("policy.yaml"), path("tls"));
+    let (with_exec, missing) = (path("config"), path("none"));
+    for (flags, said) in [
+        (["--kubeconfig", &with_exec], "`exec` is not supported"),
+        (["--kubeconfig", &missing], "No such file"),
+        (["--image-pull-secret", "a"], "`a` is in no cluster"),
+    ] {
+        let files = ["--policies", &policies, "--tls-self-signed", &tls];
+        let ran = command(&[&files[..], &flags].concat()).output().unwrap();
+        let stderr = String::from_utf8(ran.stderr).unwrap();
+        assert_eq!(ran.status.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(said), "{stderr}");
     }
 }

@@ -298,3 +298,6 @@ fn key_of(object: &Value) -> Option<String> {
         None => name.to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,12 +126,20 @@ fn is_localhost_name(host: &str) -> bool {
     host == "localhost" || host.ends_with(".localhost")
 }
 
-/// Loopback, link-local (there the clouds' metadata services listen) and unspecified addresses.
+/// Loopback, link-local (there the clouds' metadata services listen, but for three) and unspecified addresses.
 pub(crate) fn is_local_address(address: IpAddr) -> bool {
     /// Amazon's metadata service over IPv6, which is not link-local.
     const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+    /// Alibaba's and Oracle's, which are not link-local either.
+    const METADATA_V4: [Ipv4Addr; 2] = [
+        Ipv4Addr::new(100, 100, 100, 200),
+        Ipv4Addr::new(192, 0, 0, 192),
+    ];
     let is_local_v4 = |address: Ipv4Addr| {
-        address.is_loopback() || address.is_link_local() || address.octets().first() == Some(&0)
+        address.is_loopback()
+            || address.is_link_local()
+            || address.octets().first() == Some(&0)
+            || METADATA_V4.contains(&address)
     };
     match address {
         IpAddr::V4(address) => is_local_v4(address),
@@ -141,6 +149,18 @@ pub(crate) fn is_local_address(address: IpAddr) -> bool {
                 || address.is_unicast_link_local()
                 || address == METADATA
                 || address.to_ipv4().is_some_and(is_local_v4)
+                || translated(address).is_some_and(is_local_v4)
         }
+    }
+}
+
+/// The address behind one of `64:ff9b::/96`, which networks without IPv4 translate.
+fn translated(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    match address.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
+            let bits = (u32::from(high) << 16) | u32::from(low);
+            Some(Ipv4Addr::from_bits(bits))
+        }
+        _ => None,
     }
 }
