@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
+use regent_engine::builders::Builders;
 use regent_server::cache::CacheSettings;
 use regent_server::image::registry::RegistrySettings;
 use regent_server::image::trust::{PUBLIC_SIGSTORE, TrustRoot, TrustRoots, public_sigstore};
@@ -38,6 +39,15 @@ pub fn trust_root_texts(files: &[PathBuf]) -> Result<Vec<String>> {
         text.with_context(|| format!("the trust root `{}`", path.display()))
     };
     files.iter().map(read).collect()
+}
+
+/// Builders beside those that are known anyway, by flags.
+pub fn builders(args: &ImageArgs) -> Builders {
+    let tables = args.slsa_builders.iter();
+    let entries = tables.flat_map(|table| table.entries.iter().cloned());
+    Builders {
+        entries: entries.collect(),
+    }
 }
 
 /// Where images come from, by flags.

@@ -5,7 +5,9 @@
 
 pub mod condition;
 pub mod context;
+pub mod evidence;
 pub mod exception;
+pub mod extractor;
 pub mod foreach;
 pub mod generate;
 pub mod matching;
@@ -24,6 +26,7 @@ use crate::source::{Source, Span, Spanned};
 
 use condition::Conditions;
 use context::ContextEntry;
+use extractor::ImageExtractor;
 use generate::Generate;
 use matching::{Filters, Selector};
 use mutate::Mutate;
@@ -126,6 +129,8 @@ pub struct Rule {
     pub context: Vec<ContextEntry>,
     /// When it applies.
     pub preconditions: Option<Conditions>,
+    /// `imageExtractors`: where images are looked for, beside pods.
+    pub image_extractors: Vec<ImageExtractor>,
     /// `reportProperties`, as written.
     pub report_properties: Vec<(Spanned<String>, template::Text)>,
     /// What it demands.
@@ -212,9 +217,6 @@ pub struct FailureActions<'a> {
     pub policy: FailureAction,
 }
 
-/// The annotation that turns off that a v0.2 statement answers for SLSA provenance v1, and the other way round.
-pub const SLSA_VERSION_FALLBACK: &str = "regent.dev/slsa-version-fallback";
-
 impl Policy {
     /// `name`, or `namespace/name` for a `Policy`: what tells policies apart.
     pub fn key(&self) -> String {
@@ -272,12 +274,6 @@ impl Policy {
     pub fn scored(&self) -> bool {
         let written = self.annotations.get("policies.kyverno.io/scored");
         written.is_none_or(|scored| scored.value != "false")
-    }
-
-    /// Whether a verified v0.2 statement may answer for SLSA provenance v1, and the other way round.
-    pub fn slsa_version_fallback(&self) -> bool {
-        let written = self.annotations.get(SLSA_VERSION_FALLBACK);
-        written.is_none_or(|fallback| fallback.value != "false")
     }
 
     /// What a failure of `rule` means: the first of these that says something.

@@ -4,7 +4,6 @@
 //! `validate`; each entry of `verifyImages` has a module of its own, over evidence. Compiling a checked policy fails only
 //! by a defect, which is an `internal-error`, or where a checked construct has no program yet, by name.
 
-mod builders;
 mod condition;
 mod exception;
 mod foreach;
@@ -26,9 +25,11 @@ use crate::ast::condition::Conditions;
 use crate::ast::matching::Filter;
 use crate::ast::validate::ValidateBody;
 use crate::ast::{self, Checked, PolicyKind, RuleBody};
+use crate::builders::Builders;
 use crate::check;
 use crate::diagnostic::{Code, Diagnostic, Label, Severity};
 use crate::program::evidence::EvidenceSource;
+use crate::program::extractor::ImageExtractor;
 use crate::program::{self, Body, Candidates, ImageEntry, Judged, PodSecurity, Policy, Rule};
 use crate::rego::evaluate::{Program, RegoError};
 use crate::rego::module::{self, Expression, Module};
@@ -38,14 +39,14 @@ use crate::source::{Source, Span};
 use scope::Scope;
 
 /// Compiles a policy.
-pub fn compile(checked: &Checked) -> Result<Policy, Diagnostic> {
+pub fn compile(checked: &Checked, builders: &Arc<Builders>) -> Result<Policy, Diagnostic> {
     let policy = Arc::new(checked.policy().clone());
     let mut rules = Vec::new();
     for (index, rule) in policy.rules.iter().enumerate() {
         if let Some(diagnostic) = not_compiled(&policy, rule) {
             return Err(diagnostic);
         }
-        let compiled = compile_rule(&policy, index, rule);
+        let compiled = compile_rule((&policy, builders), index, rule);
         rules.push(compiled.map_err(|error| internal(&policy.source, rule.span, &error))?);
     }
     Ok(Policy { ast: policy, rules })
@@ -85,7 +86,11 @@ fn internal(source: &Arc<Source>, span: Span, error: &RegoError) -> Diagnostic {
     }
 }
 
-fn compile_rule(policy: &ast::Policy, index: usize, rule: &ast::Rule) -> Result<Rule, RegoError> {
+fn compile_rule(
+    (policy, builders): (&ast::Policy, &Arc<Builders>),
+    index: usize,
+    rule: &ast::Rule,
+) -> Result<Rule, RegoError> {
     let mut scope = Scope::default();
     let namespace = confined_to(policy);
     matching::compile(&mut scope, &rule.matches, rule.excludes.as_ref(), namespace);
@@ -104,7 +109,7 @@ fn compile_rule(policy: &ast::Policy, index: usize, rule: &ast::Rule) -> Result<
             entries
                 .iter()
                 .enumerate()
-                .map(|(number, entry)| compile_images(policy, rule, number, entry))
+                .map(|(number, entry)| compile_images((policy, builders), rule, number, entry))
                 .collect::<Result<_, _>>()?,
         ),
         RuleBody::Mutate(written) => Body::Mutate(mutate::compile((policy, rule), written)?),
@@ -130,9 +135,16 @@ fn compile_rule(policy: &ast::Policy, index: usize, rule: &ast::Rule) -> Result<
         )?,
         context: text::context(&rule.context, namespace),
         preconditions,
+        image_extractors: extractors(rule),
         body,
         exceptions: Vec::new(),
     })
+}
+
+/// Where images are looked for, beside pods.
+fn extractors(rule: &ast::Rule) -> Vec<ImageExtractor> {
+    let written = rule.image_extractors.iter();
+    written.filter_map(ImageExtractor::of).collect()
 }
 
 /// Writes `preconditions`.
@@ -173,7 +185,7 @@ fn compile_validate(
 }
 
 fn compile_images(
-    policy: &ast::Policy,
+    (policy, builders): (&ast::Policy, &Arc<Builders>),
     rule: &ast::Rule,
     number: usize,
     entry: &ast::verify_images::VerifyImages,
@@ -182,8 +194,11 @@ fn compile_images(
     let mut asked = images::compile(
         &mut scope,
         &images::Entry {
-            entry,
+            written: entry,
             version_fallback: policy.slsa_version_fallback(),
+            proof: policy.proof(),
+            choice: policy.choice(),
+            builders,
         },
     );
     scope.place(entry.span);
@@ -220,6 +235,7 @@ fn compile_images(
         sources: asked.sources,
         remote_keys: asked.remote_keys,
         views: asked.views,
+        builders: Arc::clone(builders),
         conditions,
     })
 }

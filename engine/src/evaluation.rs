@@ -47,7 +47,7 @@ use need::{Fact, Need, NeedId};
 use roles::Roles;
 use rule::Progress;
 
-pub(crate) use images::builder_id;
+pub(crate) use images::projection::builder_id;
 pub(crate) use names::Names;
 pub(crate) use pod_security::Found;
 pub use variables::Variables;

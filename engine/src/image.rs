@@ -6,6 +6,7 @@ pub mod evidence;
 pub mod key;
 pub mod pem;
 pub mod reference;
+pub mod slsa;
 pub mod trust;
 
 pub use evidence::{Evidence, Projected, VerifiedImage};

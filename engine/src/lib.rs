@@ -9,6 +9,7 @@
 pub mod admission;
 pub mod ast;
 pub mod autogen;
+pub mod builders;
 pub mod check;
 pub mod compile;
 pub mod decision;

@@ -5,6 +5,7 @@ mod front;
 use std::sync::Arc;
 
 use crate::ast::Checked;
+use crate::builders::Builders;
 use crate::diagnostic::Diagnostic;
 use crate::policy_set::PolicySet;
 use crate::source::Source;
@@ -14,13 +15,15 @@ use front::Front;
 /// What the host knows and policies are checked against.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
-    /// URLs of the logs of all loaded trust roots; none where the host has not said, and then URLs are not checked.
+    /// URLs of the logs and authorities of all loaded trust roots; none where the host has not said, and then URLs are not checked.
     pub log_urls: Option<Vec<String>>,
     /// Whose exceptions count that are found among the policies.
     pub exceptions: ExceptionsFrom,
     /// Whether SLSA provenance of one version never answers for the other, as if each policy had the annotation that says
     /// so.
     pub exact_slsa_versions: bool,
+    /// Builders beside those that are known anyway.
+    pub builders: Builders,
 }
 
 /// Whose exceptions count.

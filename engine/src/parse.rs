@@ -3,10 +3,13 @@
 //! Every field of Kyverno's is either read or refused by name; nothing is ignored that means something.
 //! Knows what the language looks like, not whether it makes sense: that is `check`'s business.
 
+mod annotations;
 mod attestor;
+pub mod builders;
 mod condition;
 mod context;
 mod exception;
+mod extractor;
 mod fields;
 mod foreach;
 mod generate;
@@ -19,6 +22,7 @@ mod pod_security;
 mod policy;
 mod registry_credentials;
 mod rule;
+mod slsa;
 mod suggest;
 mod template;
 mod validate;

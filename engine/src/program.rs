@@ -4,6 +4,7 @@
 //! programs alone.
 
 pub mod evidence;
+pub mod extractor;
 mod parts;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::ast;
 use crate::ast::context::Method;
 use crate::ast::matching::Selector;
 use crate::ast::mutate::{Order, Step};
+use crate::builders::Builders;
 use crate::jmespath::Expression;
 use crate::mutate::json_patch;
 use crate::operator::Operator;
@@ -23,6 +25,7 @@ use crate::template::{Template, Text};
 use crate::wildcard;
 
 use evidence::{EvidenceSource, RemoteKey, View};
+use extractor::ImageExtractor;
 
 /// A compiled policy.
 #[derive(Debug)]
@@ -50,6 +53,8 @@ pub struct Rule {
     pub context: Vec<ContextEntry>,
     /// When it applies.
     pub preconditions: Option<Judged<Conditions>>,
+    /// Where images are looked for, beside pods.
+    pub image_extractors: Vec<ImageExtractor>,
     /// What it demands.
     pub body: Body,
     /// Exceptions that let requests off from it, in the order of loading.
@@ -303,6 +308,8 @@ pub struct ImageEntry {
     pub remote_keys: Vec<RemoteKey>,
     /// Which statements are judged by which attestation's conditions.
     pub views: Vec<View>,
+    /// Who signs for which builder.
+    pub builders: Arc<Builders>,
     /// The conditions of each attestation.
     pub conditions: Vec<Option<Judged<Conditions>>>,
 }

@@ -100,6 +100,19 @@ pub struct ImageOutcome {
     pub status: RuleStatus,
     /// What is to be known of a pass: that provenance of another version answered than the policy asks for.
     pub note: Option<String>,
+    /// What each attestor and attestation saw, where the evaluation is traced.
+    pub findings: Vec<Finding>,
+}
+
+/// What one attestor or attestation of a rule saw of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Its place in the entry of `verifyImages`.
+    pub place: String,
+    /// Of an attestation, how many statements are believed.
+    pub statements: usize,
+    /// What it misses; none where it is satisfied.
+    pub reason: Option<String>,
 }
 
 /// What became of one resource that a rule changes instead of the one that it is about.

@@ -150,9 +150,10 @@ fn sources(
     metrics: &Arc<Metrics>,
 ) -> Result<(Watch, Images), ServeError> {
     let environment = Environment {
-        log_urls: Some(trust_roots.log_urls()),
+        log_urls: Some(trust_roots.urls()),
         exceptions: settings.exceptions.clone(),
         exact_slsa_versions: settings.exact_slsa_versions,
+        builders: settings.builders.clone(),
     };
     let images = Images::new(&settings.images, trust_roots, metrics.clone())?;
     let policies = Watch::start(
@@ -313,7 +314,7 @@ impl Watching {
         // A defect of the compiler must not end the watching of files, nor take away what is in force.
         let policies = AssertUnwindSafe(|| {
             if asked {
-                self.policies.know_logs(self.trust_roots.load().log_urls());
+                self.policies.know_logs(self.trust_roots.load().urls());
                 self.policies.reload();
             } else {
                 self.policies.poll();

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use regent_engine::builders::Builders;
 use regent_engine::load::ExceptionsFrom;
 
 use crate::cluster::ClusterSettings;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub exceptions: ExceptionsFrom,
     /// Whether SLSA provenance of one version never answers for the other, whatever policies say.
     pub exact_slsa_versions: bool,
+    /// Builders beside those that are known anyway.
+    pub builders: Builders,
     /// What evidence of images is verified under.
     pub trust_roots: TrustRoots,
     /// Where the default trust root is refreshed from; nowhere if none.

@@ -66,3 +66,5 @@ mod tidy;
 mod tuf;
 #[cfg(test)]
 mod verify_command;
+#[cfg(test)]
+mod verify_policy;

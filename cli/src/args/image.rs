@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+use regent_engine::builders::Builders;
+use regent_engine::parse::builders::builders;
+use regent_engine::source::Source;
+
 /// Where images come from and which trust root their evidence is verified under.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Images")]
@@ -9,6 +13,9 @@ pub struct ImageArgs {
     /// A Sigstore trust root (`trusted_root.json`) or signing trust; repeatable [default: the public Sigstore's, embedded]
     #[arg(long, value_name = "FILE")]
     pub trusted_root: Vec<PathBuf>,
+    /// A table of builders (YAML), added to the one that comes along; repeatable
+    #[arg(long, value_name = "FILE", value_parser = read_builders)]
+    pub slsa_builders: Vec<Builders>,
     /// Ask ADDRESS where an image names the registry HOST; repeatable
     #[arg(long, value_name = "HOST=ADDRESS", value_parser = parse_mirror)]
     pub registry_mirror: Vec<Mirror>,
@@ -33,6 +40,19 @@ pub struct Mirror {
     pub host: String,
     /// Who is asked instead.
     pub address: String,
+}
+
+/// Reads a table of builders, so that one that cannot be used is a mistake of the command line.
+fn read_builders(path: &str) -> Result<Builders, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    let (builders, diagnostics) = builders(&Source::new(path, text));
+    match diagnostics.first() {
+        None => Ok(builders),
+        Some(diagnostic) => {
+            let (line, _) = diagnostic.position();
+            Err(format!("line {line}: {}", diagnostic.message))
+        }
+    }
 }
 
 fn parse_mirror(text: &str) -> Result<Mirror, String> {

@@ -11,8 +11,27 @@ use super::image::ImageArgs;
 #[derive(Debug, Clone, clap::Args)]
 pub struct VerifyArgs {
     /// The images, by tag or digest
-    #[arg(value_name = "IMAGE", required = true)]
+    #[arg(
+        value_name = "IMAGE",
+        required_unless_present = "bundle",
+        conflicts_with = "bundle"
+    )]
     pub references: Vec<String>,
+    /// Say what each attestor and attestation of a policy saw, instead of asking for a signer; repeatable
+    #[arg(long, value_name = "POLICY", conflicts_with_all = ["bundle", "predicate_type", "show_attestations"])]
+    pub policy: Vec<PathBuf>,
+    /// The namespace of the pod that the policy is asked about
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub namespace: String,
+    /// Verify a Sigstore bundle on disk
+    #[arg(long, value_name = "FILE", requires = "artifact")]
+    pub bundle: Option<PathBuf>,
+    /// What the bundle is about: a file, or a digest
+    #[arg(long, value_name = "FILE|sha256:…", requires = "bundle")]
+    pub artifact: Option<String>,
+    /// Show all attestations that verified, of every type; without a signer, of everybody
+    #[arg(long, conflicts_with = "predicate_type")]
+    pub show_attestations: bool,
     /// Who must have signed
     #[command(flatten)]
     pub signer: SignerArgs,
@@ -85,6 +104,37 @@ pub struct SignerArgs {
     /// The hash that the key signs with; the key's usual one is tried too
     #[arg(long, value_enum, default_value = "sha256", value_name = "HASH")]
     pub signature_digest_algorithm: Hash,
+}
+
+impl SignerArgs {
+    /// Whether nobody is asked for.
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            certificate_identity,
+            certificate_identity_regexp,
+            certificate_oidc_issuer,
+            certificate_oidc_issuer_regexp,
+            certificate_github_workflow_trigger,
+            certificate_github_workflow_sha,
+            certificate_github_workflow_name,
+            certificate_github_workflow_repository,
+            certificate_github_workflow_ref,
+            key,
+            signature_digest_algorithm: _,
+        } = self;
+        let texts = [
+            certificate_identity,
+            certificate_identity_regexp,
+            certificate_oidc_issuer,
+            certificate_oidc_issuer_regexp,
+            certificate_github_workflow_trigger,
+            certificate_github_workflow_sha,
+            certificate_github_workflow_name,
+            certificate_github_workflow_repository,
+            certificate_github_workflow_ref,
+        ];
+        texts.into_iter().all(Option::is_none) && key.is_none()
+    }
 }
 
 /// What must be proven.

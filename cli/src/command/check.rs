@@ -20,7 +20,7 @@ pub fn run(args: &CheckArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     let mut diagnostics = sources.unreadable;
     // Whether exceptions count is the business of whoever runs them.
     let environment = Environment {
-        log_urls: Some(images::trust_roots(&args.trusted_root)?.log_urls()),
+        log_urls: Some(images::trust_roots(&args.trusted_root)?.urls()),
         exceptions: ExceptionsFrom::Anywhere,
         ..Environment::default()
     };

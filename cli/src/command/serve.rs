@@ -86,6 +86,7 @@ fn settings(args: &ServeArgs) -> Result<Settings> {
         trust_roots: images::trust_roots(&args.images.trusted_root)?,
         tuf: tuf(args)?,
         exact_slsa_versions: args.exact_slsa_versions,
+        builders: images::builders(&args.images),
         images: ImageSettings {
             cache: CacheSettings {
                 max_age: args.evidence_max_age,

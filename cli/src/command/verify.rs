@@ -18,6 +18,8 @@ use crate::io::Io;
 use crate::render::human::printable;
 use expectation::{Expectation, Selected};
 
+mod bundle;
+mod by_policy;
 mod expectation;
 mod json;
 mod slsa;
@@ -25,18 +27,12 @@ mod text;
 
 /// Runs `regent verify`.
 pub fn run(args: &VerifyArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
-    let key = args.signer.key.as_deref().map(|path| {
-        let pem = fs::read_to_string(path)?;
-        let parsed = Key::from_pem(&pem)?;
-        Ok::<_, anyhow::Error>(PublicKey {
-            spki_sha256: hex::encode(parsed.spki_sha256()),
-            pem,
-            hash: hash(args.signer.signature_digest_algorithm),
-            certificate: None,
-        })
-    });
-    let key = key.transpose().context("the public key")?;
-    let expectation = Expectation::new(args, key.as_ref())?;
+    let key = key(args)?;
+    if args.bundle.is_some() {
+        let expectation = Expectation::new(args, key.as_ref())?;
+        let (name, evidence) = bundle::evidence(args, key.as_ref())?;
+        return show(&name, &evidence, &expectation, (args, io));
+    }
     let references = args
         .references
         .iter()
@@ -54,6 +50,13 @@ pub fn run(args: &VerifyArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
         .enable_all()
         .build()
         .context("the runtime could not be started")?;
+    if !args.policy.is_empty() {
+        let Some(policies) = by_policy::policies(args, io)? else {
+            return Ok(ExitStatus::DoesNotCompile);
+        };
+        return by_policy::run(args, &policies, (&images, &runtime), io);
+    }
+    let expectation = Expectation::new(args, key.as_ref())?;
     let mut status = ExitStatus::Pass;
     for image in references {
         let need = ImageNeed {
@@ -64,13 +67,38 @@ pub fn run(args: &VerifyArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
             keys: key.iter().cloned().collect(),
             trust: PolicyTrust::default(),
         };
-        let found = runtime.block_on(find(&images, &need, args));
-        let outcome = show(&need, found, &expectation, (args.output, io))?;
+        let outcome = match runtime.block_on(find(&images, &need, args)) {
+            Ok(image) => {
+                let name = need.image.to_string();
+                show(&name, image.evidence(), &expectation, (args, io))?
+            }
+            Err(error) => {
+                let name = printable(&need.image.to_string());
+                let error = printable(&error.to_string());
+                writeln!(io.stderr, "error: {name}: {error}")?;
+                ExitStatus::Usage
+            }
+        };
         if status == ExitStatus::Pass {
             status = outcome;
         }
     }
     Ok(status)
+}
+
+/// The key that the flags name.
+fn key(args: &VerifyArgs) -> Result<Option<PublicKey>> {
+    let key = args.signer.key.as_deref().map(|path| {
+        let pem = fs::read_to_string(path)?;
+        let parsed = Key::from_pem(&pem)?;
+        Ok::<_, anyhow::Error>(PublicKey {
+            spki_sha256: hex::encode(parsed.spki_sha256()),
+            pem,
+            hash: hash(args.signer.signature_digest_algorithm),
+            certificate: None,
+        })
+    });
+    key.transpose().context("the public key")
 }
 
 async fn find(
@@ -89,34 +117,29 @@ fn hash(hash: Hash) -> HashAlgorithm {
     }
 }
 
-/// Shows what was found about one image, and says whether that is what was asked for.
+/// Shows what was found about one image or artifact, and says whether that is what was asked for.
 fn show(
-    need: &ImageNeed,
-    found: Result<VerifiedImage, FactError>,
+    name: &str,
+    evidence: &Evidence,
     expectation: &Expectation,
-    (output, io): (Output, &mut Io<'_>),
+    (args, io): (&VerifyArgs, &mut Io<'_>),
 ) -> Result<ExitStatus> {
-    let name = printable(&need.image.to_string());
-    let image = match found {
-        Ok(image) => image,
-        Err(error) => {
-            writeln!(
-                io.stderr,
-                "error: {name}: {}",
-                printable(&error.to_string())
-            )?;
-            return Ok(ExitStatus::Usage);
-        }
-    };
-    let evidence = image.evidence();
+    let name = printable(name);
     let selected = expectation.select(evidence);
     if selected.is_empty() {
         say_nothing_fits(&name, evidence, &selected, expectation, io)?;
         return Ok(ExitStatus::Failed);
     }
-    match output {
+    match args.output {
         Output::Text => text::write(&name, evidence, &selected, io)?,
-        Output::Json => json::write(&need.image, evidence, &selected, io)?,
+        Output::Json if args.show_attestations => json::attestations(&selected, io)?,
+        Output::Json => {
+            // An artifact is in no repository.
+            let image = ImageReference::parse(&name).ok();
+            let repository = image.filter(|_| args.bundle.is_none());
+            let repository = repository.map_or_else(String::new, |image| image.repository());
+            json::write(&repository, evidence, &selected, io)?;
+        }
     }
     Ok(ExitStatus::Pass)
 }

@@ -130,6 +130,7 @@ impl Prepared {
                 ExceptionsFrom::Nowhere
             },
             exact_slsa_versions: inputs.slsa_versions == SlsaVersions::Exact,
+            builders: inputs.images.builders().clone(),
         };
         let exceptions = &inputs.exceptions.texts;
         let loaded = load_with_exceptions(&inputs.policies, exceptions, &environment);

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use regent_engine::builders::Builders;
 use regent_engine::evaluation::need::{FactError, ImageNeed};
 use regent_engine::image::VerifiedImage;
 use regent_engine::jmespath::Environment;
@@ -86,6 +87,7 @@ pub struct OfflineImages {
     settings: ImageSettings,
     trusted_roots: Vec<PathBuf>,
     now: Option<i64>,
+    builders: Builders,
     opened: OnceLock<Result<Opened, String>>,
 }
 
@@ -127,6 +129,7 @@ impl OfflineImages {
             settings,
             trusted_roots,
             now: None,
+            builders: images::builders(args),
             opened: OnceLock::new(),
         })
     }
@@ -157,6 +160,11 @@ impl OfflineImages {
         }
     }
 
+    /// Builders beside those that are known anyway.
+    pub fn builders(&self) -> &Builders {
+        &self.builders
+    }
+
     /// URLs of the logs that are trusted, where somebody said whom to trust.
     pub fn log_urls(&self) -> Option<Vec<String>> {
         let recorded = self
@@ -166,7 +174,7 @@ impl OfflineImages {
             return None;
         }
         let opened = self.opened().ok()?;
-        Some(opened.images.trust_roots().log_urls())
+        Some(opened.images.trust_roots().urls())
     }
 
     /// The verified evidence of an image.

@@ -239,6 +239,25 @@ pub struct Attestation {
     pub attestors: Vec<AttestorSet>,
     /// What all statements that are used must satisfy.
     pub conditions: Option<Conditions>,
+    /// `slsa`: what they must say of the build, or of its verification.
+    pub slsa: Option<Slsa>,
+}
+
+/// `slsa` of an attestation; all that is given must hold, and who signed must be the builder's signer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slsa {
+    /// Where it was written.
+    pub span: Span,
+    /// `level` of the build track, at least.
+    pub level: Option<Spanned<u32>>,
+    /// `builders`; wildcards, one is enough.
+    pub builders: Vec<Spanned<String>>,
+    /// `source`: the repository; a wildcard.
+    pub source: Option<Spanned<String>>,
+    /// `ref`: of the repository; a wildcard.
+    pub git_ref: Option<Spanned<String>>,
+    /// `workflow`: its path in the repository; a wildcard.
+    pub workflow: Option<Spanned<String>>,
 }
 
 impl Attestation {

@@ -167,7 +167,6 @@ fn fields_that_are_not_run_are_named_and_unknown_ones_corrected() {
               help: did you mean `message`?
             not-supported 12:9 `cel` of `validate` is not supported
             not-supported 20:17 `type: Notary` of `verifyImages` is not supported
-            not-supported 21:11 `cosignOCI11` of `verifyImages` is not supported
             invalid-key 24:40 `cert` cannot be read: there is text outside of `BEGIN` and `END`
               help: a certificate is PEM that begins with `-----BEGIN CERTIFICATE-----`
             not-supported 25:31 a key in a key management service is not supported

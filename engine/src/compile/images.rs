@@ -4,20 +4,19 @@
 //! them; `verdict` says `pass` or `fail` over both. What is not proven does not pass: nothing here is negated but the
 //! absence of statements of the asked type.
 
+use crate::ast::evidence::{Choice, Proof};
 use crate::ast::verify_images::{
     Attestation, Attestor, AttestorIdentity, AttestorSet, EvidenceType, Keyless, PublicKey,
     SLSA_V1, SLSA_V02, VerifyImages,
 };
+use crate::builders::Builders;
 use crate::program::evidence::{EvidenceSource, RemoteKey, View};
 use crate::rego::module::{Expression, Operator, Rule, Statement};
 use crate::source::Span;
 
-use super::builders;
 use super::scope::{Scope, matches};
 
-const SOURCE_REPOSITORY: &str = "1.3.6.1.4.1.57264.1.12";
-const BUILD_CONFIG: &str = "1.3.6.1.4.1.57264.1.18";
-const WORKFLOW_REPOSITORY: &str = "1.3.6.1.4.1.57264.1.5";
+mod slsa;
 
 /// What an entry asks the host for.
 #[derive(Debug, Default)]
@@ -32,37 +31,52 @@ pub(super) struct Asked {
 
 /// How one entry is compiled.
 pub(super) struct Entry<'a> {
-    pub(super) entry: &'a VerifyImages,
+    /// As it was written.
+    pub(super) written: &'a VerifyImages,
     /// Whether a statement of the other SLSA version may answer.
     pub(super) version_fallback: bool,
+    /// What all signatures need.
+    pub(super) proof: Proof,
+    /// Which of several statements must be as demanded.
+    pub(super) choice: Choice,
+    /// Who signs for which builder.
+    pub(super) builders: &'a Builders,
 }
 
 /// Writes `used` and `verdict` for an entry.
 pub(super) fn compile(scope: &mut Scope, entry: &Entry<'_>) -> Asked {
     let mut asked = Asked::default();
     let mut demands = Vec::new();
-    for (index, set) in entry.entry.attestors.iter().enumerate() {
+    for (index, set) in entry.written.attestors.iter().enumerate() {
         let name = format!("signed_{index}");
         let demand = set_of(scope, (&name, set), &mut |scope, attestor| {
-            let source = source(&mut asked, entry.entry, attestor);
+            let source = source(&mut asked, entry.written, attestor);
             let mut body = vec![some_in("signature", source, "signatures")];
-            body.extend(stored_as(entry.entry, "signature"));
-            body.extend(signed_by(scope, &mut asked, attestor, "signature"));
+            body.extend(stored_as(entry.written, "signature"));
+            body.extend(signed_by(scope, &mut asked, (entry, attestor), "signature"));
             body.extend(annotated(attestor, "signature"));
             body
         });
         demands.push(demand);
     }
-    for (index, attestation) in entry.entry.attestations.iter().enumerate() {
+    for (index, attestation) in entry.written.attestations.iter().enumerate() {
+        let slsa = slsa::demand(scope, entry.builders, attestation);
+        let as_demanded = |scope: &mut Scope, view, span| {
+            let demand = Demand {
+                choice: entry.choice,
+                slsa: slsa.as_deref(),
+            };
+            Statement::Holds(satisfied(scope, view, &demand, span))
+        };
         if attestation.attestors.is_empty() {
             let view = of_builder(scope, &mut asked, entry, (index, attestation));
-            demands.push(Statement::Holds(satisfied(scope, view, attestation.span)));
+            demands.push(as_demanded(scope, view, attestation.span));
         }
         for (number, set) in attestation.attestors.iter().enumerate() {
             let name = format!("attested_{index}_{number}");
             let demand = set_of(scope, (&name, set), &mut |scope, attestor| {
                 let view = of_attestor(scope, &mut asked, entry, (index, attestation, attestor));
-                vec![Statement::Holds(satisfied(scope, view, attestor.span))]
+                vec![as_demanded(scope, view, attestor.span)]
             });
             demands.push(demand);
         }
@@ -188,7 +202,7 @@ fn stored_as(entry: &VerifyImages, name: &str) -> Option<Statement> {
 fn signed_by(
     scope: &mut Scope,
     asked: &mut Asked,
-    attestor: &Attestor,
+    (entry, attestor): (&Entry<'_>, &Attestor),
     name: &str,
 ) -> Vec<Statement> {
     let used = Expression::path(&[name, "key"]);
@@ -226,7 +240,7 @@ fn signed_by(
         // A set is judged by its entries; it signs nothing itself.
         AttestorIdentity::Nested(_) => vec![Statement::Holds(Expression::Bool(false))],
     };
-    body.extend(proven(scope, attestor, name));
+    body.extend(proven(scope, entry.proof, attestor, name));
     body
 }
 
@@ -284,23 +298,32 @@ fn subject_is(keyless: &Keyless, value: &Expression) -> Vec<Statement> {
     body
 }
 
-/// The log and the certificate log, unless the author does without.
-fn proven(scope: &mut Scope, attestor: &Attestor, name: &str) -> Vec<Statement> {
+/// The log and the certificate log, unless the author does without, and what the policy asks of all signatures.
+fn proven(scope: &mut Scope, proof: Proof, attestor: &Attestor, name: &str) -> Vec<Statement> {
     let mut body = Vec::new();
     if !attestor.rekor.ignore_tlog {
         let function = scope.fresh("logged");
-        let mut logged = vec![Statement::Some(
-            "entry".into(),
-            Expression::path(&["signed", "logs"]),
-        )];
+        let entries = Expression::path(&["signed", "logs"]);
+        let mut logged = vec![Statement::Some("entry".into(), entries)];
         if let Some(key) = &attestor.rekor.public_key {
             let used = Expression::path(&["entry", "key"]);
-            logged.push(Statement::Holds(
-                used.equals(Expression::text(&key.spki_sha256)),
-            ));
+            let same = used.equals(Expression::text(&key.spki_sha256));
+            logged.push(Statement::Holds(same));
         } else {
             let url = Expression::path(&["entry", "url"]);
             logged.push(Statement::Holds(Expression::call("is_string", vec![url])));
+        }
+        if proof.inclusion_proof {
+            let proven = Expression::path(&["entry", "proof"]);
+            logged.push(Statement::Holds(proven.equals(Expression::Bool(true))));
+        }
+        if proof.logs > 1 {
+            // There is one entry for each log at most.
+            let key = Expression::path(&["entry", "key"]);
+            let all = Expression::Collect(Box::new(key), logged);
+            let count = Expression::call("count", vec![all]);
+            let enough = count.compare(Operator::AtLeast, Expression::count(proof.logs));
+            logged = vec![Statement::Holds(enough)];
         }
         let rule = Rule::function(&function, &["signed"], Expression::Bool(true), logged);
         scope.rules.push(rule.at(attestor.span));
@@ -313,7 +336,7 @@ fn proven(scope: &mut Scope, attestor: &Attestor, name: &str) -> Vec<Statement> 
         let seen = certificate(name).field("sct");
         body.push(Statement::Holds(seen.equals(Expression::Bool(true))));
     }
-    if attestor.ctlog.timestamp_chain.is_some() {
+    if attestor.ctlog.timestamp_chain.is_some() || proof.timestamp {
         let stamps = Expression::call("count", vec![Expression::path(&[name, "timestamps"])]);
         let some = stamps.compare(Operator::More, Expression::count(0));
         body.push(Statement::Holds(some));
@@ -341,7 +364,7 @@ fn of_attestor(
     entry: &Entry<'_>,
     (index, attestation, attestor): (usize, &Attestation, &Attestor),
 ) -> usize {
-    let source = source(asked, entry.entry, attestor);
+    let source = source(asked, entry.written, attestor);
     let candidates = candidates(scope, entry, attestation, source);
     let view = asked.views.len();
     asked.views.push(View {
@@ -349,8 +372,8 @@ fn of_attestor(
         sources: vec![source],
     });
     let mut body = candidate(&candidates, source);
-    body.extend(stored_as(entry.entry, "statement"));
-    body.extend(signed_by(scope, asked, attestor, "statement"));
+    body.extend(stored_as(entry.written, "statement"));
+    body.extend(signed_by(scope, asked, (entry, attestor), "statement"));
     body.extend(annotated(attestor, "statement"));
     let element = element(source);
     scope
@@ -378,7 +401,7 @@ fn of_builder(
     );
     let name = used_name(view);
     let mut sources = Vec::new();
-    for attestor in entry.entry.signers().filter(|_| slsa) {
+    for attestor in entry.written.signers().filter(|_| slsa) {
         let AttestorIdentity::Keyless(keyless) = &attestor.identity else {
             continue;
         };
@@ -386,15 +409,15 @@ fn of_builder(
         if keyless.subject.is_none() && keyless.subject_regexp.is_none() {
             continue;
         }
-        let source = source(asked, entry.entry, attestor);
+        let source = source(asked, entry.written, attestor);
         sources.push(source);
         let candidates = candidates(scope, entry, attestation, source);
         let mut body = candidate(&candidates, source);
-        body.extend(stored_as(entry.entry, "statement"));
+        body.extend(stored_as(entry.written, "statement"));
         body.extend(issued_by(keyless, "statement"));
-        body.extend(built_by_signer(scope, keyless));
-        body.extend(called_by(scope, keyless));
-        body.extend(proven(scope, attestor, "statement"));
+        body.extend(slsa::built_by_signer(scope, entry.builders, keyless));
+        body.extend(slsa::called_by(scope, keyless));
+        body.extend(proven(scope, entry.proof, attestor, "statement"));
         let rule = Rule::contains(&name, element(source), body);
         scope.rules.push(rule.at(attestation.span));
     }
@@ -464,90 +487,70 @@ fn candidates(
     name
 }
 
-/// The signer is the builder that the predicate names, or the table says that it signs for it.
-fn built_by_signer(scope: &mut Scope, keyless: &Keyless) -> Vec<Statement> {
-    let builder = Expression::path(&["statement", "builder_id"]);
-    let subjects = certificate("statement").field("subjects");
-    let same = vec![Statement::Holds(
-        builder.clone().compare(Operator::In, subjects),
-    )];
-    let mut alternatives = vec![same];
-    for known in builders::TABLE {
-        let mut body = vec![
-            Statement::Holds(builder.clone().equals(Expression::text(known.id))),
-            Statement::Holds(
-                certificate("statement")
-                    .field("issuer")
-                    .equals(Expression::text(known.issuer)),
-            ),
-        ];
-        for (oid, value) in known.extensions {
-            let claim = certificate("statement").field("extensions").field(*oid);
-            body.push(Statement::Holds(claim.equals(Expression::text(*value))));
-        }
-        body.extend(named(scope, keyless, "statement"));
-        alternatives.push(body);
-    }
-    scope.any_of("built_by_signer", &["statement"], alternatives)
+/// What is demanded of the statements that are used.
+struct Demand<'a> {
+    choice: Choice,
+    /// The function that says whether a statement is as `slsa` demands.
+    slsa: Option<&'a str>,
 }
 
-/// Who called the builder is whom the entry names: by source repository or workflow, or the oldest claim of it.
-fn called_by(scope: &mut Scope, keyless: &Keyless) -> Vec<Statement> {
-    // What is negated must have a value: engines differ on `not` over what is undefined.
-    let claim = |oid: &str| certificate("statement").field("extensions").get(oid);
-    let is_there = |oid: &str| Expression::call("is_string", vec![claim(oid)]);
-    let mut alternatives = Vec::new();
-    for oid in [SOURCE_REPOSITORY, BUILD_CONFIG] {
-        let mut body = vec![Statement::Holds(is_there(oid))];
-        body.extend(subject_is(keyless, &claim(oid)));
-        alternatives.push(body);
-    }
-    let url = Expression::call(
-        "concat",
-        vec![
-            Expression::text(""),
-            Expression::Array(vec![
-                Expression::text("https://github.com/"),
-                claim(WORKFLOW_REPOSITORY),
-            ]),
-        ],
-    );
-    let mut oldest = vec![
-        Statement::Not(is_there(SOURCE_REPOSITORY)),
-        Statement::Not(is_there(BUILD_CONFIG)),
-        Statement::Holds(is_there(WORKFLOW_REPOSITORY)),
-        Statement::Assign("repository".into(), url),
-    ];
-    oldest.extend(subject_is(keyless, &Expression::name("repository")));
-    alternatives.push(oldest);
-    scope.any_of("called_by", &["statement"], alternatives)
-}
-
-/// A call that holds where a view has statements and the conditions hold for all of them.
-fn satisfied(scope: &mut Scope, view: usize, span: Span) -> Expression {
+/// A call that holds where a view has statements and those of them that count are as demanded.
+fn satisfied(scope: &mut Scope, view: usize, demand: &Demand<'_>, span: Span) -> Expression {
     let name = format!("satisfied_{view}");
-    let used = Expression::name(used_name(view));
+    let mut used = Expression::name(used_name(view));
     let conditions = Expression::path(&["input", "conditions"]);
     let of_view = Expression::Index(Box::new(conditions), Box::new(Expression::count(view)));
-    let at = |base: Expression, index: usize| {
-        let element = Expression::Index(
-            Box::new(Expression::name("used")),
-            Box::new(Expression::count(index)),
-        );
-        Expression::Index(Box::new(base), Box::new(element))
+    let of_one = |base: Expression, rest: fn(Expression) -> Expression| {
+        let part = |index| {
+            let one = Box::new(Expression::name("one"));
+            Box::new(Expression::Index(one, Box::new(Expression::count(index))))
+        };
+        let of_source = Expression::Index(Box::new(base), part(0));
+        Expression::Index(Box::new(rest(of_source)), part(1))
     };
-    let result = at(at(of_view, 0), 1);
-    let body = vec![
-        Statement::Holds(
-            Expression::call("count", vec![used.clone()])
-                .compare(Operator::More, Expression::count(0)),
-        ),
-        Statement::Every(
-            "used".into(),
-            used,
-            vec![Statement::Holds(result.equals(Expression::text("true")))],
-        ),
-    ];
+    let result = of_one(of_view, |of_source| of_source);
+    let evidence = Expression::path(&["input", "evidence"]);
+    let statement = of_one(evidence, |source| source.field("statements"));
+    let mut good = vec![Statement::Holds(result.equals(Expression::text("true")))];
+    if let Some(function) = demand.slsa {
+        let call = Expression::call(function, vec![statement.clone()]);
+        good.push(Statement::Holds(call));
+    }
+    if demand.choice == Choice::Latest {
+        used = latest(scope, view, &used, statement.field("time"));
+    }
+    let some = Expression::call("count", vec![used.clone()]);
+    let some = Statement::Holds(some.compare(Operator::More, Expression::count(0)));
+    let body = match demand.choice {
+        Choice::All | Choice::Latest => vec![some, Statement::Every("one".into(), used, good)],
+        Choice::Any => {
+            let one = Statement::Some("one".into(), used);
+            std::iter::once(one).chain(good).collect()
+        }
+    };
     scope.rules.push(Rule::holds(&name, body).at(span));
+    Expression::name(name)
+}
+
+/// Of the statements of a view the latest, and those of which nothing proves when they were made.
+fn latest(scope: &mut Scope, view: usize, used: &Expression, time: Expression) -> Expression {
+    let (times, name) = (format!("times_{view}"), format!("latest_{view}"));
+    let one = || Statement::Some("one".into(), used.clone());
+    let is_number = Expression::call("is_number", vec![time.clone()]);
+    let all = Expression::Collect(
+        Box::new(time.clone()),
+        vec![one(), Statement::Holds(is_number.clone())],
+    );
+    scope.rules.push(Rule::value(&times, all, Vec::new()));
+    let newest = Expression::call("max", vec![Expression::name(times)]);
+    for counts in [
+        Statement::Not(is_number),
+        Statement::Holds(time.equals(newest)),
+    ] {
+        let body = vec![one(), counts];
+        scope
+            .rules
+            .push(Rule::contains(&name, Expression::name("one"), body));
+    }
     Expression::name(name)
 }

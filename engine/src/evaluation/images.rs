@@ -1,16 +1,16 @@
 //! `verifyImages` on one object: evidence is asked for, projected, judged by programs, and digests are patched in.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::ast::verify_images::{SLSA_V1, VerifyImages};
 use crate::ast::{self, RuleBody};
 use crate::explain;
-use crate::image::evidence::{Format, Resolution, Signer, Verification, VerifiedStatement};
+use crate::image::evidence::{Resolution, VerifiedStatement};
 use crate::image::reference::with_digest;
-use crate::image::{Evidence, ImageReference, PublicKey, VerifiedImage};
+use crate::image::{Digest, Evidence, ImageReference, PublicKey, VerifiedImage};
 use crate::program::{self, ImageEntry, Policy, Rule};
 use crate::rego::evaluate::Document;
-use crate::response::{FailureAction, ImageOutcome, PatchOperation, RuleStatus};
+use crate::response::{FailureAction, Finding, ImageOutcome, PatchOperation, RuleStatus};
 use crate::wildcard;
 
 use super::Phase;
@@ -22,7 +22,9 @@ use super::request_names::image_value;
 use super::rule::{Answer, Context, unexpected};
 use super::values::Values;
 
+mod extracted;
 mod keys;
+pub(crate) mod projection;
 
 /// What came of a rule over all images.
 pub(super) struct Outcome {
@@ -37,6 +39,7 @@ pub(super) struct Judged {
     pub(super) message: String,
     verified: Option<VerifiedImage>,
     note: Option<String>,
+    findings: Vec<Finding>,
 }
 
 impl Judged {
@@ -46,6 +49,7 @@ impl Judged {
             message: message.into(),
             verified: None,
             note: None,
+            findings: Vec::new(),
         }
     }
 }
@@ -63,7 +67,12 @@ pub(super) fn verify(
         ));
     };
     let object = context.request.object.as_ref().unwrap_or(&Value::Null);
-    let found = match pod_images::find(&context.request.kind.kind, object) {
+    let kind = context.request.kind.kind.as_str();
+    let found = pod_images::find(kind, object);
+    let extractors = &rule.image_extractors;
+    let found = found
+        .and_then(|known| extracted::find(extractors, (kind, object), context.environment, known));
+    let found = match found {
         Ok(found) => found,
         Err(reason) => return Some(error(format!("failed to extract images: {reason}"))),
     };
@@ -94,6 +103,7 @@ pub(super) fn verify(
                 Some(judged) => {
                     context.trace_image((&entry.program, ast.span), image, &judged);
                     let patches = ast.mutates_digest(action) && reference.digest.is_none();
+                    let judged = placeable(image, patches, judged);
                     results.push((image, judged, patches));
                 }
                 None => waiting = true,
@@ -159,7 +169,7 @@ fn outcome(phase: Phase, results: &[(&Found, Judged, bool)]) -> Outcome {
         };
         let operation = PatchOperation::Replace {
             path: image.pointer.clone(),
-            value: with_digest(&image.text, verified.digest()).into(),
+            value: patched(image, verified.digest()).into(),
         };
         if passed && *patch && phase == Phase::Mutate && !patches.contains(&operation) {
             patches.push(operation);
@@ -176,6 +186,7 @@ fn outcome(phase: Phase, results: &[(&Found, Judged, bool)]) -> Outcome {
                 .map(|verified| verified.digest().clone()),
             status: judged.status,
             note: judged.note.clone(),
+            findings: judged.findings.clone(),
         })
         .collect();
     Outcome {
@@ -183,6 +194,23 @@ fn outcome(phase: Phase, results: &[(&Found, Judged, bool)]) -> Outcome {
         patches,
         images,
     }
+}
+
+/// What was judged of an image, but that its digest must fit where it stands: an extractor may make another text of it.
+fn placeable(image: &Found, patches: bool, judged: Judged) -> Judged {
+    let fits = image.written.contains(&image.text);
+    if fits || !patches || judged.verified.is_none() {
+        return judged;
+    }
+    let (text, written) = (&image.text, &image.written);
+    let message = format!("the digest of {text} cannot be put into `{written}`");
+    Judged::new(RuleStatus::Error, message)
+}
+
+/// What stands in an image's place once its digest is there: what an extractor leaves out stays.
+fn patched(image: &Found, digest: &Digest) -> String {
+    let pinned = with_digest(&image.text, digest);
+    image.written.replacen(&image.text, &pinned, 1)
 }
 
 /// One entry of a rule.
@@ -236,7 +264,7 @@ impl Verifier<'_, '_> {
             Ok(verified) => verified,
             Err(reason) => return failed(reason),
         };
-        self.verdict(image, verified, &keys)
+        self.verdict(image, &verified, &keys)
     }
 
     /// The evidence of all sources; none as long as some is outstanding.
@@ -304,13 +332,13 @@ impl Verifier<'_, '_> {
     fn verdict(
         &mut self,
         image: &Found,
-        verified: Vec<VerifiedImage>,
+        verified: &[VerifiedImage],
         keys: &[Vec<PublicKey>],
     ) -> Option<Judged> {
         let text = image.text.as_str();
         let evidence: Vec<&Evidence> = verified.iter().map(|image| &**image.evidence()).collect();
         let project = |one: &&Evidence| {
-            let make = || Document::from_json(&project(one));
+            let make = || Document::from_json(&projection::project(one));
             one.projected.get_or_make(make)
         };
         let projected = Document::list(evidence.iter().map(project));
@@ -335,20 +363,13 @@ impl Verifier<'_, '_> {
             used: &conditions.used,
             error: conditions.error.as_deref(),
             keys,
+            proof: self.policy.proof(),
+            results: &conditions.results,
         };
-        Some(match answer.as_deref() {
-            Ok("pass") => {
-                let note = walk.note();
-                let aside = note
-                    .as_ref()
-                    .map_or_else(String::new, |note| format!(": {note}"));
-                Judged {
-                    status: RuleStatus::Pass,
-                    message: format!("image {text} verified{aside}"),
-                    verified: verified.into_iter().next(),
-                    note,
-                }
-            }
+        let traced = self.context.is_traced();
+        let findings = traced.then(|| walk.findings()).into_iter().flatten();
+        let judged = match answer.as_deref() {
+            Ok("pass") => passed(text, walk.note(), verified.first().cloned()),
             Ok("fail") => {
                 let status = if conditions.error.is_some() {
                     RuleStatus::Error
@@ -359,7 +380,9 @@ impl Verifier<'_, '_> {
             }
             Ok(other) => failed(RuleStatus::Error, &unexpected(other)),
             Err(message) => failed(RuleStatus::Error, message),
-        })
+        };
+        let findings = findings.collect();
+        Some(Judged { findings, ..judged })
     }
 
     /// Judges the conditions of each attestation for each statement that is used; none as long as facts are outstanding.
@@ -480,6 +503,17 @@ impl Verifier<'_, '_> {
     }
 }
 
+fn passed(text: &str, note: Option<String>, verified: Option<VerifiedImage>) -> Judged {
+    let aside = note
+        .as_ref()
+        .map_or_else(String::new, |note| format!(": {note}"));
+    Judged {
+        verified,
+        note,
+        ..Judged::new(RuleStatus::Pass, format!("image {text} verified{aside}"))
+    }
+}
+
 /// Answers of one view by source and statement, and the first error.
 type Answers = (Vec<Vec<Value>>, Option<String>);
 
@@ -528,72 +562,4 @@ fn predicate(statement: &VerifiedStatement) -> Predicate<'_> {
             Builder::Field
         },
     }
-}
-
-/// The builder that a statement names.
-pub(crate) fn builder_id(statement: &VerifiedStatement) -> Option<&str> {
-    let pointer = if statement.predicate_type == SLSA_V1 {
-        "/runDetails/builder/id"
-    } else {
-        "/builder/id"
-    };
-    let id = statement.predicate.pointer(pointer).and_then(Value::as_str);
-    id.filter(|id| !id.is_empty())
-}
-
-/// Evidence as programs see it; `docs/rego.md` describes it.
-fn project(evidence: &Evidence) -> Value {
-    let signatures: Vec<Value> = evidence
-        .signatures
-        .iter()
-        .map(|signature| {
-            let mut value = verification(&signature.verified);
-            value.insert("annotations".to_owned(), signature.annotations.clone());
-            Value::Object(value)
-        })
-        .collect();
-    let statements: Vec<Value> = evidence
-        .statements
-        .iter()
-        .map(|statement| {
-            let mut value = verification(&statement.verified);
-            value.insert(
-                "predicate_type".to_owned(),
-                statement.predicate_type.clone().into(),
-            );
-            value.insert("builder_id".to_owned(), builder_id(statement).into());
-            value.insert("annotations".to_owned(), statement.annotations.clone());
-            Value::Object(value)
-        })
-        .collect();
-    json!({"signatures": signatures, "statements": statements})
-}
-
-fn verification(verified: &Verification) -> Map<String, Value> {
-    let mut value = Map::new();
-    let format = match verified.format {
-        Format::Bundle => "bundle",
-        Format::LegacyTag => "legacy",
-    };
-    value.insert("format".to_owned(), format.into());
-    match &verified.signer {
-        Signer::Certificate(certificate) => {
-            let certificate = json!({
-                "issuer": certificate.issuer,
-                "subjects": certificate.subjects,
-                "extensions": certificate.extensions,
-                "sct": certificate.sct_verified,
-            });
-            value.insert("certificate".to_owned(), certificate);
-        }
-        Signer::Key { spki_sha256 } => {
-            value.insert("key".to_owned(), spki_sha256.clone().into());
-        }
-    }
-    let log =
-        |log: &crate::image::evidence::LogEntry| json!({"url": log.log_url, "key": log.log_key});
-    let logs: Vec<Value> = verified.log_entries.iter().map(log).collect();
-    value.insert("logs".to_owned(), logs.into());
-    value.insert("timestamps".to_owned(), verified.timestamps.clone().into());
-    value
 }

@@ -9,8 +9,10 @@ use crate::limits;
 pub(super) struct Found {
     /// JSON pointer of the field.
     pub(super) pointer: String,
-    /// What stands there.
+    /// The image that stands there.
     pub(super) text: String,
+    /// All that stands there.
+    pub(super) written: String,
     /// The list that it is in, as `images.*` names it.
     pub(super) list: &'static str,
     /// The container's or volume's name; empty where it has none.
@@ -101,6 +103,7 @@ fn image(
         Some(Value::String(text)) => Ok(Some(Found {
             pointer,
             text: text.clone(),
+            written: text.clone(),
             list,
             name: name(holder),
             has_name: holder.get("name").is_some_and(Value::is_string),

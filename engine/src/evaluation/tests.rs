@@ -20,9 +20,11 @@ use crate::source::Source;
 
 mod attestors;
 mod exception;
+mod extractors;
 mod images;
 mod mutation;
 mod pod_security;
+mod provenance;
 mod validate;
 
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

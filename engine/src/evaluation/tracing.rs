@@ -301,6 +301,11 @@ impl Context<'_> {
         tracing.steps.extend(steps);
     }
 
+    /// Whether what is looked at is kept.
+    pub(super) fn is_traced(&self) -> bool {
+        !matches!(self.traced, Traced::Not)
+    }
+
     /// Notes what became of an image under an entry of `verifyImages`.
     pub(super) fn trace_image(
         &mut self,

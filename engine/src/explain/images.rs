@@ -1,6 +1,7 @@
 //! Why an image did not pass: who signed and who was wanted, which builder was seen and which was wanted.
 
 use crate::ast;
+use crate::ast::evidence::{Choice, Proof};
 use crate::ast::verify_images::{
     Attestation, Attestor, AttestorIdentity, AttestorSet, Keyless, VerifyImages,
 };
@@ -10,6 +11,9 @@ use crate::image::{Evidence, PublicKey};
 use crate::program::ImageEntry;
 use crate::program::evidence::{EvidenceSource, RemoteKey};
 use crate::wildcard;
+
+mod findings;
+mod slsa;
 
 /// The most that is listed of anything: a message is read by a person, and attackers can push much.
 const LISTED: usize = 3;
@@ -30,6 +34,10 @@ pub(crate) struct Walk<'a> {
     pub(crate) error: Option<&'a str>,
     /// Keys that were asked for.
     pub(crate) keys: &'a [Vec<PublicKey>],
+    /// What all signatures need.
+    pub(crate) proof: Proof,
+    /// For each view, source and statement what its conditions said.
+    pub(crate) results: &'a serde_json::Value,
 }
 
 impl Walk<'_> {
@@ -144,7 +152,7 @@ impl Walk<'_> {
             }
             AttestorIdentity::Nested(_) => Some("a set signs nothing itself".to_owned()),
         };
-        identity.or_else(|| unlogged(attestor, verified))
+        identity.or_else(|| unlogged(attestor, verified, self.proof))
     }
 
     /// Whether somebody signed with one of the keys that lie at a place.
@@ -165,27 +173,92 @@ impl Walk<'_> {
 
     fn unattested(&self) -> String {
         let total = self.entry.attestations.len();
-        for (view, used) in self.program.views.iter().zip(self.used) {
+        for (number, (view, used)) in self.program.views.iter().zip(self.used).enumerate() {
             let Some(attestation) = self.entry.attestations.get(view.attestation) else {
                 continue;
             };
             let place = format!(".attestations[{}]", view.attestation);
-            let statements: Vec<&VerifiedStatement> = used
-                .iter()
-                .filter_map(|(source, index)| self.evidence.get(*source)?.statements.get(*index))
-                .collect();
-            let reason = if statements.is_empty() {
-                self.unbelieved(attestation)
-            } else if let Some(error) = self.error {
-                format!("conditions cannot be judged: {error}")
-            } else if let Some(reason) = unsatisfied(attestation, &statements) {
-                reason
-            } else {
+            let Some(reason) = self.unanswered(attestation, (number, used)) else {
                 continue;
             };
             return format!("{place}: {reason}");
         }
         format!("{total} attestations are not satisfied")
+    }
+
+    /// Why the statements of a view do not do for an attestation; none where they do.
+    fn unanswered(
+        &self,
+        attestation: &Attestation,
+        (number, used): (usize, &[(usize, usize)]),
+    ) -> Option<String> {
+        let used = self.counted(attestation, number, used);
+        let statements: Vec<&VerifiedStatement> =
+            used.iter().filter_map(|one| self.statement(*one)).collect();
+        if statements.is_empty() {
+            return Some(self.unbelieved(attestation));
+        }
+        if let Some(error) = self.error {
+            return Some(format!("conditions cannot be judged: {error}"));
+        }
+        let mut of_slsa = statements.iter();
+        self.unsatisfied_conditions(attestation, (number, &used))
+            .or_else(|| {
+                of_slsa.find_map(|one| slsa::missing(attestation, one, &self.program.builders))
+            })
+    }
+
+    fn statement(&self, (source, index): (usize, usize)) -> Option<&VerifiedStatement> {
+        self.evidence.get(source)?.statements.get(index)
+    }
+
+    /// What a view's conditions said of a statement.
+    fn said(&self, view: usize, (source, index): (usize, usize)) -> Option<&str> {
+        self.results.get(view)?.get(source)?.get(index)?.as_str()
+    }
+
+    /// Of the statements of a view those that must be as demanded, by the policy's choice.
+    fn counted(
+        &self,
+        attestation: &Attestation,
+        view: usize,
+        used: &[(usize, usize)],
+    ) -> Vec<(usize, usize)> {
+        let time = |one: &(usize, usize)| self.statement(*one)?.verified.time();
+        let is_good = |one: &&(usize, usize)| {
+            let statement = self.statement(**one);
+            let missing = |statement| slsa::missing(attestation, statement, &self.program.builders);
+            self.said(view, **one) == Some("true") && statement.and_then(missing).is_none()
+        };
+        match self.policy.choice() {
+            Choice::All => used.to_vec(),
+            Choice::Any => match used.iter().find(is_good) {
+                Some(good) => vec![*good],
+                None => used.to_vec(),
+            },
+            Choice::Latest => {
+                let newest = used.iter().filter_map(time).max();
+                let counts = |one: &&(usize, usize)| time(one).is_none() || time(one) == newest;
+                used.iter().filter(counts).copied().collect()
+            }
+        }
+    }
+
+    /// Which of the statements of a view do not satisfy the conditions, if any does not.
+    fn unsatisfied_conditions(
+        &self,
+        attestation: &Attestation,
+        (view, used): (usize, &[(usize, usize)]),
+    ) -> Option<String> {
+        let statements: Vec<&VerifiedStatement> = used
+            .iter()
+            .filter(|one| self.said(view, **one) != Some("true"))
+            .filter_map(|one| self.statement(*one))
+            .collect();
+        if statements.is_empty() {
+            return None;
+        }
+        unsatisfied(attestation, &statements)
     }
 
     /// Why no statement answers for an attestation.
@@ -386,15 +459,30 @@ fn other_identity(keyless: &Keyless, certificate: &CertificateIdentity) -> Optio
 }
 
 /// What of the transparency log, or of the timestamps, is missing.
-fn unlogged(attestor: &Attestor, verified: &Verification) -> Option<String> {
+fn unlogged(attestor: &Attestor, verified: &Verification, proof: Proof) -> Option<String> {
     if attestor.ctlog.timestamp_chain.is_some() && verified.timestamps.is_empty() {
         return Some("no timestamp of the authority that `tsaCertChain` names".to_owned());
+    }
+    if proof.timestamp && verified.timestamps.is_empty() {
+        return Some("no timestamp, which the policy asks for".to_owned());
     }
     if attestor.rekor.ignore_tlog {
         return None;
     }
     if verified.log_entries.is_empty() {
         return Some("no transparency log entry".to_owned());
+    }
+    let logs = verified.log_entries.iter();
+    let logs = logs.filter(|log| log.inclusion_proof || !proof.inclusion_proof);
+    let logs = logs.count();
+    if logs < proof.logs {
+        let with = if proof.inclusion_proof {
+            " with an inclusion proof"
+        } else {
+            ""
+        };
+        let wanted = proof.logs;
+        return Some(format!("entries{with} in {logs} logs, wanted {wanted}"));
     }
     let key = attestor.rekor.public_key.as_ref()?;
     let logged = verified

@@ -96,6 +96,17 @@ pub struct Verification {
     pub timestamps: Vec<u64>,
 }
 
+impl Verification {
+    /// The earliest moment at which it is proven to have been there, in seconds since 1970.
+    pub fn time(&self) -> Option<u64> {
+        let logged = self
+            .log_entries
+            .iter()
+            .filter_map(|log| log.integrated_time);
+        logged.chain(self.timestamps.iter().copied()).min()
+    }
+}
+
 /// How evidence is stored in a registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
+use crate::ast::evidence::SLSA_VERSION_FALLBACK;
 use crate::ast::exception::PolicyException;
-use crate::ast::{Checked, Policy, SLSA_VERSION_FALLBACK};
+use crate::ast::{Checked, Policy};
+use crate::builders::Builders;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::policy_set::PolicySet;
 use crate::source::{Source, Spanned};
@@ -21,11 +23,15 @@ pub(super) struct Front {
     pub(super) diagnostics: Vec<Diagnostic>,
     /// Where the policies of each name stand.
     places: BTreeMap<String, String>,
+    builders: Arc<Builders>,
 }
 
 impl Front {
     pub(super) fn of(sources: &[Arc<Source>], environment: &Environment) -> Self {
-        let mut front = Self::default();
+        let mut front = Self {
+            builders: Arc::new(parse::builders::all_builders(&environment.builders)),
+            ..Self::default()
+        };
         for source in sources {
             let (documents, mut found) = yaml::parse(source);
             for document in &documents {
@@ -113,7 +119,7 @@ impl Front {
         let mut diagnostics = self.diagnostics;
         let mut policies = Vec::new();
         for policy in &self.policies {
-            match compile::compile(policy) {
+            match compile::compile(policy, &self.builders) {
                 Ok(policy) => policies.push(policy),
                 Err(diagnostic) => diagnostics.push(diagnostic),
             }

@@ -11,7 +11,7 @@ use crate::source::Spanned;
 use crate::yaml::Node;
 
 use super::fields::{Fields, Reader};
-use super::{matching, rule};
+use super::{annotations, matching, rule};
 
 /// Words of `failureAction`; the lower case ones are deprecated.
 pub(super) const FAILURE_ACTIONS: [(&str, FailureAction); 4] = [
@@ -78,7 +78,9 @@ pub(super) fn read(reader: &mut Reader<'_>, document: &Node) -> Option<Policy> {
                 .unwrap_or_else(|| Spanned::new("default".to_owned(), metadata.name.span)),
         ),
     };
-    let rules: Vec<Rule> = rules.into_iter().flatten().collect();
+    let mut rules: Vec<Rule> = rules.into_iter().flatten().collect();
+    annotations::check(reader, metadata.name.span, &metadata.annotations);
+    annotations::spread(&metadata.annotations, &mut rules);
     if let Some(namespace) = &namespace {
         refuse_foreign_secrets(reader, &namespace.value, &rules);
     }

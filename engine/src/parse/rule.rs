@@ -7,7 +7,7 @@ use crate::yaml::{Node, Value};
 
 use super::condition::{self, Blocks};
 use super::fields::{Fields, Reader};
-use super::{context, generate, matching, mutate, template, validate, verify_images};
+use super::{context, extractor, generate, matching, mutate, template, validate, verify_images};
 
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Rule> {
     let mut fields = reader.fields(node, "rule")?;
@@ -31,8 +31,16 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Rule> {
     let report_properties = report_properties(reader, &mut fields);
     // Whether requests of Kyverno's own background controller are skipped: there is none here.
     fields.ignore(&["skipBackgroundRequests"]);
+    let extractors = fields.take("imageExtractors");
     let body = body(reader, &mut fields);
-    fields.finish(reader, &["celPreconditions", "imageExtractors"]);
+    fields.finish(reader, &["celPreconditions"]);
+    if let (Some(node), Some(body)) = (extractors, &body)
+        && !matches!(body, RuleBody::VerifyImages(_))
+    {
+        let message = "`imageExtractors` of a rule without `verifyImages` is not supported";
+        reader.error(Code::NotSupported, node.span, message);
+    }
+    let extractors = extractors.map_or(Some(Vec::new()), |node| extractor::read(reader, node));
     Some(Rule {
         span: node.span,
         name: name?,
@@ -41,6 +49,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Rule> {
         excludes,
         context: context?,
         preconditions,
+        image_extractors: extractors?,
         report_properties,
         body: body?,
     })

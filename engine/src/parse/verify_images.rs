@@ -7,7 +7,7 @@ use crate::yaml::Node;
 
 use super::condition::{self, Blocks};
 use super::fields::{Fields, Reader};
-use super::{attestor, policy, registry_credentials, template, validate};
+use super::{attestor, policy, registry_credentials, slsa, template, validate};
 
 /// Kyverno's fields that this version does not run: deprecated spellings of attestors.
 const UNSUPPORTED: [&str; 7] = [
@@ -55,7 +55,9 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<VerifyImages>
     // The cache holds evidence and no verdicts, so that there is nothing to turn off.
     let use_cache = fields.take("useCache");
     use_cache.and_then(|node| reader.flag(node, "useCache"));
-    fields.refuse_true(reader, "cosignOCI11");
+    // Both ways of storing evidence are looked at anyway.
+    let referrers = fields.take("cosignOCI11");
+    referrers.and_then(|node| reader.flag(node, "cosignOCI11"));
     fields.finish(reader, &UNSUPPORTED);
     Some(entry)
 }
@@ -122,6 +124,8 @@ fn attestation(reader: &mut Reader<'_>, node: &Node) -> Option<Attestation> {
     let conditions = fields.take("conditions");
     let conditions =
         conditions.map(|node| condition::read(reader, node, "conditions", Blocks::Allowed));
+    let slsa = fields.take("slsa");
+    let slsa = slsa.map(|node| slsa::read(reader, node, predicate_type.as_ref()));
     fields.finish(reader, &[]);
     Some(Attestation {
         span: node.span,
@@ -129,5 +133,6 @@ fn attestation(reader: &mut Reader<'_>, node: &Node) -> Option<Attestation> {
         predicate_type: predicate_type?,
         attestors: attestors?,
         conditions: conditions.map_or(Some(None), |read| read.map(Some))?,
+        slsa: slsa.map_or(Some(None), |read| read.map(Some))?,
     })
 }

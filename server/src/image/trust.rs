@@ -167,10 +167,20 @@ impl TrustRoot {
         &self.ignored
     }
 
-    /// Whether a log of signatures has this URL; scheme and host in any case, with or without a slash at the end.
-    pub fn has_log_url(&self, url: &str) -> bool {
+    /// The URLs of its logs of signatures and of its authorities, by which policies name it.
+    pub fn urls(&self) -> impl Iterator<Item = &str> {
+        let logs = self.logs.iter().map(Log::url);
+        let authorities = self.certificate_authorities.iter();
+        let stamps = self.timestamp_authorities.iter();
+        logs.chain(authorities.map(CertificateAuthority::uri))
+            .chain(stamps.map(TimestampAuthority::uri))
+            .filter(|url| !url.is_empty())
+    }
+
+    /// Whether a log of signatures or an authority has this URL; scheme and host in any case, with or without a slash at the end.
+    pub fn has_url(&self, url: &str) -> bool {
         let wanted = normal_url(url);
-        self.logs.iter().any(|log| normal_url(log.url()) == wanted)
+        self.urls().any(|own| normal_url(own) == wanted)
     }
 }
 

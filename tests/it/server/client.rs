@@ -77,6 +77,7 @@ pub(crate) async fn start(policies: &[(&str, &str)], adjust: impl FnOnce(&mut Se
         exceptions: ExceptionsFrom::Nowhere,
         exact_slsa_versions: false,
         tuf: None,
+        builders: regent_engine::builders::Builders::default(),
         trust_roots: TrustRoots::new(public_sigstore().unwrap()),
         images: ImageSettings::default(),
         reload_interval: Duration::from_hours(1),

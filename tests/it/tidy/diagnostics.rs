@@ -195,7 +195,7 @@ fn the_page_of_rego_names_every_function_and_entry_of_the_input() {
     for (file, from) in [
         ("documents.rs", "fn subject("),
         ("pod_security.rs", "fn document("),
-        ("images.rs", "fn project("),
+        ("images/projection.rs", "fn project("),
     ] {
         let path = workspace().join("engine/src/evaluation").join(file);
         let text = fs::read_to_string(path).unwrap();

@@ -31,12 +31,23 @@ const WORKFLOW: &str = "1.3.6.1.4.1.57264.1.";
 
 /// What was asked for.
 pub(super) struct Expectation {
-    predicate_type: Option<String>,
-    signer: Wanted,
+    kind: Kind,
+    /// Anybody where there is none.
+    signer: Option<Wanted>,
     annotations: Vec<(String, String)>,
     log: Demand,
     certificate_log: Demand,
     timestamp: Demand,
+}
+
+/// What evidence is asked for.
+enum Kind {
+    Signatures,
+    /// Attestations of one type.
+    Attestations(String),
+    AllAttestations,
+    /// Whatever a bundle holds.
+    Anything,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,13 +100,21 @@ impl Expectation {
         if args.predicate_type.is_some() && !args.annotations.is_empty() {
             bail!("--annotations are of signatures; with --type attestations are verified");
         }
+        let kind = match &args.predicate_type {
+            Some(name) => Kind::Attestations(predicate_type(name)?),
+            None if args.show_attestations => Kind::AllAttestations,
+            None if args.bundle.is_some() => Kind::Anything,
+            None => Kind::Signatures,
+        };
+        // Showing what there is asks for nothing.
+        let anybody = args.show_attestations && args.signer.is_empty();
         Ok(Self {
-            predicate_type: args
-                .predicate_type
-                .as_deref()
-                .map(predicate_type)
-                .transpose()?,
-            signer: Wanted::new(&args.signer, key)?,
+            kind,
+            signer: if anybody {
+                None
+            } else {
+                Some(Wanted::new(&args.signer, key)?)
+            },
             annotations: args.annotations.clone(),
             log: demand(!args.proof.insecure_ignore_tlog),
             certificate_log: demand(!args.proof.insecure_ignore_sct),
@@ -105,15 +124,18 @@ impl Expectation {
 
     /// What was asked for, in words.
     pub(super) fn wanted(&self) -> String {
-        let what = match &self.predicate_type {
-            None => "signature".to_owned(),
-            Some(kind) => format!("attestation of type {kind}"),
+        let what = match &self.kind {
+            Kind::Signatures => "signature".to_owned(),
+            Kind::Attestations(kind) => format!("attestation of type {kind}"),
+            Kind::AllAttestations => "attestation".to_owned(),
+            Kind::Anything => "evidence".to_owned(),
         };
         match &self.signer {
-            Wanted::Key(_) => format!("{what} by the key"),
-            Wanted::Certificate {
+            None => what,
+            Some(Wanted::Key(_)) => format!("{what} by the key"),
+            Some(Wanted::Certificate {
                 identity, issuer, ..
-            } => {
+            }) => {
                 format!(
                     "{what} by {} of the issuer {}",
                     identity.show(),
@@ -127,9 +149,11 @@ impl Expectation {
     pub(super) fn select<'a>(&self, evidence: &'a Evidence) -> Selected<'a> {
         let mut selected = Selected::default();
         for signature in &evidence.signatures {
-            let fits = match &self.predicate_type {
-                Some(_) => Err("an attestation is asked for".to_owned()),
-                None => self
+            let fits = match &self.kind {
+                Kind::Attestations(_) | Kind::AllAttestations => {
+                    Err("an attestation is asked for".to_owned())
+                }
+                Kind::Signatures | Kind::Anything => self
                     .fits(&signature.verified)
                     .and_then(|()| self.annotations_fit(&signature.annotations)),
             };
@@ -141,12 +165,16 @@ impl Expectation {
             }
         }
         for statement in &evidence.statements {
-            let fits = match &self.predicate_type {
-                None => Err("a signature is asked for, which an attestation is not".to_owned()),
-                Some(kind) if *kind != statement.predicate_type => {
+            let fits = match &self.kind {
+                Kind::Signatures => {
+                    Err("a signature is asked for, which an attestation is not".to_owned())
+                }
+                Kind::Attestations(kind) if *kind != statement.predicate_type => {
                     Err(format!("{kind} is asked for"))
                 }
-                Some(_) => self.fits(&statement.verified),
+                Kind::Attestations(_) | Kind::AllAttestations | Kind::Anything => {
+                    self.fits(&statement.verified)
+                }
             };
             match fits {
                 Ok(()) => selected.statements.push(statement),
@@ -160,7 +188,9 @@ impl Expectation {
     }
 
     fn fits(&self, verified: &Verification) -> Result<(), String> {
-        self.signer.fits(&verified.signer)?;
+        if let Some(wanted) = &self.signer {
+            wanted.fits(&verified.signer)?;
+        }
         if self.log == Demand::Needed && verified.log_entries.is_empty() {
             return Err("it is in no transparency log of the trust root".to_owned());
         }

@@ -1,8 +1,8 @@
 //! What was verified, as cosign prints it: `jq .payload` and `base64 -d` go on working.
 
 use anyhow::Result;
-use regent_engine::image::evidence::{Signer, VerifiedSignature};
-use regent_engine::image::{Evidence, ImageReference};
+use regent_engine::image::Evidence;
+use regent_engine::image::evidence::{Format, Signer, VerifiedSignature, VerifiedStatement};
 use serde_json::{Map, Value, json};
 
 use super::expectation::Selected;
@@ -22,7 +22,7 @@ const NAMES: [(u8, &str); 5] = [
 
 /// Writes signatures as one array, each attestation as its DSSE envelope on a line of its own.
 pub(super) fn write(
-    image: &ImageReference,
+    repository: &str,
     evidence: &Evidence,
     selected: &Selected<'_>,
     io: &mut Io<'_>,
@@ -32,17 +32,62 @@ pub(super) fn write(
     }
     if !selected.signatures.is_empty() {
         let signatures = selected.signatures.iter();
-        let signatures: Vec<_> = signatures.map(|s| signature(image, evidence, s)).collect();
+        let signatures: Vec<_> = signatures
+            .map(|s| signature(repository, evidence, s))
+            .collect();
         writeln!(io.stdout, "{}", Value::from(signatures))?;
     }
     Ok(())
 }
 
-fn signature(image: &ImageReference, evidence: &Evidence, signature: &VerifiedSignature) -> Value {
+/// Writes all attestations as one array: what each says, and what is proven about it.
+pub(super) fn attestations(selected: &Selected<'_>, io: &mut Io<'_>) -> Result<()> {
+    let statements = selected.statements.iter();
+    let statements: Vec<_> = statements.map(|one| attestation(one)).collect();
+    writeln!(io.stdout, "{}", Value::from(statements))?;
+    Ok(())
+}
+
+fn attestation(statement: &VerifiedStatement) -> Value {
+    let verified = &statement.verified;
+    let signer = match &verified.signer {
+        Signer::Key { spki_sha256 } => json!({ "key": spki_sha256 }),
+        Signer::Certificate(identity) => json!({
+            "issuer": identity.issuer,
+            "subjects": identity.subjects,
+            "extensions": identity.extensions,
+            "certificateLogged": identity.sct_verified,
+        }),
+    };
+    let logs = verified.log_entries.iter().map(|entry| {
+        json!({
+            "url": entry.log_url,
+            "kind": entry.kind,
+            "logIndex": entry.log_index,
+            "integratedTime": entry.integrated_time,
+            "inclusionProof": entry.inclusion_proof,
+        })
+    });
+    json!({
+        "predicateType": statement.predicate_type,
+        "predicate": statement.predicate,
+        "signer": signer,
+        "logs": logs.collect::<Vec<_>>(),
+        "timestamps": verified.timestamps,
+        "storedAs": match verified.format {
+            Format::Bundle => "bundle",
+            Format::LegacyTag => "tag",
+        },
+        "carrier": verified.carrier,
+        "envelope": statement.envelope,
+    })
+}
+
+fn signature(repository: &str, evidence: &Evidence, signature: &VerifiedSignature) -> Value {
     let critical = match signature.payload.get("critical") {
         Some(critical) => critical.clone(),
         None => json!({
-            "identity": { "docker-reference": image.repository() },
+            "identity": { "docker-reference": repository },
             "image": { "docker-manifest-digest": evidence.digest.as_str() },
             "type": COSIGN_SIGN,
         }),

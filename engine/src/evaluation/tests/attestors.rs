@@ -24,7 +24,7 @@ gwJiFAjeAiEAvBnUIt3nCQHulTC6mjW8vFvBmKV8Z/oJHezv1W2+JyM=
 ";
 
 /// A rule with one set of attestors, in JSON.
-fn policy(kind: &str, attestors: &Value, attestations: &Value) -> String {
+pub(super) fn policy(kind: &str, attestors: &Value, attestations: &Value) -> String {
     json!({
         "apiVersion": "kyverno.io/v1", "kind": kind,
         "metadata": {"name": "signed", "namespace": if kind == "Policy" { json!("production") } else { Value::Null }},
@@ -46,7 +46,7 @@ fn signed_by(entry: &Value) -> String {
     policy("ClusterPolicy", &json!([{"entries": [entry]}]), &json!([]))
 }
 
-fn diagnostics(policy: &str) -> Vec<String> {
+pub(super) fn diagnostics(policy: &str) -> Vec<String> {
     let loaded = load(
         &[Source::new("policy.yaml", policy)],
         &Environment::default(),
@@ -56,7 +56,7 @@ fn diagnostics(policy: &str) -> Vec<String> {
 }
 
 /// What the policy says of the image, with some evidence and secrets; what it asked for.
-fn judge(
+pub(super) fn judge(
     policy: &str,
     evidence: &Evidence,
     secret: Option<&Value>,
@@ -91,12 +91,12 @@ fn judge(
     (*status, message.clone(), asked.into_inner())
 }
 
-fn passes(policy: &str, evidence: &Evidence) {
+pub(super) fn passes(policy: &str, evidence: &Evidence) {
     let (status, message, _) = judge(policy, evidence, None);
     assert_eq!(status, RuleStatus::Pass, "{message}");
 }
 
-fn fails(policy: &str, evidence: &Evidence, why: &str) {
+pub(super) fn fails(policy: &str, evidence: &Evidence, why: &str) {
     let (status, message, _) = judge(policy, evidence, None);
     assert_eq!(status, RuleStatus::Fail, "{message}");
     assert!(message.contains(why), "{message}");

@@ -47,6 +47,7 @@ struct WrittenCertificate {
 /// An anchor counts only while it, all above it and the authority itself are valid.
 #[derive(Debug, Clone)]
 pub struct CertificateAuthority {
+    uri: String,
     anchors: Vec<TrustAnchor<'static>>,
     issuers: Vec<Issuer>,
     usage: Usage,
@@ -91,6 +92,7 @@ impl CertificateAuthority {
         anchors.reverse();
         issuers.reverse();
         Ok(Self {
+            uri: written.uri.clone(),
             anchors,
             issuers,
             usage: Usage::Sigstore,
@@ -114,10 +116,16 @@ impl CertificateAuthority {
             });
         }
         Ok(Self {
+            uri: String::new(),
             anchors,
             issuers,
             usage: Usage::Own,
         })
+    }
+
+    /// Its URI in the trust root.
+    pub fn uri(&self) -> &str {
+        &self.uri
     }
 
     /// What its certificates are like.

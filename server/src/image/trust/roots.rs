@@ -20,7 +20,7 @@ impl TrustRoots {
         }
     }
 
-    /// Adds a trust root that policies can choose by the URL of one of its logs.
+    /// Adds a trust root that policies can choose by the URL of one of its logs or authorities.
     #[must_use]
     pub fn with(mut self, other: TrustRoot) -> Self {
         self.others.push(Arc::new(other));
@@ -46,20 +46,20 @@ impl TrustRoots {
         std::iter::once(&self.default).chain(&self.others)
     }
 
-    /// The trust root that has a log with the URL, the default where none is asked for; nothing where no trust root knows the URL.
+    /// The trust root that has a log or an authority with the URL, the default where none is asked for; nothing where no trust root knows the URL.
     pub fn select(&self, rekor_url: Option<&str>) -> Option<&Arc<TrustRoot>> {
         match rekor_url {
             None => Some(&self.default),
-            Some(url) => self.all().find(|root| root.has_log_url(url)),
+            Some(url) => self.all().find(|root| root.has_url(url)),
         }
     }
 
-    /// The URLs of all logs, for messages and for the diagnostics of policies that name another.
-    pub fn log_urls(&self) -> Vec<String> {
+    /// The URLs of all logs and authorities, for messages and for the diagnostics of policies that name another.
+    pub fn urls(&self) -> Vec<String> {
         let mut urls: Vec<String> = self
             .all()
-            .flat_map(|root| root.logs())
-            .map(|log| log.url().to_owned())
+            .flat_map(|root| root.urls())
+            .map(str::to_owned)
             .collect();
         urls.sort();
         urls.dedup();

@@ -38,6 +38,8 @@ fn a_root_is_chosen_by_the_url_of_any_of_its_logs() {
         Some("https://rekor.sigstore.dev"),
         Some("HTTPS://Rekor.sigstore.dev/"),
         Some("https://log2025-1.rekor.sigstore.dev"),
+        Some("https://fulcio.sigstore.dev"),
+        Some("https://timestamp.sigstore.dev/api/v1/timestamp"),
     ] {
         assert!(roots.select(url).is_some(), "{url:?}");
     }
@@ -48,7 +50,7 @@ fn a_root_is_chosen_by_the_url_of_any_of_its_logs() {
     ] {
         assert!(roots.select(Some(url)).is_none(), "{url}");
     }
-    assert_eq!(roots.log_urls().len(), 2);
+    assert_eq!(roots.urls().len(), 4, "{:?}", roots.urls());
 }
 
 #[test]

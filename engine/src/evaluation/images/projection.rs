@@ -1,0 +1,89 @@
+//! Evidence as programs see it; `docs/rego.md` describes it.
+
+use serde_json::{Map, Value, json};
+
+use crate::ast::verify_images::SLSA_V1;
+use crate::image::Evidence;
+use crate::image::evidence::{Format, LogEntry, Signer, Verification, VerifiedStatement};
+use crate::image::slsa::Slsa;
+
+/// The builder that a statement names.
+pub(crate) fn builder_id(statement: &VerifiedStatement) -> Option<&str> {
+    let pointer = if statement.predicate_type == SLSA_V1 {
+        "/runDetails/builder/id"
+    } else {
+        "/builder/id"
+    };
+    let id = statement.predicate.pointer(pointer).and_then(Value::as_str);
+    id.filter(|id| !id.is_empty())
+}
+
+/// All of it.
+pub(super) fn project(evidence: &Evidence) -> Value {
+    let signatures: Vec<Value> = evidence
+        .signatures
+        .iter()
+        .map(|signature| {
+            let mut value = verification(&signature.verified);
+            value.insert("annotations".to_owned(), signature.annotations.clone());
+            Value::Object(value)
+        })
+        .collect();
+    let statements: Vec<Value> = evidence.statements.iter().map(statement).collect();
+    json!({"signatures": signatures, "statements": statements})
+}
+
+fn statement(statement: &VerifiedStatement) -> Value {
+    let mut value = verification(&statement.verified);
+    let mut set = |name: &str, field: Value| value.insert(name.to_owned(), field);
+    set("predicate_type", statement.predicate_type.clone().into());
+    set("builder_id", builder_id(statement).into());
+    set("annotations", statement.annotations.clone());
+    set("time", statement.verified.time().into());
+    set(
+        "slsa",
+        Slsa::of(statement).map_or(Value::Null, |slsa| facts(&slsa)),
+    );
+    Value::Object(value)
+}
+
+fn facts(slsa: &Slsa) -> Value {
+    json!({
+        "source": slsa.source,
+        "ref": slsa.git_ref,
+        "workflow": slsa.workflow,
+        "self_hosted": slsa.self_hosted,
+        "reusable": slsa.reusable,
+        "consistent": slsa.inconsistency.is_none(),
+        "levels": slsa.levels,
+        "passed": slsa.passed,
+    })
+}
+
+fn verification(verified: &Verification) -> Map<String, Value> {
+    let mut value = Map::new();
+    let format = match verified.format {
+        Format::Bundle => "bundle",
+        Format::LegacyTag => "legacy",
+    };
+    value.insert("format".to_owned(), format.into());
+    match &verified.signer {
+        Signer::Certificate(certificate) => {
+            let certificate = json!({
+                "issuer": certificate.issuer,
+                "subjects": certificate.subjects,
+                "extensions": certificate.extensions,
+                "sct": certificate.sct_verified,
+            });
+            value.insert("certificate".to_owned(), certificate);
+        }
+        Signer::Key { spki_sha256 } => {
+            value.insert("key".to_owned(), spki_sha256.clone().into());
+        }
+    }
+    let log = |log: &LogEntry| json!({"url": log.log_url, "key": log.log_key, "proof": log.inclusion_proof});
+    let logs: Vec<Value> = verified.log_entries.iter().map(log).collect();
+    value.insert("logs".to_owned(), logs.into());
+    value.insert("timestamps".to_owned(), verified.timestamps.clone().into());
+    value
+}

@@ -1,0 +1,127 @@
+//! What of a statement is not as `slsa` demands.
+
+use crate::ast::verify_images::{Attestation, Slsa as Demand};
+use crate::builders::{Builder, BuilderSigner, Builders};
+use crate::evaluation::builder_id;
+use crate::image::evidence::{CertificateIdentity, Signer, VerifiedStatement};
+use crate::image::slsa::{SUMMARY_V1, Slsa};
+use crate::wildcard;
+
+/// What is missing first; none where everything is as demanded.
+pub(super) fn missing(
+    attestation: &Attestation,
+    statement: &VerifiedStatement,
+    builders: &Builders,
+) -> Option<String> {
+    let demand = attestation.slsa.as_ref()?;
+    let Some(said) = Slsa::of(statement) else {
+        return Some("it is no SLSA provenance".to_owned());
+    };
+    if attestation.predicate_type.value == SUMMARY_V1 {
+        return of_summary(demand, &said);
+    }
+    if let Some(text) = &said.inconsistency {
+        return Some(format!("the provenance names {text}"));
+    }
+    let builder = builder_id(statement).unwrap_or("nothing");
+    unbound(statement, builder, builders)
+        .or_else(|| of_builder(demand, builder))
+        .or_else(|| of_level(demand, statement, builders, &said))
+        .or_else(|| {
+            let parts = [
+                ("source", &demand.source, &said.source),
+                ("ref", &demand.git_ref, &said.git_ref),
+                ("workflow", &demand.workflow, &said.workflow),
+            ];
+            parts.into_iter().find_map(|(what, wanted, seen)| {
+                let wanted = wanted.as_ref()?.value.as_str();
+                let matches = |seen: &String| wildcard::matches(wanted, seen);
+                if seen.as_ref().is_some_and(matches) {
+                    return None;
+                }
+                let seen = seen.as_deref().unwrap_or("nothing");
+                Some(format!("built from {what} {seen}, wanted {wanted}"))
+            })
+        })
+}
+
+fn of_summary(demand: &Demand, said: &Slsa) -> Option<String> {
+    if !said.passed {
+        return Some("the verification that it sums up did not pass".to_owned());
+    }
+    let level = demand.level.as_ref()?.value;
+    let best = said.levels.iter().max().copied().unwrap_or(0);
+    (best < u64::from(level)).then(|| format!("SLSA level {best} was verified, wanted {level}"))
+}
+
+fn of_builder(demand: &Demand, builder: &str) -> Option<String> {
+    let mut wanted = demand.builders.iter().map(|one| one.value.as_str());
+    if demand.builders.is_empty() || wanted.any(|wanted| wildcard::matches(wanted, builder)) {
+        return None;
+    }
+    let wanted: Vec<&str> = demand
+        .builders
+        .iter()
+        .map(|one| one.value.as_str())
+        .collect();
+    Some(format!(
+        "built by {builder}, wanted {}",
+        wanted.join(" or ")
+    ))
+}
+
+fn of_level(
+    demand: &Demand,
+    statement: &VerifiedStatement,
+    builders: &Builders,
+    said: &Slsa,
+) -> Option<String> {
+    let level = demand.level.as_ref()?.value;
+    let builder = builder_id(statement).unwrap_or("nothing");
+    let known = |certificate: &CertificateIdentity| {
+        let entries = builders.entries.iter().filter(|known| {
+            let signs = known.signer == BuilderSigner::Caller
+                || certificate.subjects.iter().any(|one| one == builder);
+            signs && is_known(known, builder, certificate)
+        });
+        entries.map(|known| known.level).max()
+    };
+    let best = match &statement.verified.signer {
+        Signer::Certificate(certificate) => known(certificate),
+        Signer::Key { .. } => None,
+    };
+    match best {
+        None => Some(format!(
+            "no SLSA level is known for builder {builder}, wanted {level}"
+        )),
+        Some(best) if best < level => Some(format!(
+            "builder {builder} is good for SLSA level {best}, wanted {level}"
+        )),
+        Some(_) if said.self_hosted && level > 2 => Some(format!(
+            "a self-hosted machine is good for SLSA level 2, wanted {level}"
+        )),
+        Some(_) => None,
+    }
+}
+
+/// That the signer is not the builder's, where that is so.
+fn unbound(statement: &VerifiedStatement, builder: &str, builders: &Builders) -> Option<String> {
+    let Signer::Certificate(certificate) = &statement.verified.signer else {
+        return None;
+    };
+    let own = certificate.subjects.iter().any(|one| one == builder);
+    let called = builders.entries.iter().any(|known| {
+        known.signer == BuilderSigner::Caller && is_known(known, builder, certificate)
+    });
+    (!own && !called).then(|| {
+        let signer = certificate.subjects.join(", ");
+        format!("provenance names builder {builder}, but is signed by {signer}")
+    })
+}
+
+fn is_known(known: &Builder, builder: &str, certificate: &CertificateIdentity) -> bool {
+    let claims = |(oid, value): &(String, String)| certificate.extensions.get(oid) == Some(value);
+    wildcard::matches(&known.id, builder)
+        && known.issuer == certificate.issuer
+        && known.claims.iter().all(claims)
+}
