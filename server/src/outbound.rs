@@ -34,6 +34,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// Idle connections that are kept for each registry, for as long as load balancers commonly do.
 const IDLE: Duration = Duration::from_secs(55);
 const IDLE_CONNECTIONS: usize = 16;
+/// How often the other side of a connection that is in use is asked whether it is there, and how long it may take: all
+/// requests of HTTP/2 share one connection, and without this wait on it for a quarter of an hour when it dies in silence.
+const ALIVE: Duration = Duration::from_secs(5);
 /// Bytes of a response's head.
 const MAX_HEAD: usize = 64 << 10;
 
@@ -241,6 +244,7 @@ fn pool(tls: rustls::ClientConfig, resolver: Resolver) -> Pool {
     http.enforce_http(false);
     http.set_connect_timeout(Some(CONNECT));
     http.set_nodelay(true);
+    http.set_keepalive(Some(IDLE));
     let https = HttpsConnectorBuilder::new()
         .with_tls_config(tls)
         .https_or_http()
@@ -254,6 +258,8 @@ fn pool(tls: rustls::ClientConfig, resolver: Resolver) -> Pool {
         .pool_max_idle_per_host(IDLE_CONNECTIONS)
         .http1_max_buf_size(MAX_HEAD)
         .http2_max_header_list_size(64 << 10)
+        .http2_keep_alive_interval(ALIVE)
+        .http2_keep_alive_timeout(ALIVE)
         .build(Timed(https))
 }
 
