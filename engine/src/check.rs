@@ -8,6 +8,7 @@ mod attestation_without_keyless;
 mod autogen_controllers;
 mod conflicting_settings;
 mod duplicate_rule_name;
+mod empty_match;
 mod exception;
 mod invalid_exclusion;
 mod invalid_expression;
@@ -56,13 +57,14 @@ pub fn check(policy: Policy, environment: &Environment) -> (Option<Checked>, Vec
     (sound.then(|| Checked::assertion(policy)), diagnostics)
 }
 
-const CHECKS: [fn(&mut Report<'_>); 21] = [
+const CHECKS: [fn(&mut Report<'_>); 22] = [
     name_too_long::check,
     duplicate_rule_name::check,
     conflicting_settings::check,
     never_evaluated::check,
     autogen_controllers::check,
     wildcard_kind::check,
+    empty_match::check,
     variable_not_allowed::check,
     user_data_in_background::check,
     operator_case::check,

@@ -86,6 +86,8 @@ pub enum Code {
     UserDataInBackground,
     /// `match: *` together with what needs a kind.
     WildcardKind,
+    /// A filter that is matched and excluded again.
+    EmptyMatch,
     /// An exclusion of `podSecurity` that excuses nothing, or more than is meant.
     InvalidExclusion,
     /// A regular expression that does not compile.
@@ -114,7 +116,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of `docs/diagnostics.md`.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::UnreadableFile,
         Self::InvalidYaml,
         Self::UnknownField,
@@ -135,6 +137,7 @@ impl Code {
         Self::NeverEvaluated,
         Self::UserDataInBackground,
         Self::WildcardKind,
+        Self::EmptyMatch,
         Self::InvalidExclusion,
         Self::InvalidRegex,
         Self::UnanchoredRegex,
@@ -172,6 +175,7 @@ impl Code {
             Self::NeverEvaluated => "never-evaluated",
             Self::UserDataInBackground => "user-data-in-background",
             Self::WildcardKind => "wildcard-kind",
+            Self::EmptyMatch => "empty-match",
             Self::InvalidExclusion => "invalid-exclusion",
             Self::InvalidRegex => "invalid-regex",
             Self::UnanchoredRegex => "unanchored-regex",

@@ -18,6 +18,7 @@ pub mod duration;
 pub mod evaluation;
 mod explain;
 pub mod go_format;
+mod go_json;
 pub mod go_regex;
 pub mod go_time;
 pub mod image;

@@ -43,7 +43,7 @@ pub enum Status {
     Broken,
     /// A condition does not hold, so the pattern is not about this.
     Skip,
-    /// The same, from below an anchor that is no condition itself.
+    /// The same, said of a whole map or list: what holds it may go on beside it.
     Nested,
 }
 
@@ -298,7 +298,7 @@ fn combined(skips: &[Mismatch], place: &Place<'_>) -> Mismatch {
         .iter()
         .map(|mismatch| mismatch.reason.as_str())
         .collect();
-    Mismatch::new(Status::Skip, &place.path, reasons.join("; "))
+    Mismatch::new(Status::Nested, &place.path, reasons.join("; "))
 }
 
 fn field(
@@ -333,12 +333,7 @@ fn judged(
         },
         Some(Anchor::Equality) => match there {
             None => Ok(()),
-            Some(value) => element(entry.value, value, below).map_err(|mut inner| {
-                if inner.status == Status::Skip {
-                    inner.status = Status::Nested;
-                }
-                inner
-            }),
+            Some(value) => element(entry.value, value, below),
         },
         Some(Anchor::Negation) if there.is_none() => Ok(()),
         Some(Anchor::Negation) => {

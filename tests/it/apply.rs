@@ -244,6 +244,51 @@ fn values_reach_the_request() {
     assert!(ran.stdout.contains("fail: 2"), "{}", ran.stdout);
 }
 
+#[test]
+fn what_values_say_of_an_object_is_said_of_it_from_there_on() {
+    let first = policy("", "ClusterPolicy", "");
+    let second = first.replace("refuse-bad", "second");
+    let folder = Folder::new(&format!("{first}---\n{second}"));
+    folder.write(
+        "values.yaml",
+        "policies: [{name: refuse-bad, resources: [{name: good, values: {request.object.metadata.name: bad}}]}]\n",
+    );
+    let ran = folder.apply(&[
+        "-f",
+        &folder.path("values.yaml"),
+        "-p",
+        "--output-format=json",
+    ]);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let results = report["results"].as_array().unwrap();
+    assert_eq!(results.len(), 4, "{report:#}");
+    for result in results {
+        assert_eq!(result["result"], "fail");
+        assert_eq!(result["resources"][0]["name"], "bad");
+    }
+}
+
+#[test]
+fn values_of_a_rule_are_what_it_reads_and_not_what_it_is_chosen_by() {
+    let by_namespace = policy("", "ClusterPolicy", "")
+        .replace("kinds: [Pod]", "kinds: [Pod], namespaces: [shop]")
+        .replace(
+            "nothing may be called bad",
+            "\"bad in {{ request.namespace }}\"",
+        );
+    let folder = Folder::new(&by_namespace);
+    folder.write(
+        "values.yaml",
+        "policies: [{name: refuse-bad, rules: [{name: check-name, values: {request.namespace: other}}]}]\n",
+    );
+    let ran = folder.apply(&["-f", &folder.path("values.yaml")]);
+    assert!(
+        ran.stdout.contains("1 - check-name bad in other\n"),
+        "{}",
+        ran.stdout
+    );
+}
+
 const WITH_CONTEXT: &str = "apiVersion: kyverno.io/v1
 kind: ClusterPolicy
 metadata: {name: in-context}
@@ -331,4 +376,25 @@ spec:
         ran.stdout,
         "\nApplying 3 policy rule(s) to 2 resource(s) with 1 exception(s)...\n\npass: 1, fail: 0, warn: 0, error: 0, skip: 1 \n"
     );
+}
+
+const OF_TARGETS: &str = "apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: mark-secrets}
+spec:
+  rules:
+    - name: mark
+      match: {any: [{resources: {kinds: [Pod], names: [bad]}}]}
+      mutate:
+        targets: [{apiVersion: v1, kind: Secret, namespace: shop, name: '*'}]
+        patchStrategicMerge: {metadata: {labels: {seen: 'yes'}}}
+";
+
+#[test]
+fn targets_that_nobody_names_cannot_be_changed() {
+    let folder = Folder::new(OF_TARGETS);
+    let ran = folder.apply(&[]);
+    assert_eq!(ran.status, ExitStatus::Failed);
+    assert!(ran.stderr.contains("`--target-resource`"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("error: 1"), "{}", ran.stdout);
 }

@@ -15,7 +15,7 @@ use crate::args::apply::ApplyArgs;
 use crate::io::Io;
 use crate::offline::decode::Problems;
 use crate::offline::documents::decoded;
-use crate::offline::evaluate::{Exceptions, Inputs, Prepared, SlsaVersions};
+use crate::offline::evaluate::{Exceptions, Existing, Inputs, Prepared, SlsaVersions};
 use crate::offline::images::{ImageSection, OfflineImages, Registries};
 use crate::offline::observe::Watch;
 use crate::offline::resources;
@@ -44,6 +44,13 @@ pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
     let sources = sources::read(&args.resource, Wanted::Documents, io.stdin);
     found.extend(sources.unreadable);
     let resources = resources::of(&sources.texts, &mut found);
+    let existing = sources::read(
+        &args.target_resource,
+        Wanted::Documents,
+        &mut std::io::empty(),
+    );
+    found.extend(existing.unreadable);
+    let targets = resources::of(&existing.texts, &mut found);
     let values = values(args)?;
     let user = match &args.userinfo {
         Some(path) => Some(one(path, RequestUser::decode)?),
@@ -68,7 +75,8 @@ pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
     let prepared = Prepared::new(Inputs {
         policies: policies.texts,
         resources,
-        targets: Vec::new(),
+        targets,
+        existing: Existing::Targets,
         sources: Vec::new(),
         warnings: Vec::new(),
         values,
@@ -103,11 +111,6 @@ pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
 fn check(args: &ApplyArgs) -> Result<()> {
     if let Some((flag, why)) = args.refused.first() {
         bail!("`{flag}` is refused: {why}");
-    }
-    if !args.target_resource.is_empty() {
-        bail!(
-            "`--target-resource` is refused: what becomes of targets is shown by `regent test` only"
-        );
     }
     if args.values_file.is_some() && !args.set.is_empty() {
         bail!("values come either from `--set` or from `--values-file`, not from both");

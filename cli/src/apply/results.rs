@@ -76,6 +76,7 @@ pub fn responses<'a>(prepared: &'a Prepared, evaluated: &'a [Evaluated]) -> Vec<
         let Some(resource) = prepared.resources.get(evaluated.resource) else {
             continue;
         };
+        let resource = evaluated.named.as_ref().unwrap_or(resource);
         responses.extend(evaluated.answers.iter().filter_map(|answer| {
             let key = (answer.policy.as_str(), answer.namespace.as_deref());
             Some(Response {

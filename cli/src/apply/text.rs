@@ -19,7 +19,7 @@ const DIVIDER: &str = "---------------------------------------------------------
 pub fn show_start(prepared: &Prepared, io: &mut Io<'_>) -> Result<()> {
     let loaded = prepared.loaded.policies.policies();
     let rules: usize = loaded.iter().map(|policy| policy.ast.rules.len()).sum();
-    let resources = prepared.resources.len();
+    let resources = prepared.evaluated().len();
     let exceptions = match prepared.loaded.policies.exceptions().len() {
         0 => String::new(),
         count => format!(" with {count} exception(s)"),

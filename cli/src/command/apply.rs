@@ -54,7 +54,7 @@ fn apply(args: &ApplyArgs, output: &Output, read: &Read, io: &mut Io<'_>) -> Res
     }
     let threads = args.threads.unwrap_or_else(parallel::available);
     let evaluate = |index| prepared.evaluate_one(index, None);
-    let evaluated = parallel::map(prepared.resources.len(), threads, evaluate, |_| {});
+    let evaluated = parallel::map(prepared.evaluated().len(), threads, evaluate, |_| {});
     let evaluated: Vec<_> = evaluated.into_iter().flatten().collect();
     registries.keep(&args.facts)?;
     output.write(prepared, &evaluated, io)?;

@@ -2,6 +2,7 @@
 //!
 //! Knows how Kyverno's command line prepares an evaluation; not what is expected of it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,12 +14,12 @@ use regent_engine::response::{PolicyResponse, RuleResponse, RuleStatus, RuleType
 use regent_engine::source::Source;
 use serde_json::Value;
 
-use super::host::Host;
+use super::host::{Host, Targets};
 use super::images::OfflineImages;
 use super::observe::{Observed, Watch};
 use super::patch;
 use super::policies::{Named, named};
-use super::request::{Assumptions, assume};
+use super::request::{Assumptions, assume, in_object, put};
 use super::resources::Resource;
 use super::targets;
 use super::values::{RequestUser, Values};
@@ -33,6 +34,8 @@ pub struct Inputs {
     pub resources: Vec<Resource>,
     /// What rules may change besides what they are about.
     pub targets: Vec<Resource>,
+    /// Whether anything else is there for them to change.
+    pub existing: Existing,
     /// What rules may copy.
     pub sources: Vec<Resource>,
     /// What is to be said although it runs.
@@ -60,6 +63,15 @@ pub enum SlsaVersions {
     Exact,
 }
 
+/// What exists besides the targets, for rules that change existing resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// The resources that rules are evaluated on, as `test` has it.
+    Resources,
+    /// The targets and nothing else; where there are none, nobody knows what exists, as `apply` has it.
+    Targets,
+}
+
 /// Where exceptions are looked for.
 #[derive(Debug, Default)]
 pub struct Exceptions {
@@ -80,8 +92,10 @@ pub struct Prepared {
     pub resources: Vec<Resource>,
     /// On how many of them they are evaluated.
     evaluated: usize,
-    /// What rules may change and copy.
+    /// What rules may copy.
     objects: Vec<Value>,
+    /// What rules may change, where that is not all of it.
+    targets: Option<Vec<Value>>,
     /// What is to be said although it runs.
     pub warnings: Vec<String>,
     /// What is wrong with exceptions: without them the results would be others.
@@ -98,6 +112,8 @@ pub struct Prepared {
 pub struct Evaluated {
     /// Which, by its place among the prepared ones.
     pub resource: usize,
+    /// The resource by the name that values gave it, where they gave it another.
+    pub named: Option<Resource>,
     /// What the policies answered.
     pub answers: Vec<Answer>,
     /// What was to be known besides.
@@ -117,6 +133,15 @@ pub struct Answer {
     pub patched: Arc<Value>,
     /// Why a patch could not be applied.
     pub patch_error: Option<String>,
+    /// Whether a rule was to change the object and could not.
+    mutation_failed: bool,
+}
+
+/// Policies that see the same request.
+struct Group<'a> {
+    object: Cow<'a, Value>,
+    values: BTreeMap<String, Value>,
+    policies: Vec<&'a Named>,
 }
 
 impl Prepared {
@@ -143,6 +168,11 @@ impl Prepared {
         let policies = named(&inputs.policies, &loaded.diagnostics);
         let mut resources = inputs.resources;
         let evaluated = resources.len();
+        let only_targets = inputs.existing == Existing::Targets;
+        let targets = only_targets.then(|| {
+            let targets = inputs.targets.iter();
+            targets.map(|target| target.object.clone()).collect()
+        });
         for target in inputs.targets {
             if resources.iter().all(|known| known.key() != target.key()) {
                 resources.push(target);
@@ -153,6 +183,7 @@ impl Prepared {
             loaded,
             policies,
             evaluated,
+            targets,
             objects: objects.map(|resource| resource.object.clone()).collect(),
             resources,
             warnings: inputs.warnings,
@@ -182,6 +213,11 @@ impl Prepared {
         &self.loaded.diagnostics
     }
 
+    /// The resources that are evaluated, without those that rules may change besides.
+    pub fn evaluated(&self) -> &[Resource] {
+        self.resources.get(..self.evaluated).unwrap_or_default()
+    }
+
     /// Evaluates all policies on all resources; `operation` overrides what the values say.
     pub fn evaluate(&self, operation: Option<Operation>) -> Vec<Evaluated> {
         (0..self.evaluated)
@@ -195,17 +231,28 @@ impl Prepared {
 
     /// Evaluates all policies on the resource at `index`.
     ///
-    /// Values differ by policy, so policies are asked in groups that see the same request.
+    /// Values differ by policy, so policies are asked in groups that see the same request. What values say of the object
+    /// is said of it from there on: the policies that follow see it too, as in Kyverno's command line.
     pub fn evaluate_one(&self, index: usize, operation: Option<Operation>) -> Option<Evaluated> {
         let resource = self.resources.get(index)?;
-        let mut groups: Vec<(BTreeMap<String, Value>, Vec<&Named>)> = Vec::new();
+        let mut object = Cow::Borrowed(&resource.object);
+        let mut groups: Vec<Group<'_>> = Vec::new();
         for policy in self.policies.iter().filter(|policy| policy.runs()) {
-            let values = self.values.of_request(&policy.name, &resource.name);
-            match groups.iter_mut().find(|(group, _)| *group == values) {
-                Some((_, policies)) => policies.push(policy),
-                None => groups.push((values, vec![policy])),
+            let name = object.pointer("/metadata/name").and_then(Value::as_str);
+            let name = name.unwrap_or(&resource.name).to_owned();
+            let values = self.values.of_request(&policy.name, &name);
+            give_object(&mut object, &values);
+            let same = |group: &&mut Group<'_>| group.values == values && group.object == object;
+            match groups.iter_mut().find(same) {
+                Some(group) => group.policies.push(policy),
+                None => groups.push(Group {
+                    object: object.clone(),
+                    values,
+                    policies: vec![policy],
+                }),
             }
         }
+        let named = Resource::new(object.into_owned(), &resource.file);
         let variables = Arc::new(
             self.values
                 .variables(&resource.name, |name| self.keys(name)),
@@ -213,17 +260,17 @@ impl Prepared {
         let is_only = groups.len() == 1;
         let mut answers = Vec::new();
         let mut observed = Observed::default();
-        for (values, policies) in groups {
+        for group in groups {
             let assumptions = Assumptions {
                 operation,
                 user: self.user.as_ref(),
                 sub_resources: &self.values.sub_resources,
-                values: &values,
+                values: &group.values,
             };
-            let request = assume(&resource.object, assumptions);
+            let request = assume(&group.object, assumptions);
             let is_asked = |answer: &Answer| {
                 let namespace = answer.namespace.as_deref();
-                let mut policies = policies.iter();
+                let mut policies = group.policies.iter();
                 is_only || policies.any(|policy| policy.is(&answer.policy, namespace))
             };
             let asked = self.ask(request, &variables, &mut observed);
@@ -231,6 +278,7 @@ impl Prepared {
         }
         Some(Evaluated {
             resource: index,
+            named: (named.key() != resource.key()).then_some(named),
             answers,
             observed,
         })
@@ -257,6 +305,11 @@ impl Prepared {
             images: &self.images,
             world: &self.world,
             objects: &self.objects,
+            targets: match &self.targets {
+                None => Targets::Everything,
+                Some(targets) if targets.is_empty() => Targets::Unknown,
+                Some(targets) => Targets::Named(targets),
+            },
         };
         let policies = &self.loaded.policies;
         let environment = self.images.environment();
@@ -291,6 +344,15 @@ impl Prepared {
     }
 }
 
+/// Puts into an object what values say of it.
+fn give_object(object: &mut Cow<'_, Value>, values: &BTreeMap<String, Value>) {
+    for (path, value) in values {
+        if let Some(keys) = in_object(path) {
+            put(object.to_mut(), keys, value);
+        }
+    }
+}
+
 /// The object as each policy leaves it: images are patched after all other changes.
 fn changed(responses: Vec<PolicyResponse>, object: &mut Option<Value>) -> Vec<Answer> {
     let mut answers = Vec::new();
@@ -300,7 +362,14 @@ fn changed(responses: Vec<PolicyResponse>, object: &mut Option<Value>) -> Vec<An
         if let Some(last) = rules.find_map(|rule| rule.patched.as_ref()) {
             patched = Arc::clone(last);
         }
-        answers.push(Answer::new(response, Arc::clone(&patched), None));
+        let mut failed = response.rules.iter().filter(|rule| {
+            rule.rule_type == RuleType::Mutation && rule.status == RuleStatus::Error
+        });
+        let mutation_failed = failed.next().is_some();
+        answers.push(Answer {
+            mutation_failed,
+            ..Answer::new(response, Arc::clone(&patched), None)
+        });
     }
     if object.is_some() {
         *object = Some((*patched).clone());
@@ -326,15 +395,25 @@ impl Answer {
             rules: response.rules,
             patched,
             patch_error,
+            mutation_failed: false,
         }
     }
 
-    /// Whether the policy was to change the object and could not.
-    pub fn could_not_mutate(&self) -> bool {
-        let failed = |rule: &RuleResponse| {
-            rule.rule_type == RuleType::Mutation && rule.status == RuleStatus::Error
-        };
-        self.patch_error.is_some() || self.rules.iter().any(failed)
+    /// What a rule did to another resource, which is as `patched` then.
+    pub(super) fn of_target(&self, rule: RuleResponse, patched: Value) -> Self {
+        Self {
+            policy: self.policy.clone(),
+            namespace: self.namespace.clone(),
+            rules: vec![rule],
+            patched: Arc::new(patched),
+            patch_error: None,
+            mutation_failed: false,
+        }
+    }
+
+    /// Whether the policy was to change the object and could not; what it was to change besides is not the object.
+    pub const fn could_not_mutate(&self) -> bool {
+        self.patch_error.is_some() || self.mutation_failed
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use regent_engine::admission::Roles;
-use regent_engine::evaluation::need::{ApiTarget, DataNeed, Fact, FactError, Need};
+use regent_engine::evaluation::need::{ApiTarget, DataNeed, Fact, FactError, Need, Purpose};
 use regent_engine::evaluation::{Evaluation, Step};
 use regent_engine::response::PolicyResponse;
 use serde_json::Value;
@@ -24,6 +24,19 @@ pub struct Host<'a> {
     pub world: &'a World,
     /// Objects that are there besides the one that is evaluated.
     pub objects: &'a [Value],
+    /// Those of them that rules may change.
+    pub targets: Targets<'a>,
+}
+
+/// What rules may change besides the object that they are about.
+#[derive(Debug, Clone, Copy)]
+pub enum Targets<'a> {
+    /// Everything that is there.
+    Everything,
+    /// These, and the objects of the world.
+    Named(&'a [Value]),
+    /// Nobody said what there is: a rule that would change some of it cannot be judged.
+    Unknown,
 }
 
 impl Host<'_> {
@@ -69,16 +82,30 @@ impl Host<'_> {
                 self.world.call(call.method.name(), target)
             }
             DataNeed::GlobalContext { name } => self.world.entry(name),
-            // All of them: the engine takes those that it means.
-            DataNeed::Objects(_) => {
-                let objects = self.objects.iter().chain(self.world.objects());
-                Ok(objects.cloned().collect())
-            }
+            DataNeed::Objects(need) => self.existing(need.purpose),
             // What the test describes, else what layouts and registries have.
             DataNeed::ImageData { reference, .. } => match self.world.image(reference) {
                 Ok(data) => Ok(data),
                 Err(missing) => self.images.data(reference).unwrap_or(Err(missing)),
             },
         }
+    }
+
+    /// All of them: the engine takes those that it means.
+    fn existing(self, purpose: Purpose) -> Result<Value, FactError> {
+        let objects = match (purpose, self.targets) {
+            (Purpose::Copy, _) | (Purpose::Change, Targets::Everything) => self.objects,
+            (Purpose::Change, Targets::Named(targets)) => targets,
+            (Purpose::Change, Targets::Unknown) if self.world.objects().is_empty() => {
+                let message = "nothing says what exists; `--target-resource` names it";
+                return Err(FactError::NoSource(message.to_owned()));
+            }
+            (Purpose::Change, Targets::Unknown) => &[],
+        };
+        Ok(objects
+            .iter()
+            .chain(self.world.objects())
+            .cloned()
+            .collect())
     }
 }

@@ -102,6 +102,19 @@ fn is_settable(keys: &[String]) -> bool {
     )
 }
 
+/// The keys of a path that leads into the object of a request, from there; none where it leads elsewhere.
+pub fn in_object(path: &str) -> Option<Vec<String>> {
+    let keys = split(path);
+    match keys.as_slice() {
+        [request, object, rest @ ..]
+            if request == "request" && object == "object" && !rest.is_empty() =>
+        {
+            Some(rest.to_vec())
+        }
+        _ => None,
+    }
+}
+
 /// Puts a value at a path of keys, making the maps on the way.
 pub fn put(document: &mut Value, keys: Vec<String>, value: &Value) {
     let mut place = document;

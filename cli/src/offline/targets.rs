@@ -2,8 +2,6 @@
 //!
 //! Kyverno's command line shows it as results of those resources.
 
-use std::sync::Arc;
-
 use regent_engine::response::{RuleResponse, TargetOutcome};
 
 use super::evaluate::{Answer, Evaluated};
@@ -43,13 +41,8 @@ fn outcome(
     let patched = target.patched.as_ref().unwrap_or(&target.object);
     Some(Evaluated {
         resource,
-        answers: vec![Answer {
-            policy: answer.policy.clone(),
-            namespace: answer.namespace.clone(),
-            rules: vec![rule],
-            patched: Arc::new(patched.clone()),
-            patch_error: None,
-        }],
+        named: None,
+        answers: vec![answer.of_target(rule, patched.clone())],
         // What was seen on the way belongs to the resource that the rule is about.
         observed: Observed::default(),
     })

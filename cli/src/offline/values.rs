@@ -134,7 +134,8 @@ impl Values {
         }
         for (rule, values) in &policy.rules {
             let place = (key.to_owned(), rule.clone());
-            add(variables.of_rules.entry(place).or_default(), values);
+            // A rule is chosen by the request as it is; what it reads of the request may be given.
+            put_all(variables.of_rules.entry(place).or_default(), values);
         }
     }
 
@@ -154,7 +155,16 @@ impl Values {
 
 /// Puts values at their paths, all but those that are part of the request.
 fn add(names: &mut Map<String, Value>, values: &[(String, Value)]) {
-    for (path, value) in values.iter().filter(|(path, _)| !is_of_request(path)) {
+    let names_of = |(path, _): &&(String, Value)| !is_of_request(path);
+    put_all(names, values.iter().filter(names_of));
+}
+
+/// Puts values at their paths.
+fn put_all<'v>(
+    names: &mut Map<String, Value>,
+    values: impl IntoIterator<Item = &'v (String, Value)>,
+) {
+    for (path, value) in values {
         let mut keys = split(path);
         let name = keys.remove(0);
         put(names.entry(name).or_insert(Value::Null), keys, value);

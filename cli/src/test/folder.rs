@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::definition::Definition;
 use crate::offline::documents::decoded;
-use crate::offline::evaluate::{Exceptions, Inputs, Prepared, SlsaVersions};
+use crate::offline::evaluate::{Exceptions, Existing, Inputs, Prepared, SlsaVersions};
 use crate::offline::images::OfflineImages;
 use crate::offline::resources::{self, Resource, tidy};
 use crate::offline::values::{RequestUser, Values};
@@ -61,6 +61,7 @@ pub fn prepare(
         policies: policies.texts,
         resources,
         targets,
+        existing: Existing::Resources,
         sources,
         warnings,
         values: values.unwrap_or_default(),

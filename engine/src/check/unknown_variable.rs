@@ -1,8 +1,9 @@
 //! What it checks: the names that expressions start from are set by something: the request, the rule's `context`, an element
-//! of `foreach`. A name further inside of an expression is a warning only.
+//! of `foreach`. A name further inside of an expression is a warning only. A variable that names nothing at all is a constant
+//! in disguise.
 //!
 //! Why: an expression over a name that nothing sets is an error on every request that reaches it. Kyverno refuses such
-//! policies.
+//! policies, and those with a variable that looks up and calls nothing.
 //!
 //! Example:
 //!
@@ -69,6 +70,22 @@ pub(super) fn check(report: &mut Report<'_>) {
     }
     found.sort();
     found.dedup();
+    let mut constants: Vec<Span> = Vec::new();
+    for rule in report.rules() {
+        for_each_text(rule, &mut |_, text| {
+            let variables = text.variables();
+            constants.extend(
+                variables
+                    .filter(|one| is_constant(&one.expression))
+                    .map(|one| one.span),
+            );
+        });
+    }
+    for span in constants {
+        let message = "the variable looks up nothing";
+        let diagnostic = report.error(Code::UnknownVariable, span, message);
+        report.add(diagnostic.help("write the value itself, without braces"));
+    }
     for (span, severity, name) in found {
         let diagnostic = if is_element(&name) {
             let message = format!("there is no `{name}` outside of `foreach`");
@@ -83,6 +100,13 @@ pub(super) fn check(report: &mut Report<'_>) {
         };
         report.add(diagnostic);
     }
+}
+
+/// Whether an expression looks up and calls nothing.
+fn is_constant(expression: &str) -> bool {
+    Expression::parse(expression).is_ok_and(|expression| {
+        expression.root_names().is_empty() && expression.function_names().is_empty()
+    })
 }
 
 /// Names that a rule declares anywhere: of which place they are set in is not looked at.

@@ -1,7 +1,7 @@
 //! `validate.pattern` as Rego: one function for each map and list of the pattern, whose value is a status.
 //!
-//! `pass`, `fail` and `skip` are what they say; `nested` is a skip that came from below an anchor, `forbidden` the
-//! failure of a negation, which is a failure also where keys of anchors are missing.
+//! `pass`, `fail` and `skip` are what they say; `nested` is a skip of a whole map or list, which what holds it may go on
+//! beside, `forbidden` the failure of a negation, which is a failure also where keys of anchors are missing.
 
 mod missing;
 mod prelude;
@@ -34,7 +34,9 @@ pub(super) fn compile(scope: &mut Scope, pattern: &Pattern) -> Judged<Arc<Templa
         Statement::Holds(Expression::name("walked").equals(Expression::text(status)))
     };
     verdict(scope, "pass", vec![walked("pass")]);
-    verdict(scope, "skip", vec![walked("skip")]);
+    for skip in prelude::SKIPS {
+        verdict(scope, "skip", vec![walked(skip)]);
+    }
     verdict(scope, "fail", vec![walked("forbidden")]);
     verdict(scope, "error", vec![walked("broken")]);
     if let Some(missing) = root.missing {
@@ -86,15 +88,13 @@ pub(super) fn compile_any(scope: &mut Scope, patterns: &[Pattern]) -> Judged<Vec
         "fail",
         vec![no_pass(), Statement::Holds(failed.clone())],
     );
-    verdict(
-        scope,
-        "skip",
-        vec![
-            no_pass(),
-            Statement::Not(failed),
-            Statement::Holds(among("skip")),
-        ],
-    );
+    for skip in prelude::SKIPS {
+        let none_decides = vec![no_pass(), Statement::Not(failed.clone())];
+        let body = none_decides
+            .into_iter()
+            .chain([Statement::Holds(among(skip))]);
+        verdict(scope, "skip", body.collect());
+    }
     finish(scope, first_span(patterns));
     Judged {
         what: templates,
@@ -383,7 +383,7 @@ fn field(scope: &mut Scope, entry: &PatternEntry, place: &Place) -> Expression {
     let (absent, present) = match anchor {
         Anchor::Condition => ("skip", wrapped("or_skip", there)),
         Anchor::Global => ("pass", wrapped("or_skip", there)),
-        Anchor::Equality => ("pass", wrapped("nested", there)),
+        Anchor::Equality => ("pass", there),
         Anchor::Negation => ("pass", Expression::text("forbidden")),
         Anchor::Existence | Anchor::AddIfAbsent => {
             ("pass", existence(scope, entry, &below, &access.value()))
@@ -476,6 +476,11 @@ fn existence(
     };
     let mut results = Vec::new();
     for (index, item) in items.iter().enumerate() {
+        if !matches!(item.node, PatternNode::Map(_)) {
+            // Only maps are looked for.
+            results.push(Expression::text("fail"));
+            continue;
+        }
         let check = node(scope, item, &place.item(index));
         // Only maps are looked for; what else is written, or comes with a variable, is found nowhere.
         let is_map = match (&item.node, &check) {

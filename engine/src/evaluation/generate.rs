@@ -10,7 +10,7 @@ use crate::template::{TemplateError, Text};
 
 use super::mutate::locals;
 use super::names::Names;
-use super::need::{DataNeed, ObjectsNeed};
+use super::need::{DataNeed, ObjectsNeed, Purpose};
 use super::objects::{self, is_selected};
 use super::rule::{Answer, Context};
 
@@ -114,6 +114,7 @@ impl Context<'_> {
                     kind: identity.kind.clone(),
                     namespace: optional(names, source_namespace.as_ref())?,
                     name: Some(required(names, source_name)?),
+                    purpose: Purpose::Copy,
                 };
                 let source = self.found(&need)?.into_iter().next();
                 let source = source.ok_or_else(|| no_source(&need))?;
@@ -135,6 +136,7 @@ impl Context<'_> {
                 kind: kind.to_owned(),
                 namespace: source_namespace.clone(),
                 name: None,
+                purpose: Purpose::Copy,
             })?;
             let chosen = found
                 .into_iter()

@@ -76,6 +76,17 @@ pub struct ObjectsNeed {
     pub namespace: Option<String>,
     /// Their name; any where there is none.
     pub name: Option<String>,
+    /// What for.
+    pub purpose: Purpose,
+}
+
+/// What objects of the cluster are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// To be changed, by `mutate.targets`.
+    Change,
+    /// To be copied, by `generate.clone` and `cloneList`.
+    Copy,
 }
 
 /// An HTTP call.

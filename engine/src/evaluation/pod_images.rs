@@ -4,6 +4,9 @@ use serde_json::Value;
 
 use crate::limits;
 
+/// The lists of containers, in the order in which they run.
+const CONTAINERS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
+
 /// A field that names an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Found {
@@ -17,44 +20,22 @@ pub(super) struct Found {
     pub(super) list: &'static str,
     /// The container's or volume's name; empty where it has none.
     pub(super) name: String,
-    /// Whether it has one.
-    pub(super) has_name: bool,
 }
 
 /// The images of an object of a kind, in its order; none where the kind has no pod.
 ///
 /// What cannot be read is an error: an image that is not seen is not verified.
 pub(super) fn find(kind: &str, object: &Value) -> Result<Vec<Found>, String> {
-    let Some(pod) = pod_pointer(kind) else {
-        return Ok(Vec::new());
-    };
-    let spec = match object.pointer(pod) {
-        None | Some(Value::Null) => return Ok(Vec::new()),
-        Some(spec) if spec.is_object() => spec,
-        Some(_) => return Err(format!("`{pod}` is not an object")),
-    };
     let mut found = Vec::new();
-    for list in ["initContainers", "containers", "ephemeralContainers"] {
-        for (index, container) in items(spec, list)?.iter().enumerate() {
-            let pointer = format!("{pod}/{list}/{index}/image");
-            found.extend(image(container, "image", pointer, list)?);
+    if let Some((pod, spec)) = pod(kind, object)? {
+        for list in CONTAINERS {
+            for (index, container) in items(spec, list)?.iter().enumerate() {
+                let pointer = format!("{pod}/{list}/{index}/image");
+                found.extend(image(container, "image", pointer, list)?);
+            }
         }
     }
-    for (index, volume) in items(spec, "volumes")?.iter().enumerate() {
-        let Some(source) = volume.get("image") else {
-            continue;
-        };
-        let pointer = format!("{pod}/volumes/{index}/image/reference");
-        let name = name(volume);
-        let of_volume = image(source, "reference", pointer, "volumes")?;
-        let has_name = volume.get("name").is_some_and(Value::is_string);
-        let named = |one| Found {
-            name,
-            has_name,
-            ..one
-        };
-        found.extend(of_volume.map(named));
-    }
+    found.extend(volumes(kind, object)?);
     if found.len() > limits::IMAGES {
         return Err(format!(
             "the object has more than {} images",
@@ -62,6 +43,87 @@ pub(super) fn find(kind: &str, object: &Value) -> Result<Vec<Found>, String> {
         ));
     }
     Ok(found)
+}
+
+/// The images of volumes.
+pub(super) fn volumes(kind: &str, object: &Value) -> Result<Vec<Found>, String> {
+    let mut found = Vec::new();
+    let Some((pod, spec)) = pod(kind, object)? else {
+        return Ok(found);
+    };
+    for (index, volume) in items(spec, "volumes")?.iter().enumerate() {
+        let Some(source) = volume.get("image") else {
+            continue;
+        };
+        let pointer = format!("{pod}/volumes/{index}/image/reference");
+        let name = name(volume);
+        let of_volume = image(source, "reference", pointer, "volumes")?;
+        found.extend(of_volume.map(|one| Found { name, ..one }));
+    }
+    Ok(found)
+}
+
+/// The images of containers as Kyverno takes them for names in expressions, up to what keeps it from going on, and that in
+/// its words: an element that is null, or whose image is no text, has none; anything else must be a container with a name.
+pub(super) fn containers(kind: &str, object: &Value) -> (Vec<Found>, Result<(), String>) {
+    let mut found = Vec::new();
+    let outcome = pod(kind, object).and_then(|pod| {
+        let lists = CONTAINERS.iter();
+        let mut lists = pod
+            .into_iter()
+            .flat_map(|pod| lists.clone().map(move |list| (pod, list)));
+        lists.try_for_each(|((pod, spec), list)| of_list(pod, (list, spec.get(list)), &mut found))
+    });
+    (found, outcome)
+}
+
+fn of_list(
+    pod: &str,
+    (list, containers): (&'static str, Option<&Value>),
+    found: &mut Vec<Found>,
+) -> Result<(), String> {
+    let containers: Vec<(String, &Value)> = match containers {
+        None | Some(Value::Null) => return Ok(()),
+        Some(Value::Array(items)) => {
+            let items = items.iter().enumerate();
+            items
+                .map(|(index, item)| (index.to_string(), item))
+                .collect()
+        }
+        Some(Value::Object(fields)) => {
+            let fields = fields.iter();
+            fields.map(|(key, item)| (key.clone(), item)).collect()
+        }
+        Some(_) => return Err("invalid type".to_owned()),
+    };
+    for (step, container) in containers.into_iter().filter(|(_, item)| !item.is_null()) {
+        if !container.is_object() {
+            return Err("invalid image config".to_owned());
+        }
+        let Some(name) = container.get("name").and_then(Value::as_str) else {
+            return Err("invalid key".to_owned());
+        };
+        let text = container.get("image").and_then(Value::as_str);
+        found.extend(text.filter(|text| !text.is_empty()).map(|text| Found {
+            pointer: format!("{pod}/{list}/{step}/image"),
+            text: text.to_owned(),
+            list,
+            name: name.to_owned(),
+        }));
+    }
+    Ok(())
+}
+
+/// Where an object of a kind keeps its pod, and what is there; none where there is no pod.
+fn pod<'a>(kind: &str, object: &'a Value) -> Result<Option<(&'static str, &'a Value)>, String> {
+    let Some(pod) = pod_pointer(kind) else {
+        return Ok(None);
+    };
+    match object.pointer(pod) {
+        None | Some(Value::Null) => Ok(None),
+        Some(spec) if spec.is_object() => Ok(Some((pod, spec))),
+        Some(_) => Err(format!("`{pod}` is not an object")),
+    }
 }
 
 fn pod_pointer(kind: &str) -> Option<&'static str> {
@@ -106,7 +168,6 @@ fn image(
             written: text.clone(),
             list,
             name: name(holder),
-            has_name: holder.get("name").is_some_and(Value::is_string),
         })),
         Some(_) => Err(format!("`{pointer}` is not a text")),
     }

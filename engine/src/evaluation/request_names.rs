@@ -151,18 +151,18 @@ fn request_value(request: &AdmissionRequest) -> Value {
     value
 }
 
-/// `images.<list>.<name>`.
+/// `images.<list>.<name>`, with the lists in the order in which Kyverno goes through them: what it cannot read is said so.
 fn images_value(request: &AdmissionRequest) -> Result<Value, String> {
     let mut lists = Map::new();
     let object = request.object.as_ref().or(request.old_object.as_ref());
-    let found = object.map_or_else(
-        || Ok(Vec::new()),
-        |object| pod_images::find(&request.kind.kind, object),
-    )?;
-    for found in found {
-        if !found.has_name {
-            return Err("invalid key".to_owned());
-        }
+    let Some(object) = object else {
+        return Ok(Value::Object(lists));
+    };
+    let (mut all, outcome) = pod_images::containers(&request.kind.kind, object);
+    if outcome.is_ok() {
+        all.extend(pod_images::volumes(&request.kind.kind, object)?);
+    }
+    for found in all {
         let Some(image) = image_value(&found) else {
             return Err(invalid_image(&found.text));
         };
@@ -171,7 +171,7 @@ fn images_value(request: &AdmissionRequest) -> Result<Value, String> {
             list.insert(found.name, image);
         }
     }
-    Ok(Value::Object(lists))
+    outcome.map(|()| Value::Object(lists))
 }
 
 /// What Kyverno says of a text that is no image reference.

@@ -204,6 +204,7 @@ fn collections_digests_and_times() {
         ),
         ("parse_json('{\"a\":[1]}').a[0]", json!(1)),
         ("parse_yaml('a: [1, yes]').a", json!([1, true])),
+        ("parse_yaml('{a: 1}\n:behind').a", json!(1)),
         (
             "sha256('abc')",
             json!("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),

@@ -32,13 +32,26 @@ fn conditions_skip_and_negations_forbid() {
     let condition = json!({"(kind)": "Pod", "spec": {"x": 1}});
     assert_eq!(
         said(&condition, &json!({"kind": "Job"})),
-        "Skip / conditional anchor mismatch: resource value 'Job' does not match 'Pod' at path /kind/"
+        "Nested / conditional anchor mismatch: resource value 'Job' does not match 'Pod' at path /kind/"
     );
     assert_eq!(
         said(&json!({"X(hostPath)": null}), &json!({"hostPath": {}})),
         "Forbidden /hostPath/ negation anchor matched in resource: /hostPath/ is not allowed"
     );
     assert_eq!(said(&json!({"X(hostPath)": null}), &json!({})), "pass");
+}
+
+#[test]
+fn a_global_anchor_skips_the_whole_from_below_another_anchor() {
+    let pattern = json!({"=(a)": {"<(b)": 1}, "X(c)": null});
+    let skip = "global anchor mismatch: resource value '2' does not match '1' at path /a/b/";
+    assert_eq!(
+        said(&pattern, &json!({"a": {"b": 2}})),
+        format!("Nested / {skip}")
+    );
+    // A condition down there is about that map only.
+    let pattern = json!({"=(a)": {"(b)": 1}, "X(c)": null});
+    assert_eq!(said(&pattern, &json!({"a": {"b": 2}})), "pass");
 }
 
 #[test]
@@ -52,7 +65,7 @@ fn elements_that_are_not_meant_do_not_count() {
         ),
         "pass"
     );
-    assert!(said(&pattern, &json!([{"name": "b"}])).starts_with("Skip / "));
+    assert!(said(&pattern, &json!([{"name": "b"}])).starts_with("Nested / "));
     assert!(said(&pattern, &json!([{"name": "a1"}])).starts_with("Fail /0/tag/ "));
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use regent_engine::diagnostic::Diagnostic;
 use regent_engine::policy_set::PolicySet;
-use regent_engine::rego::evaluate::{Document, Program};
+use regent_engine::rego::evaluate::{Document, Existing, Program};
 use regent_engine::rego::record::Asked;
 use regent_engine::wildcard;
 use serde_json::{Value, json};
@@ -98,6 +98,7 @@ fn prepare(
         policies: policies.texts,
         resources,
         targets: Vec::new(),
+        existing: Existing::Resources,
         sources: Vec::new(),
         warnings: Vec::new(),
         values: values.map_or_else(|| Ok(Values::default()), |path| one(path, Values::decode))?,

@@ -6,7 +6,7 @@ use crate::program::{Mutate, Target};
 use crate::response::{RuleStatus, TargetOutcome};
 
 use super::super::names::Names;
-use super::super::need::{DataNeed, ObjectsNeed};
+use super::super::need::{DataNeed, ObjectsNeed, Purpose};
 use super::super::objects::{self, is_selected};
 use super::super::rule::{Answer, Context, joined};
 
@@ -123,6 +123,7 @@ fn need(names: &Names<'_>, target: &Target) -> Result<Option<ObjectsNeed>, Strin
         kind: next().unwrap_or_else(String::new),
         namespace: next(),
         name: next(),
+        purpose: Purpose::Change,
     }))
 }
 

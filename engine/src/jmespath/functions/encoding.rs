@@ -9,6 +9,8 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::{Arguments, failed};
+use crate::diagnostic::Diagnostic;
+use crate::go_json;
 use crate::jmespath::ExpressionError;
 use crate::jmespath::interpreter::size;
 use crate::source::Source;
@@ -84,30 +86,28 @@ pub(super) fn parse_json(arguments: &Arguments<'_>) -> Outcome {
     arguments.charged(text.len())?;
     let value: Value = match serde_json::from_str(text) {
         Ok(value) => value,
-        Err(error) => return Err(failed(json_error(text, &error))),
+        Err(error) => {
+            let reason = go_json::complaint(text);
+            return Err(failed(
+                reason.unwrap_or_else(|| format!("invalid JSON: {error}")),
+            ));
+        }
     };
     arguments.charged(size(&value))?;
     Ok(value)
-}
-
-/// What Go says of JSON that it cannot read, where that can be told.
-fn json_error(text: &str, error: &serde_json::Error) -> String {
-    if error.is_eof() {
-        return "unexpected end of JSON input".to_owned();
-    }
-    match text.trim_start().chars().next() {
-        Some(first) if !"{[\"-tfn0123456789".contains(first) => {
-            format!("invalid character '{first}' looking for beginning of value")
-        }
-        _ => format!("invalid JSON: {error}"),
-    }
 }
 
 pub(super) fn parse_yaml(arguments: &Arguments<'_>) -> Outcome {
     let text = arguments.text(0);
     arguments.charged(text.len())?;
     let (documents, diagnostics) = yaml::parse(&Source::new("parse_yaml", text));
-    if let Some(diagnostic) = diagnostics.first() {
+    // Only the first document is read: what comes behind it may be anything.
+    let end = documents.first().map(|document| document.span.end);
+    let is_behind = |diagnostic: &&Diagnostic| {
+        let start = diagnostic.labels.first().map(|label| label.span.start);
+        end.is_some_and(|end| start.is_some_and(|start| start >= end))
+    };
+    if let Some(diagnostic) = diagnostics.iter().find(|one| !is_behind(one)) {
         return Err(failed(format!(
             "error converting YAML to JSON: yaml: {}",
             diagnostic.message

@@ -1,0 +1,233 @@
+//! What Go says of a text that is no JSON: where a reader that goes byte by byte first finds what cannot be there.
+//!
+//! Knows the grammar only: what a text means is read elsewhere.
+
+/// Why a text is no JSON, in Go's words; none where its form is that of JSON.
+pub(crate) fn complaint(text: &str) -> Option<String> {
+    let mut reader = Reader {
+        rest: text.as_bytes(),
+    };
+    let outcome = reader.document();
+    outcome.err().map(|complaint| match complaint {
+        Complaint::End => "unexpected end of JSON input".to_owned(),
+        Complaint::Byte(byte, place) => format!("invalid character {} {place}", quoted(byte)),
+    })
+}
+
+enum Complaint {
+    /// The text ends too early.
+    End,
+    /// A byte, and what was read when it came.
+    Byte(u8, String),
+}
+
+struct Reader<'t> {
+    rest: &'t [u8],
+}
+
+/// What is open around a value.
+#[derive(Clone, Copy)]
+enum Open {
+    List,
+    Map,
+}
+
+type Outcome = Result<(), Complaint>;
+
+impl Reader<'_> {
+    /// Goes on without recursion: texts may be nested as deeply as they are long.
+    fn document(&mut self) -> Outcome {
+        let mut open: Vec<Open> = Vec::new();
+        loop {
+            if self.opened(&mut open)? {
+                continue;
+            }
+            // A value has ended; what holds it goes on, or ends too.
+            loop {
+                self.space();
+                let Some(inner) = open.last().copied() else {
+                    return match self.rest.first() {
+                        None => Ok(()),
+                        Some(byte) => Err(at(*byte, "after top-level value")),
+                    };
+                };
+                let (end, place) = match inner {
+                    Open::List => (b']', "after array element"),
+                    Open::Map => (b'}', "after object key:value pair"),
+                };
+                match self.next()? {
+                    b',' => {
+                        if matches!(inner, Open::Map) {
+                            self.key()?;
+                        }
+                        break;
+                    }
+                    byte if byte == end => {
+                        open.pop();
+                    }
+                    byte => return Err(at(byte, place)),
+                }
+            }
+        }
+    }
+
+    /// The start of a value; whether one is to be read inside of it before it ends.
+    fn opened(&mut self, open: &mut Vec<Open>) -> Result<bool, Complaint> {
+        self.space();
+        match self.next()? {
+            b'{' => {
+                self.space();
+                if self.rest.first() == Some(&b'}') {
+                    self.next()?;
+                    return Ok(false);
+                }
+                self.key()?;
+                open.push(Open::Map);
+                return Ok(true);
+            }
+            b'[' => {
+                self.space();
+                if self.rest.first() == Some(&b']') {
+                    self.next()?;
+                    return Ok(false);
+                }
+                open.push(Open::List);
+                return Ok(true);
+            }
+            b'"' => self.string()?,
+            b'-' => {
+                let byte = self.next()?;
+                if !byte.is_ascii_digit() {
+                    return Err(at(byte, "in numeric literal"));
+                }
+                self.number(byte)?;
+            }
+            byte if byte.is_ascii_digit() => self.number(byte)?,
+            b't' => self.word("true")?,
+            b'f' => self.word("false")?,
+            b'n' => self.word("null")?,
+            byte => return Err(at(byte, "looking for beginning of value")),
+        }
+        Ok(false)
+    }
+
+    /// A key and the colon behind it.
+    fn key(&mut self) -> Outcome {
+        self.space();
+        match self.next()? {
+            b'"' => self.string()?,
+            byte => return Err(at(byte, "looking for beginning of object key string")),
+        }
+        self.space();
+        match self.next()? {
+            b':' => Ok(()),
+            byte => Err(at(byte, "after object key")),
+        }
+    }
+
+    /// A text, its first quote being read.
+    fn string(&mut self) -> Outcome {
+        loop {
+            match self.next()? {
+                b'"' => return Ok(()),
+                b'\\' => match self.next()? {
+                    b'b' | b'f' | b'n' | b'r' | b't' | b'\\' | b'/' | b'"' => {}
+                    b'u' => {
+                        for _ in 0..4 {
+                            let byte = self.next()?;
+                            if !byte.is_ascii_hexdigit() {
+                                return Err(at(byte, "in \\u hexadecimal character escape"));
+                            }
+                        }
+                    }
+                    byte => return Err(at(byte, "in string escape code")),
+                },
+                byte if byte < b' ' => return Err(at(byte, "in string literal")),
+                _ => {}
+            }
+        }
+    }
+
+    /// A number, its first digit being read.
+    fn number(&mut self, first: u8) -> Outcome {
+        if first != b'0' {
+            self.digits();
+        }
+        if self.rest.first() == Some(&b'.') {
+            self.next()?;
+            let byte = self.next()?;
+            if !byte.is_ascii_digit() {
+                return Err(at(byte, "after decimal point in numeric literal"));
+            }
+            self.digits();
+        }
+        if matches!(self.rest.first(), Some(b'e' | b'E')) {
+            self.next()?;
+            let mut byte = self.next()?;
+            if matches!(byte, b'+' | b'-') {
+                byte = self.next()?;
+            }
+            if !byte.is_ascii_digit() {
+                return Err(at(byte, "in exponent of numeric literal"));
+            }
+            self.digits();
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) {
+        let digits = self.rest.iter().take_while(|byte| byte.is_ascii_digit());
+        let count = digits.count();
+        self.rest = self.rest.get(count..).unwrap_or_default();
+    }
+
+    /// One of the three words, its first letter being read.
+    fn word(&mut self, word: &str) -> Outcome {
+        for expected in word.bytes().skip(1) {
+            let byte = self.next()?;
+            if byte != expected {
+                let expected = char::from(expected);
+                let place = format!("in literal {word} (expecting '{expected}')");
+                return Err(Complaint::Byte(byte, place));
+            }
+        }
+        Ok(())
+    }
+
+    fn space(&mut self) {
+        let space = |byte: &&u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+        let count = self.rest.iter().take_while(space).count();
+        self.rest = self.rest.get(count..).unwrap_or_default();
+    }
+
+    fn next(&mut self) -> Result<u8, Complaint> {
+        let (first, rest) = self.rest.split_first().ok_or(Complaint::End)?;
+        self.rest = rest;
+        Ok(*first)
+    }
+}
+
+fn at(byte: u8, place: &str) -> Complaint {
+    Complaint::Byte(byte, place.to_owned())
+}
+
+/// A byte as Go quotes it: each stands for the character of its number.
+fn quoted(byte: u8) -> String {
+    match byte {
+        b'\'' => r"'\''".to_owned(),
+        b'\\' => r"'\\'".to_owned(),
+        0x07 => r"'\a'".to_owned(),
+        0x08 => r"'\b'".to_owned(),
+        0x0c => r"'\f'".to_owned(),
+        b'\n' => r"'\n'".to_owned(),
+        b'\r' => r"'\r'".to_owned(),
+        b'\t' => r"'\t'".to_owned(),
+        0x0b => r"'\v'".to_owned(),
+        0x00..=0x1f | 0x7f => format!(r"'\x{byte:02x}'"),
+        0x80..=0xa0 | 0xad => format!(r"'\u{byte:04x}'"),
+        _ => format!("'{}'", char::from(byte)),
+    }
+}
+
+#[cfg(test)]
+mod tests;
