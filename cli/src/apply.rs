@@ -2,6 +2,7 @@
 //!
 //! Knows the shapes that people's pipelines read; how policies are evaluated is `offline`'s business.
 
+pub mod exceptions;
 pub mod inputs;
 pub mod output;
 pub mod report;

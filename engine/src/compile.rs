@@ -136,6 +136,11 @@ fn compile_rule(
         context: text::context(&rule.context, namespace),
         preconditions,
         image_extractors: extractors(rule),
+        report_properties: rule
+            .report_properties
+            .iter()
+            .map(|(name, value)| (name.value.clone(), text::text(value)))
+            .collect(),
         body,
         exceptions: Vec::new(),
     })

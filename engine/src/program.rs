@@ -55,6 +55,8 @@ pub struct Rule {
     pub preconditions: Option<Judged<Conditions>>,
     /// Where images are looked for, beside pods.
     pub image_extractors: Vec<ImageExtractor>,
+    /// `reportProperties`.
+    pub report_properties: Vec<(String, Text)>,
     /// What it demands.
     pub body: Body,
     /// Exceptions that let requests off from it, in the order of loading.
@@ -279,6 +281,8 @@ pub struct PodSecurity {
     pub level: Level,
     /// The version.
     pub version: Version,
+    /// The version as messages and reports have it.
+    pub version_text: String,
     /// What is excused.
     pub exclusions: Vec<Exclusion>,
 }
@@ -290,6 +294,7 @@ impl PodSecurity {
         Self {
             level: written.level.value,
             version: written.effective_version,
+            version_text: written.version_text().to_owned(),
             exclusions: exclusions
                 .map(ast::pod_security::ExcludedControl::exclusion)
                 .collect(),

@@ -151,6 +151,41 @@ pub struct RuleResponse {
     pub targets: Vec<TargetOutcome>,
     /// The resources that the rule generates.
     pub generated: Vec<serde_json::Value>,
+    /// What reports say besides.
+    pub details: Details,
+}
+
+/// What reports say of a result besides its message.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Details {
+    /// The rule's `reportProperties`, variables resolved; as written where one cannot be.
+    pub properties: Vec<(String, String)>,
+    /// Names of the exceptions because of which the rule was skipped.
+    pub exceptions: Vec<String>,
+    /// What a `podSecurity` rule found.
+    pub pod_security: Option<PodSecurityDetails>,
+}
+
+/// The controls that a pod violates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodSecurityDetails {
+    /// The level that was asked for.
+    pub level: &'static str,
+    /// The version that was asked for.
+    pub version: String,
+    /// The checks that found something.
+    pub checks: Vec<ViolatedCheck>,
+}
+
+/// A check of the Pod Security Standards that a pod does not pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViolatedCheck {
+    /// Its id, as `capabilities_baseline`.
+    pub id: &'static str,
+    /// The control that it belongs to, as policies name it.
+    pub control: &'static str,
+    /// Images of the containers that it names; none where it names none.
+    pub images: Option<Vec<String>>,
 }
 
 /// What one policy answered.

@@ -398,3 +398,145 @@ fn targets_that_nobody_names_cannot_be_changed() {
     assert!(ran.stderr.contains("`--target-resource`"), "{}", ran.stderr);
     assert!(ran.stdout.contains("error: 1"), "{}", ran.stdout);
 }
+
+#[test]
+fn what_became_of_targets_is_a_result_for_each_and_written() {
+    let folder = Folder::new(OF_TARGETS);
+    folder.write(
+        "targets.yaml",
+        "{apiVersion: v1, kind: Secret, metadata: {name: one, namespace: shop}}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: two, namespace: shop, labels: {seen: 'yes'}}}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: elsewhere, namespace: other}}
+",
+    );
+    let targets = folder.path("targets.yaml");
+    let ran = folder.apply(&["--target-resource", &targets]);
+    assert_eq!(ran.status, ExitStatus::Pass, "{}{}", ran.stdout, ran.stderr);
+    assert!(
+        ran.stdout.contains(
+            "patched targets: \n\napiVersion: v1\nkind: Secret\nmetadata:\n  labels:\n    seen: \"yes\"\n  name: one\n"
+        ),
+        "{}",
+        ran.stdout
+    );
+    assert!(
+        ran.stdout
+            .ends_with("\npass: 1, fail: 0, warn: 0, error: 0, skip: 1 \n"),
+        "{}",
+        ran.stdout
+    );
+    let ran = folder.apply(&["--target-resource", &targets, "-o", &folder.path("out")]);
+    assert_eq!(ran.status, ExitStatus::Pass, "{}", ran.stderr);
+    let written = fs::read_to_string(folder.path("out/bad-mutated.yaml")).unwrap();
+    assert!(
+        written.contains("name: bad") && written.contains("name: one"),
+        "{written}"
+    );
+    assert!(!written.contains("elsewhere"), "{written}");
+}
+
+#[test]
+fn generated_resources_are_shown_and_written() {
+    let folder = Folder::new(
+        "apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: settings}
+spec:
+  rules:
+    - name: make
+      match: {any: [{resources: {kinds: [Pod], names: [bad]}}]}
+      generate:
+        apiVersion: v1
+        kind: ConfigMap
+        name: of-{{ request.object.metadata.name }}
+        namespace: shop
+        data: {data: {a: b}}
+",
+    );
+    let ran = folder.apply(&[]);
+    assert!(
+        ran.stdout.contains("\npolicy settings applied to shop/Pod/bad:\napiVersion: v1\ndata:\n  a: b\nkind: ConfigMap\n"),
+        "{}",
+        ran.stdout
+    );
+    folder.apply(&["-o", &folder.path("out")]);
+    let written = fs::read_to_string(folder.path("out/settings-generated.yaml")).unwrap();
+    assert!(written.contains("name: of-bad"), "{written}");
+}
+
+const OF_PODS: &str = "apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: standards}
+spec:
+  rules:
+    - name: baseline
+      match: {any: [{resources: {kinds: [Pod]}}]}
+      reportProperties:
+        owner: \"team-{{ request.object.metadata.name }}\"
+        failMessage: ask team one
+      validate: {podSecurity: {level: baseline, version: latest}}
+";
+
+const PRIVILEGED: &str = "apiVersion: v1
+kind: Pod
+metadata: {name: root, namespace: shop}
+spec:
+  hostNetwork: true
+  containers: [{name: a, image: 'nginx:1', securityContext: {privileged: true}}]
+";
+
+#[test]
+fn reports_say_what_kyvernos_say_of_a_result() {
+    let folder = Folder::new(OF_PODS);
+    folder.write("resources.yaml", PRIVILEGED);
+    let ran = folder.apply(&["-p", "--output-format=json"]);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let result = &report["results"][0];
+    assert_eq!(result["message"], "ask team one");
+    assert_eq!(
+        result["properties"],
+        json!({
+            "process": "background scan",
+            "owner": "team-root",
+            "failMessage": "ask team one",
+            "standard": "baseline",
+            "version": "latest",
+            "controls": "hostNamespaces,privileged",
+            "controlsJSON": "[{\"ID\":\"hostNamespaces\",\"Name\":\"Host Namespaces\",\"Images\":null},{\"ID\":\"privileged\",\"Name\":\"Privileged Containers\",\"Images\":[\"docker.io/nginx:1\"]}]",
+        }),
+        "{report:#}"
+    );
+}
+
+#[test]
+fn exceptions_that_are_generated_let_off_what_failed() {
+    let folder = Folder::new(OF_PODS);
+    folder.write("resources.yaml", PRIVILEGED);
+    let ran = folder.apply(&["--generate-exceptions", "--generated-exception-ttl", "24h"]);
+    assert_eq!(ran.status, ExitStatus::Failed);
+    for line in [
+        "---\napiVersion: kyverno.io/v2\nkind: PolicyException\n",
+        "  name: standards-baseline-shop-root\n",
+        "    cleanup.kyverno.io/ttl: 24h0m0s\n",
+        "  - controlName: Host Namespaces\n",
+        "    images:\n    - docker.io/nginx*\n    - nginx*\n",
+    ] {
+        assert!(ran.stdout.contains(line), "{}", ran.stdout);
+    }
+    folder.write("exceptions.yaml", &ran.stdout);
+    let ran = folder.apply(&[
+        "-e",
+        &folder.path("exceptions.yaml"),
+        "-p",
+        "--output-format=json",
+    ]);
+    assert_eq!(ran.status, ExitStatus::Pass, "{}{}", ran.stdout, ran.stderr);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(report["results"][0]["result"], "skip");
+    assert_eq!(
+        report["results"][0]["properties"]["exceptions"],
+        "standards-baseline-shop-root"
+    );
+}

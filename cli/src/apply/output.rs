@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::results::path_of;
 use crate::io::Io;
-use crate::offline::evaluate::{Evaluated, Prepared};
+use crate::offline::evaluate::{Answer, Evaluated, Prepared};
 use crate::offline::policies::Named;
 use crate::offline::resources::Resource;
 
@@ -51,29 +51,30 @@ impl Output {
         Ok(Self::File(path.to_owned()))
     }
 
-    /// Writes what the policies with `mutate` rules made of every resource, one after the other, changed or not.
+    /// Writes what the policies with `mutate` rules made of every resource, one after the other, changed or not, then what
+    /// they made of others and what was generated.
     pub fn write(
         &self,
         prepared: &Prepared,
         evaluated: &[Evaluated],
         io: &mut Io<'_>,
     ) -> Result<()> {
-        let policies = prepared.policies.iter();
-        let mutating: Vec<&Named> = policies
-            .filter(|policy| policy.mutates && policy.runs())
-            .collect();
-        if mutating.is_empty() || matches!(self, Self::Dropped) {
+        if matches!(self, Self::Dropped) {
             return Ok(());
         }
+        let running = || prepared.policies.iter().filter(|policy| policy.runs());
+        let mutating: Vec<&Named> = running().filter(|policy| policy.mutates).collect();
+        let generating: Vec<&Named> = running().filter(|policy| policy.generates).collect();
         for evaluated in evaluated {
             if let Some(resource) = prepared.resources.get(evaluated.resource) {
-                self.write_resource(&mutating, resource, evaluated, io)?;
+                self.write_mutated(&mutating, resource, evaluated, io)?;
+                self.write_generated(&generating, resource, evaluated, io)?;
             }
         }
         Ok(())
     }
 
-    fn write_resource(
+    fn write_mutated(
         &self,
         mutating: &[&Named],
         resource: &Resource,
@@ -82,9 +83,7 @@ impl Output {
     ) -> Result<()> {
         let mut object = &resource.object;
         for policy in mutating {
-            let mut answers = evaluated.answers.iter();
-            let answer =
-                answers.find(|answer| policy.is(&answer.policy, answer.namespace.as_deref()));
+            let answer = answer_of(policy, evaluated);
             match answer {
                 Some(answer) if answer.could_not_mutate() => continue,
                 Some(answer) => object = &answer.patched,
@@ -92,17 +91,41 @@ impl Output {
             }
             // What is deleted has become nothing.
             if !object.is_null() {
-                self.write_one(policy, resource, object, io)?;
+                let stem = format!("{}-mutated", resource.name);
+                self.write_one(policy, resource, (object, &stem), io)?;
+            }
+            let rules = answer.iter().flat_map(|answer| &answer.rules);
+            let targets = rules.flat_map(|rule| &rule.targets);
+            let patched: Vec<&Value> = targets.filter_map(|one| one.patched.as_ref()).collect();
+            self.write_targets(resource, &patched, io)?;
+        }
+        Ok(())
+    }
+
+    fn write_generated(
+        &self,
+        generating: &[&Named],
+        resource: &Resource,
+        evaluated: &Evaluated,
+        io: &mut Io<'_>,
+    ) -> Result<()> {
+        for policy in generating {
+            let answer = answer_of(policy, evaluated);
+            let rules = answer.iter().flat_map(|answer| &answer.rules);
+            for object in rules.flat_map(|rule| &rule.generated) {
+                let stem = format!("{}-generated", policy.name);
+                self.write_one(policy, resource, (object, &stem), io)?;
             }
         }
         Ok(())
     }
 
+    /// `stem` is the name of the file in a directory, without its ending.
     fn write_one(
         &self,
         policy: &Named,
         resource: &Resource,
-        object: &Value,
+        (object, stem): (&Value, &str),
         io: &mut Io<'_>,
     ) -> Result<()> {
         let text = yaml_text::document(object);
@@ -116,15 +139,49 @@ impl Output {
                     "\npolicy {name} applied to {path}:\n{text}\n---\n"
                 )?;
             }
-            Self::File(path) => append(path, &text)?,
+            Self::File(path) => append(path, &format!("{text}\n---\n\n"))?,
             Self::Directory(folder) => {
-                // A name may hold what is no file name, and must not lead out of the directory.
-                let name = resource.name.replace(['/', '\\'], "_");
-                append(&folder.join(format!("{name}-mutated.yaml")), &text)?;
+                append(&in_folder(folder, stem), &format!("{text}\n---\n\n"))?;
             }
         }
         Ok(())
     }
+
+    fn write_targets(
+        &self,
+        resource: &Resource,
+        patched: &[&Value],
+        io: &mut Io<'_>,
+    ) -> Result<()> {
+        if matches!(self, Self::Shown) && !patched.is_empty() {
+            writeln!(io.stdout, "patched targets: ")?;
+        }
+        for object in patched {
+            let text = yaml_text::document(object);
+            match self {
+                Self::Dropped => {}
+                Self::Piped => write!(io.stdout, "{text}\n---\n")?,
+                Self::Shown => write!(io.stdout, "\n{text}\n---\n\n")?,
+                Self::File(path) => append(path, &format!("{text}\n---\n"))?,
+                Self::Directory(folder) => {
+                    let stem = format!("{}-mutated", resource.name);
+                    append(&in_folder(folder, &stem), &format!("{text}\n---\n"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn answer_of<'e>(policy: &Named, evaluated: &'e Evaluated) -> Option<&'e Answer> {
+    let mut answers = evaluated.answers.iter();
+    answers.find(|answer| policy.is(&answer.policy, answer.namespace.as_deref()))
+}
+
+/// A name may hold what is no file name, and must not lead out of the directory.
+fn in_folder(folder: &Path, stem: &str) -> PathBuf {
+    let name = stem.replace(['/', '\\'], "_");
+    folder.join(format!("{name}.yaml"))
 }
 
 fn append(path: &Path, text: &str) -> Result<()> {
@@ -133,6 +190,6 @@ fn append(path: &Path, text: &str) -> Result<()> {
         .append(true)
         .open(path)
         .with_context(|| format!("writing `{}`", path.display()))?;
-    write!(file, "{text}\n---\n\n")?;
+    file.write_all(text.as_bytes())?;
     Ok(())
 }

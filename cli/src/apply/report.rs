@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use regent_engine::ast;
-use regent_engine::response::{RuleResponse, RuleStatus};
+use regent_engine::response::{PodSecurityDetails, RuleResponse, RuleStatus};
 use regent_engine::yaml_text;
 use serde::Serialize;
 use serde_json::Value;
@@ -175,12 +175,21 @@ fn entry(
         let written = policy.annotations.get(name);
         written.map_or("", |text| text.value.as_str())
     };
-    let mut properties = BTreeMap::new();
+    let written = &rule.details.properties;
+    let message = said_instead(written, status).unwrap_or(&rule.message);
+    let mut properties: BTreeMap<_, _> = written.iter().cloned().collect();
     properties.insert("process".to_owned(), process(policy).to_owned());
     let mut explanations = response.explanations.iter();
     if let Some((_, why)) = explanations.find(|(name, _)| *name == rule.rule) {
         let text = explain::data::document(why).to_string();
         properties.insert("explanation".to_owned(), text);
+    }
+    let exceptions = &rule.details.exceptions;
+    if !exceptions.is_empty() {
+        properties.insert("exceptions".to_owned(), exceptions.join(","));
+    }
+    if let Some(found) = &rule.details.pod_security {
+        properties.extend(controls(found));
     }
     let entry = Entry {
         source: "kyverno",
@@ -192,10 +201,55 @@ fn entry(
         result: status.name(),
         scored: policy.scored(),
         resources: [reference(response)],
-        message: rule.message.clone(),
+        message: message.clone(),
         properties,
     };
     (status, entry)
+}
+
+/// The message that `reportProperties` give a result instead of the rule's own: that for any result counts before that for
+/// one of this status.
+fn said_instead(properties: &[(String, String)], status: RuleStatus) -> Option<&String> {
+    let property = |wanted: &str| {
+        let found = properties.iter().find(|(name, _)| name == wanted);
+        found.map(|(_, text)| text).filter(|text| !text.is_empty())
+    };
+    property("message").or_else(|| property(&format!("{}Message", status.name())))
+}
+
+/// A control that a pod violates, as JSON in a property.
+#[derive(Debug, Serialize)]
+struct Control<'a> {
+    #[serde(rename = "ID")]
+    id: &'a str,
+    #[serde(rename = "Name")]
+    name: &'a str,
+    #[serde(rename = "Images")]
+    images: Option<&'a [String]>,
+}
+
+/// The properties of a `podSecurity` rule that failed.
+fn controls(found: &PodSecurityDetails) -> Vec<(String, String)> {
+    let ids: Vec<_> = found.checks.iter().map(|check| check.id).collect();
+    let controls: Vec<_> = found
+        .checks
+        .iter()
+        .map(|check| Control {
+            id: check.id,
+            name: check.control,
+            images: check.images.as_deref(),
+        })
+        .collect();
+    let mut properties = vec![
+        ("standard".to_owned(), found.level.to_owned()),
+        ("version".to_owned(), found.version.clone()),
+        ("controls".to_owned(), ids.join(",")),
+    ];
+    // Texts and lists of them are always JSON.
+    if let Ok(json) = serde_json::to_string(&controls) {
+        properties.push(("controlsJSON".to_owned(), json));
+    }
+    properties
 }
 
 fn reference(response: &Response<'_>) -> Reference {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use regent_engine::duration::Duration;
+
 use super::facts::FactsArgs;
 use super::image::ImageArgs;
 
@@ -62,6 +64,12 @@ pub struct ApplyArgs {
     /// Policy exceptions are among the policies
     #[arg(long)]
     pub exceptions_within_policies: bool,
+    /// Print an exception for each failure, and nothing else
+    #[arg(long)]
+    pub generate_exceptions: bool,
+    /// How long such an exception lasts, as `720h`; it says so by a label, `0` by none
+    #[arg(long, value_name = "DURATION", default_value = "720h", value_parser = duration)]
+    pub generated_exception_ttl: Duration,
     /// Print a report and nothing else
     #[arg(short, long)]
     pub policy_report: bool,
@@ -103,6 +111,22 @@ pub struct ApplyArgs {
     /// Go on with the next resource after one that could not be evaluated; Regent always does
     #[arg(long)]
     pub continue_on_fail: bool,
+    /// Go on after a resource that could not be loaded; Regent always does
+    #[arg(
+        long,
+        value_name = "true|false",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "true",
+        default_missing_value = "true"
+    )]
+    pub continue_on_error: bool,
+    /// How many resources are loaded at once from a cluster; there is none here
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub batch_size: u32,
+    /// Say on stderr how long it took
+    #[arg(long)]
+    pub show_performance: bool,
     /// Never take SLSA provenance v0.2 where a policy asks for v1, nor the other way round
     #[arg(long)]
     pub exact_slsa_versions: bool,
@@ -152,10 +176,10 @@ pub struct RefusedArgs {
     parameter_resource: Vec<String>,
     #[arg(long, hide = true, visible_alias = "crd-path", value_delimiter = ',')]
     crd_paths: Vec<String>,
-    #[arg(long, hide = true)]
-    generate_exceptions: bool,
-    #[arg(long, hide = true)]
-    generated_exception_ttl: Option<String>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    Duration::parse(text).map_err(|error| error.to_string())
 }
 
 const CLUSTER: &str = "it needs a cluster, and Regent's command line asks none";
@@ -188,16 +212,6 @@ impl RefusedArgs {
                 CEL,
             ),
             (!self.crd_paths.is_empty(), "--crd-paths", CEL),
-            (
-                self.generate_exceptions,
-                "--generate-exceptions",
-                "not supported yet",
-            ),
-            (
-                given(&self.generated_exception_ttl),
-                "--generated-exception-ttl",
-                "not supported yet",
-            ),
         ]
         .into_iter()
         .find_map(|(given, flag, why)| given.then_some((flag, why)))

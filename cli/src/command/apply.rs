@@ -1,8 +1,11 @@
 //! `regent apply`: policies on resources, offline.
 
+use std::time::Instant;
+
 use anyhow::Result;
 use regent_engine::diagnostic::Diagnostic;
 
+use crate::apply::exceptions;
 use crate::apply::inputs::{self, Read};
 use crate::apply::output::Output;
 use crate::apply::report;
@@ -11,7 +14,7 @@ use crate::apply::text::{self, Messages};
 use crate::args::apply::ApplyArgs;
 use crate::exit_status::ExitStatus;
 use crate::io::{ColourChoice, Io};
-use crate::offline::parallel;
+use crate::offline::{parallel, targets};
 use crate::render::human;
 
 /// More diagnostics than this are shown a line each.
@@ -22,7 +25,8 @@ pub fn run(args: &ApplyArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     if args.remove_color {
         io.choose_colours(ColourChoice::Never);
     }
-    let output = match (&args.output, args.policy_report, args.stdin) {
+    let only_data = args.policy_report || args.generate_exceptions;
+    let output = match (&args.output, only_data, args.stdin) {
         (Some(path), ..) => Output::to(path),
         (None, true, _) => Ok(Output::Dropped),
         (None, false, true) => Ok(Output::Piped),
@@ -48,14 +52,20 @@ fn apply(args: &ApplyArgs, output: &Output, read: &Read, io: &mut Io<'_>) -> Res
         .iter()
         .filter(|diagnostic| diagnostic.is_error());
     show_diagnostics(&found.iter().chain(errors).collect::<Vec<_>>(), io)?;
-    let only_data = args.policy_report || args.stdin;
+    let only_data = args.policy_report || args.generate_exceptions || args.stdin;
+    let began = Instant::now();
     if !only_data {
         text::show_start(prepared, io)?;
     }
     let threads = args.threads.unwrap_or_else(parallel::available);
     let evaluate = |index| prepared.evaluate_one(index, None);
     let evaluated = parallel::map(prepared.evaluated().len(), threads, evaluate, |_| {});
-    let evaluated: Vec<_> = evaluated.into_iter().flatten().collect();
+    let mut evaluated: Vec<_> = evaluated.into_iter().flatten().collect();
+    evaluated.iter_mut().for_each(targets::result_for_each);
+    if args.show_performance {
+        let (count, took) = (evaluated.len(), began.elapsed());
+        writeln!(io.stderr, "evaluated {count} resource(s) in {took:.1?}")?;
+    }
     registries.keep(&args.facts)?;
     output.write(prepared, &evaluated, io)?;
     let mut responses = results::responses(prepared, &evaluated);
@@ -111,6 +121,11 @@ fn show(args: &ApplyArgs, outcome: &Outcome<'_>, io: &mut Io<'_>) -> Result<()> 
     let (responses, audit) = (outcome.responses.as_slice(), outcome.audit);
     text::show_errors(responses, io)?;
     text::show_explanations(responses, io)?;
+    if args.generate_exceptions {
+        let exceptions = exceptions::text(responses, audit, args.generated_exception_ttl);
+        write!(io.stdout, "{exceptions}")?;
+        return Ok(());
+    }
     if args.policy_report {
         let reports = report::reports(responses, audit, args.report_api);
         let text = report::render(&reports, args.output_format)?;

@@ -24,6 +24,8 @@ pub struct Named {
     pub group: String,
     /// Whether one of its rules changes resources.
     pub mutates: bool,
+    /// Whether one of its rules generates resources.
+    pub generates: bool,
     /// The text that holds it.
     pub source: Arc<Source>,
     /// Where its name stands.
@@ -147,6 +149,7 @@ fn policy(source: &Arc<Source>, node: &Node) -> Option<Named> {
         kind,
         group: group.to_owned(),
         mutates: rules.iter().any(|rule| rule.get("mutate").is_some()),
+        generates: rules.iter().any(|rule| rule.get("generate").is_some()),
         rules: names,
         rule_spans,
         errors: Vec::new(),

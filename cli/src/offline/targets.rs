@@ -24,6 +24,28 @@ pub fn split(evaluated: &mut Evaluated, resources: &[Resource]) -> Vec<Evaluated
     targets
 }
 
+/// Makes of a rule that did something to several others a result for each, all of the resource that the rule is about.
+pub fn result_for_each(evaluated: &mut Evaluated) {
+    for answer in &mut evaluated.answers {
+        let rules = std::mem::take(&mut answer.rules);
+        answer.rules = rules.into_iter().flat_map(single).collect();
+    }
+}
+
+fn single(mut rule: RuleResponse) -> Vec<RuleResponse> {
+    let targets = std::mem::take(&mut rule.targets);
+    if targets.is_empty() {
+        return vec![rule];
+    }
+    let one = |target: TargetOutcome| RuleResponse {
+        status: target.status,
+        message: target.message.clone(),
+        targets: vec![target],
+        ..rule.clone()
+    };
+    targets.into_iter().map(one).collect()
+}
+
 fn outcome(
     answer: &Answer,
     rule: &RuleResponse,

@@ -13,8 +13,8 @@ use super::values::Values;
 
 /// What comes of the exceptions that are about a request.
 pub(super) enum Excepted {
-    /// The rule is not asked.
-    Whole(Answer),
+    /// The rule is not asked, because of the exceptions of these names.
+    Whole(Answer, Vec<String>),
     /// Only controls are let off, by these exceptions; none of either where no exception is about the request.
     Controls(Vec<String>, Vec<Exclusion>),
 }
@@ -29,15 +29,18 @@ impl Context<'_> {
             }
         }
         let keys = || found.iter().map(|exception| exception.key.clone());
-        let skip = |message| Excepted::Whole(Answer::new(RuleStatus::Skip, message));
+        let skip = |message, keys: Vec<String>| {
+            let names = keys.iter().map(|key| name(key).to_owned()).collect();
+            Excepted::Whole(Answer::new(RuleStatus::Skip, message), names)
+        };
         Some(match &rule.body {
             Body::PodSecurity(_) => {
                 let mut whole = found.iter().filter(|one| one.exclusions.is_empty());
                 match whole.next() {
-                    Some(one) => skip(format!(
-                        "rule is skipped due to policy exception {}",
-                        one.key
-                    )),
+                    Some(one) => skip(
+                        format!("rule is skipped due to policy exception {}", one.key),
+                        vec![one.key.clone()],
+                    ),
                     None => Excepted::Controls(
                         keys().collect(),
                         found
@@ -51,10 +54,11 @@ impl Context<'_> {
             // Without a space, as Kyverno says it.
             _ => {
                 let keys: Vec<String> = keys().collect();
-                skip(format!(
-                    "rule is skipped due to policy exceptions{}",
-                    keys.join(", ")
-                ))
+                let all = keys.join(", ");
+                skip(
+                    format!("rule is skipped due to policy exceptions{all}"),
+                    keys,
+                )
             }
         })
     }
@@ -93,4 +97,9 @@ impl Context<'_> {
             }
         }
     }
+}
+
+/// The name in `namespace/name`.
+pub(super) fn name(key: &str) -> &str {
+    key.split_once('/').map_or(key, |(_, name)| name)
 }

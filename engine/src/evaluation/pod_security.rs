@@ -7,8 +7,9 @@ use crate::pod_security::control::Control;
 use crate::pod_security::{Exclusion, Pod, Violation, evaluate, exclusion};
 use crate::program::{self, PodSecurity, Policy, Rule};
 use crate::rego::evaluate::Document;
-use crate::response::RuleStatus;
+use crate::response::{Details, PodSecurityDetails, RuleStatus, ViolatedCheck};
 
+use super::exception::name;
 use super::rule::{Answer, Context, unexpected};
 
 /// What was found in a resource.
@@ -37,23 +38,72 @@ impl Context<'_> {
         rule: &Rule,
         demand: &PodSecurity,
         exceptions: (&[String], &[Exclusion]),
-    ) -> Option<Answer> {
+    ) -> Option<(Answer, Details)> {
         // Nothing runs from an object that goes away.
         let resource = self.request.object.as_ref()?;
         let found = find(&self.request.kind.kind, resource, demand, exceptions.1);
         let input = self.documents.pod_security(document(&found));
+        let bare = |answer| Some((answer, Details::default()));
         let status = match self.ask(&rule.program, program::VERDICT, &input).as_deref() {
             Ok("pass") => RuleStatus::Pass,
             Ok("fail") => RuleStatus::Fail,
             Ok("skip") => RuleStatus::Skip,
             Ok("error") => RuleStatus::Error,
-            Ok(other) => return Some(Answer::new(RuleStatus::Error, unexpected(other))),
-            Err(message) => return Some(Answer::new(RuleStatus::Error, message)),
+            Ok(other) => return bare(Answer::new(RuleStatus::Error, unexpected(other))),
+            Err(message) => return bare(Answer::new(RuleStatus::Error, message)),
         };
         self.trace_pod_security(&found, status);
         let message = explain::pod_security::message(policy, rule, (status, exceptions.0), &found);
-        Some(Answer::new(status, message))
+        let details = match status {
+            RuleStatus::Skip => Details {
+                exceptions: exceptions
+                    .0
+                    .iter()
+                    .map(|key| name(key).to_owned())
+                    .collect(),
+                ..Details::default()
+            },
+            RuleStatus::Fail => Details {
+                pod_security: Some(self.violated(demand, &found.remaining)),
+                ..Details::default()
+            },
+            RuleStatus::Pass | RuleStatus::Warn | RuleStatus::Error => Details::default(),
+        };
+        Some((Answer::new(status, message), details))
     }
+
+    /// The controls that are violated, with the images of the containers that are to blame.
+    fn violated(&self, demand: &PodSecurity, violations: &[Violation]) -> PodSecurityDetails {
+        let images = self.names.field("images").ok().flatten();
+        let image = |container: &str| {
+            let lists = ["containers", "initContainers", "ephemeralContainers"];
+            let mut found = lists.iter().filter_map(|list| {
+                let image = images.as_ref()?.get(list)?.get(container)?;
+                image.get("reference")?.as_str()
+            });
+            found.next().unwrap_or(container).to_owned()
+        };
+        let checks = violations.iter().map(|violation| ViolatedCheck {
+            id: violation.check.name(),
+            control: Control::of(violation.check).map_or("", |control| control.name),
+            images: blamed(&violation.detail)
+                .map(|containers| containers.into_iter().map(image).collect()),
+        });
+        PodSecurityDetails {
+            level: demand.level.name(),
+            version: demand.version_text.clone(),
+            checks: checks.collect(),
+        }
+    }
+}
+
+/// The containers that a detail names, where it says what they must do: `containers "a", "b" must ...`.
+fn blamed(detail: &str) -> Option<Vec<&str>> {
+    let (_, rest) = detail.split_once("container")?;
+    let (names, _) = rest.split_once("must")?;
+    let names = names.strip_prefix('s').unwrap_or(names);
+    let names = names.split(',').map(|name| name.trim().trim_matches('"'));
+    Some(names.collect())
 }
 
 /// What a resource violates that the rule does not excuse, and of that what exceptions do not excuse.

@@ -12,11 +12,12 @@ use crate::admission::AdmissionRequest;
 use crate::ast::Origin;
 use crate::ast::{FailureActionOverride, matching::Selector, matching::SelectorOperator};
 use crate::explain;
+use crate::go_format;
 use crate::jmespath::Environment;
 use crate::pod_security::Exclusion;
 use crate::program::{self, Body, Conditions, Judged, Policy, Rule};
 use crate::rego::evaluate::{Document, Machine, Program};
-use crate::response::{FailureAction, RuleResponse, RuleStatus, RuleType};
+use crate::response::{Details, FailureAction, RuleResponse, RuleStatus, RuleType};
 use crate::wildcard;
 
 use super::documents::Documents;
@@ -119,12 +120,29 @@ impl Context<'_> {
             Some(Ok(())) => {}
             Some(Err(answer)) => return respond(answer),
         }
-        let excepted = match self.exceptions(rule, &names) {
-            None => return Progress::Waiting,
-            Some(Excepted::Whole(answer)) => return respond(answer),
-            Some(Excepted::Controls(keys, exclusions)) => (keys, exclusions),
+        let Some(properties) = report_properties(rule, &names) else {
+            return Progress::Waiting;
         };
-        self.body((policy, rule), &names, action, &excepted)
+        let progress = match self.exceptions(rule, &names) {
+            None => Progress::Waiting,
+            Some(Excepted::Whole(answer, keys)) => {
+                let mut progress = respond(answer);
+                if let Progress::Answered(response) = &mut progress {
+                    response.details.exceptions = keys;
+                }
+                progress
+            }
+            Some(Excepted::Controls(keys, exclusions)) => {
+                self.body((policy, rule), &names, action, &(keys, exclusions))
+            }
+        };
+        match progress {
+            Progress::Answered(mut response) => {
+                response.details.properties = properties;
+                Progress::Answered(response)
+            }
+            other @ (Progress::Waiting | Progress::NotAbout) => other,
+        }
     }
 
     /// What the body of a rule that applies says.
@@ -158,8 +176,11 @@ impl Context<'_> {
             }
             Body::PodSecurity(demand) => {
                 match self.pod_security(policy, rule, demand, (keys, exclusions)) {
-                    Some(answer) => {
-                        let response = respond(policy, rule, action, answer);
+                    Some((answer, details)) => {
+                        let response = RuleResponse {
+                            details,
+                            ..respond(policy, rule, action, answer)
+                        };
                         self.allow_existing(policy, rule, response)
                     }
                     None => Progress::NotAbout,
@@ -345,6 +366,22 @@ impl Context<'_> {
     }
 }
 
+/// `reportProperties` of a rule; none as long as facts are outstanding. One that cannot be resolved stays as it is written,
+/// since it only describes.
+fn report_properties(rule: &Rule, names: &Names<'_>) -> Option<Vec<(String, String)>> {
+    let mut properties = Vec::new();
+    for (name, text) in &rule.report_properties {
+        let value = match names.text(text) {
+            Ok(Value::String(value)) => value,
+            Ok(other) => go_format::json(&other),
+            Err(error) if error.is_pending() => return None,
+            Err(_) => text.raw().to_owned(),
+        };
+        properties.push((name.clone(), value));
+    }
+    Some(properties)
+}
+
 /// What a failure means where the namespace is not known: the strictest that is written.
 pub(super) fn strictest_action(policy: &Policy, rule: &Rule) -> FailureAction {
     let Some(ast) = policy.rule_ast(rule) else {
@@ -444,6 +481,7 @@ pub(super) fn respond(
         images: Vec::new(),
         targets: Vec::new(),
         generated: Vec::new(),
+        details: Details::default(),
     }
 }
 
