@@ -1225,7 +1225,7 @@ anchored(states) := "pass" if {
 	}
 }
 
-anchored(states) := "skip" if "skip" in states
+anchored(states) := "nested" if "skip" in states
 
 anchored(states) := beside_nested(states) if {
 	"nested" in states
@@ -1239,7 +1239,7 @@ beside_nested(states) := "pass" if {
 	"pass" in states
 }
 
-beside_nested(states) := "skip" if {
+beside_nested(states) := "nested" if {
 	not "forbidden" in states
 	not "pass" in states
 }
@@ -1273,7 +1273,7 @@ each_state(states) := "pass" if "pass" in states
 
 each_state(states) := "pass" if count(states) == 0
 
-each_state(states) := "skip" if {
+each_state(states) := "nested" if {
 	count(states) > 0
 	not "pass" in states
 }
@@ -1291,10 +1291,6 @@ plainly(state) := [state, set(), set()]
 or_skip(walked) := walked if walked[0] == "pass"
 
 or_skip(walked) := ["skip", walked[1], walked[2]] if walked[0] != "pass"
-
-or_nested(walked) := walked if walked[0] != "skip"
-
-or_nested(walked) := ["nested", walked[1], walked[2]] if walked[0] == "skip"
 
 starred(null) := plainly("fail")
 

@@ -81,7 +81,7 @@ there_@0("", pattern, value, place) := or_skip(walk_@1(pattern, value, place[0],
 
 there_@0("<", pattern, value, place) := or_skip(walk_@1(pattern, value, place[0], place[1]))
 
-there_@0("=", pattern, value, place) := or_nested(walk_@1(pattern, value, place[0], place[1]))
+there_@0("=", pattern, value, place) := walk_@1(pattern, value, place[0], place[1])
 
 there_@0("X", _, _, _) := plainly("forbidden")
 

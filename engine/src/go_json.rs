@@ -42,31 +42,30 @@ impl Reader<'_> {
             if self.opened(&mut open)? {
                 continue;
             }
-            // A value has ended; what holds it goes on, or ends too.
-            loop {
-                self.space();
-                let Some(inner) = open.last().copied() else {
-                    return match self.rest.first() {
-                        None => Ok(()),
-                        Some(byte) => Err(at(*byte, "after top-level value")),
-                    };
-                };
-                let (end, place) = match inner {
-                    Open::List => (b']', "after array element"),
-                    Open::Map => (b'}', "after object key:value pair"),
-                };
-                match self.next()? {
-                    b',' => {
-                        if matches!(inner, Open::Map) {
-                            self.key()?;
-                        }
-                        break;
-                    }
-                    byte if byte == end => {
-                        open.pop();
-                    }
-                    byte => return Err(at(byte, place)),
+            if !self.ended(&mut open)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The end of a value, and of what ends with it; whether another value is to come.
+    fn ended(&mut self, open: &mut Vec<Open>) -> Result<bool, Complaint> {
+        loop {
+            self.space();
+            let (end, place) = match open.last() {
+                None => {
+                    let behind = self.rest.first();
+                    return behind
+                        .map_or(Ok(false), |byte| Err(at(*byte, "after top-level value")));
                 }
+                Some(Open::List) => (b']', "after array element"),
+                Some(Open::Map) => (b'}', "after object key:value pair"),
+            };
+            match self.next()? {
+                b',' if end == b'}' => return self.key().map(|()| true),
+                b',' => return Ok(true),
+                byte if byte == end => drop(open.pop()),
+                byte => return Err(at(byte, place)),
             }
         }
     }
@@ -130,21 +129,21 @@ impl Reader<'_> {
         loop {
             match self.next()? {
                 b'"' => return Ok(()),
-                b'\\' => match self.next()? {
-                    b'b' | b'f' | b'n' | b'r' | b't' | b'\\' | b'/' | b'"' => {}
-                    b'u' => {
-                        for _ in 0..4 {
-                            let byte = self.next()?;
-                            if !byte.is_ascii_hexdigit() {
-                                return Err(at(byte, "in \\u hexadecimal character escape"));
-                            }
-                        }
-                    }
-                    byte => return Err(at(byte, "in string escape code")),
-                },
+                b'\\' => self.escape()?,
                 byte if byte < b' ' => return Err(at(byte, "in string literal")),
                 _ => {}
             }
+        }
+    }
+
+    fn escape(&mut self) -> Outcome {
+        match self.next()? {
+            b'b' | b'f' | b'n' | b'r' | b't' | b'\\' | b'/' | b'"' => Ok(()),
+            b'u' => (0..4).try_for_each(|_| match self.next()? {
+                byte if byte.is_ascii_hexdigit() => Ok(()),
+                byte => Err(at(byte, "in \\u hexadecimal character escape")),
+            }),
+            byte => Err(at(byte, "in string escape code")),
         }
     }
 

@@ -151,8 +151,8 @@ pub struct RuleResponse {
     pub targets: Vec<TargetOutcome>,
     /// The resources that the rule generates.
     pub generated: Vec<serde_json::Value>,
-    /// What reports say besides.
-    pub details: Details,
+    /// What reports say besides; none where that is nothing.
+    pub details: Option<Box<Details>>,
 }
 
 /// What reports say of a result besides its message.

@@ -15,7 +15,7 @@ use regent_engine::decision::{Decision, decide};
 use regent_engine::evaluation::need::{Fact, Need, NeedId};
 use regent_engine::evaluation::{Evaluation, Phase, Scope, Step};
 use regent_engine::response::{
-    Details, FailureAction, FailurePolicy, PolicyResponse, RuleResponse, RuleStatus, RuleType,
+    FailureAction, FailurePolicy, PolicyResponse, RuleResponse, RuleStatus, RuleType,
 };
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
@@ -318,7 +318,7 @@ fn host_response(scope: Scope, rule: &str, message: &str) -> PolicyResponse {
             images: Vec::new(),
             targets: Vec::new(),
             generated: Vec::new(),
-            details: Details::default(),
+            details: None,
         }],
     }
 }

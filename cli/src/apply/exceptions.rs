@@ -75,7 +75,8 @@ fn exception(response: &Response<'_>, rule: &RuleResponse, ttl: Duration) -> Val
         "exceptions": [{"policyName": policy, "ruleNames": [rule.rule]}],
     });
     if let Value::Object(spec) = &mut spec
-        && let Some(found) = &rule.details.pod_security
+        && let Some(details) = &rule.details
+        && let Some(found) = &details.pod_security
     {
         let controls = found.checks.iter().map(|check| {
             let mut control = Map::new();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use regent_engine::diagnostic::Diagnostic;
 use regent_engine::load::Holds;
+use regent_engine::source::Source;
 use regent_engine::yaml::Node;
 use serde_json::Value;
 
@@ -64,14 +65,7 @@ pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
     let section = ImageSection::default();
     let images = OfflineImages::new(Path::new("."), &section, &args.images, &registries)?;
     let images = images.at(args.facts.now);
-    let exceptions = sources::read(&args.exception, Wanted::Documents, &mut std::io::empty());
-    found.extend(exceptions.unreadable);
-    let named = exceptions.texts.into_iter();
-    let mut exceptions: Vec<_> = named.map(|text| (text, Holds::Exceptions)).collect();
-    if args.exceptions_with_resources {
-        let texts = sources.texts.iter();
-        exceptions.extend(texts.map(|text| (Arc::clone(text), Holds::Anything)));
-    }
+    let exceptions = exceptions(args, &sources.texts, &mut found);
     let prepared = Prepared::new(Inputs {
         policies: policies.texts,
         resources,
@@ -83,10 +77,7 @@ pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
         user,
         images,
         world,
-        exceptions: Exceptions {
-            texts: exceptions,
-            among_policies: args.exceptions_within_policies,
-        },
+        exceptions,
         slsa_versions: if args.exact_slsa_versions {
             SlsaVersions::Exact
         } else {
@@ -105,6 +96,26 @@ pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
         found,
         registries,
     })
+}
+
+/// Exceptions in files of their own, and among the resources where a flag says so.
+fn exceptions(
+    args: &ApplyArgs,
+    resources: &[Arc<Source>],
+    found: &mut Vec<Diagnostic>,
+) -> Exceptions {
+    let read = sources::read(&args.exception, Wanted::Documents, &mut std::io::empty());
+    found.extend(read.unreadable);
+    let named = read.texts.into_iter();
+    let mut texts: Vec<_> = named.map(|text| (text, Holds::Exceptions)).collect();
+    if args.exceptions_with_resources {
+        let resources = resources.iter();
+        texts.extend(resources.map(|text| (Arc::clone(text), Holds::Anything)));
+    }
+    Exceptions {
+        texts,
+        among_policies: args.exceptions_within_policies,
+    }
 }
 
 /// Refuses what makes no sense, and what this version does not do.

@@ -175,21 +175,21 @@ fn entry(
         let written = policy.annotations.get(name);
         written.map_or("", |text| text.value.as_str())
     };
-    let written = &rule.details.properties;
-    let message = said_instead(written, status).unwrap_or(&rule.message);
-    let mut properties: BTreeMap<_, _> = written.iter().cloned().collect();
+    let mut message = &rule.message;
+    let mut properties = BTreeMap::new();
+    if let Some(details) = &rule.details {
+        message = said_instead(&details.properties, status).unwrap_or(message);
+        properties.extend(details.properties.iter().cloned());
+        if !details.exceptions.is_empty() {
+            properties.insert("exceptions".to_owned(), details.exceptions.join(","));
+        }
+        properties.extend(details.pod_security.iter().flat_map(controls));
+    }
     properties.insert("process".to_owned(), process(policy).to_owned());
     let mut explanations = response.explanations.iter();
     if let Some((_, why)) = explanations.find(|(name, _)| *name == rule.rule) {
         let text = explain::data::document(why).to_string();
         properties.insert("explanation".to_owned(), text);
-    }
-    let exceptions = &rule.details.exceptions;
-    if !exceptions.is_empty() {
-        properties.insert("exceptions".to_owned(), exceptions.join(","));
-    }
-    if let Some(found) = &rule.details.pod_security {
-        properties.extend(controls(found));
     }
     let entry = Entry {
         source: "kyverno",

@@ -31,12 +31,12 @@ pub(super) fn check(report: &mut Report<'_>) {
         let Some(excludes) = &rule.excludes else {
             continue;
         };
-        let (Some(matched), Some(excluded)) = (any(&rule.matches), any(excludes)) else {
+        let (Some(wanted), Some(unwanted)) = (any(&rule.matches), any(excludes)) else {
             continue;
         };
-        let same = |filter: &&Filter| excluded.iter().any(|other| is_same(filter, other));
-        for filter in matched.iter().filter(same) {
-            let other = excluded.iter().find(|other| is_same(filter, other));
+        let same = |filter: &&Filter| unwanted.iter().any(|other| is_same(filter, other));
+        for filter in wanted.iter().filter(same) {
+            let other = unwanted.iter().find(|other| is_same(filter, other));
             let message = "the filter is excluded again";
             let diagnostic = report.error(Code::EmptyMatch, filter.span, message);
             let diagnostic = diagnostic.help("leave it out of `match`, or out of `exclude`");
@@ -101,10 +101,10 @@ fn pairs(written: &[(Spanned<String>, Spanned<String>)]) -> Vec<(&str, &str)> {
 }
 
 /// What a selector says, in a form that can be compared.
-fn selector(selector: Option<&Selector>) -> Option<(Vec<(&str, &str)>, Vec<String>)> {
+fn selector(selector: Option<&Selector>) -> Option<Vec<String>> {
     let selector = selector?;
-    let requirements = selector.match_expressions.iter();
-    let requirements = requirements.map(|requirement| {
+    let labels = pairs(&selector.match_labels);
+    let requirements = selector.match_expressions.iter().map(|requirement| {
         format!(
             "{:?} {:?} {:?}",
             requirement.key.value,
@@ -112,5 +112,9 @@ fn selector(selector: Option<&Selector>) -> Option<(Vec<(&str, &str)>, Vec<Strin
             values(&requirement.values)
         )
     });
-    Some((pairs(&selector.match_labels), requirements.collect()))
+    Some(
+        std::iter::once(format!("{labels:?}"))
+            .chain(requirements)
+            .collect(),
+    )
 }

@@ -43,6 +43,7 @@ fn rule(name: &str, status: RuleStatus, action: FailureAction, message: &str) ->
         images: vec![],
         targets: vec![],
         generated: vec![],
+        details: None,
     }
 }
 

@@ -38,12 +38,12 @@ impl Context<'_> {
         rule: &Rule,
         demand: &PodSecurity,
         exceptions: (&[String], &[Exclusion]),
-    ) -> Option<(Answer, Details)> {
+    ) -> Option<(Answer, Option<Box<Details>>)> {
         // Nothing runs from an object that goes away.
         let resource = self.request.object.as_ref()?;
         let found = find(&self.request.kind.kind, resource, demand, exceptions.1);
         let input = self.documents.pod_security(document(&found));
-        let bare = |answer| Some((answer, Details::default()));
+        let bare = |answer| Some((answer, None));
         let status = match self.ask(&rule.program, program::VERDICT, &input).as_deref() {
             Ok("pass") => RuleStatus::Pass,
             Ok("fail") => RuleStatus::Fail,
@@ -55,21 +55,21 @@ impl Context<'_> {
         self.trace_pod_security(&found, status);
         let message = explain::pod_security::message(policy, rule, (status, exceptions.0), &found);
         let details = match status {
-            RuleStatus::Skip => Details {
+            RuleStatus::Skip => Some(Details {
                 exceptions: exceptions
                     .0
                     .iter()
                     .map(|key| name(key).to_owned())
                     .collect(),
                 ..Details::default()
-            },
-            RuleStatus::Fail => Details {
+            }),
+            RuleStatus::Fail => Some(Details {
                 pod_security: Some(self.violated(demand, &found.remaining)),
                 ..Details::default()
-            },
-            RuleStatus::Pass | RuleStatus::Warn | RuleStatus::Error => Details::default(),
+            }),
+            RuleStatus::Pass | RuleStatus::Warn | RuleStatus::Error => None,
         };
-        Some((Answer::new(status, message), details))
+        Some((Answer::new(status, message), details.map(Box::new)))
     }
 
     /// The controls that are violated, with the images of the containers that are to blame.

@@ -17,7 +17,7 @@ use crate::jmespath::Environment;
 use crate::pod_security::Exclusion;
 use crate::program::{self, Body, Conditions, Judged, Policy, Rule};
 use crate::rego::evaluate::{Document, Machine, Program};
-use crate::response::{Details, FailureAction, RuleResponse, RuleStatus, RuleType};
+use crate::response::{FailureAction, RuleResponse, RuleStatus, RuleType};
 use crate::wildcard;
 
 use super::documents::Documents;
@@ -99,7 +99,8 @@ impl Context<'_> {
             Traced::Between | Traced::Now(_) => &Progress::Waiting,
         };
         if let (Progress::WaitingForImages, Body::VerifyImages(entries)) = (waited, &rule.body) {
-            return self.verify_images((policy, rule), &names, entries, action);
+            let progress = self.verify_images((policy, rule), &names, entries, action);
+            return described(rule, &names, progress);
         }
         let input = self.documents.input(labels.as_ref(), Document::list([]));
         let selected = self.ask(&rule.program, program::SELECTED, &input);
@@ -120,15 +121,12 @@ impl Context<'_> {
             Some(Ok(())) => {}
             Some(Err(answer)) => return respond(answer),
         }
-        let Some(properties) = report_properties(rule, &names) else {
-            return Progress::Waiting;
-        };
         let progress = match self.exceptions(rule, &names) {
             None => Progress::Waiting,
             Some(Excepted::Whole(answer, keys)) => {
                 let mut progress = respond(answer);
                 if let Progress::Answered(response) = &mut progress {
-                    response.details.exceptions = keys;
+                    response.details.get_or_insert_default().exceptions = keys;
                 }
                 progress
             }
@@ -136,13 +134,7 @@ impl Context<'_> {
                 self.body((policy, rule), &names, action, &(keys, exclusions))
             }
         };
-        match progress {
-            Progress::Answered(mut response) => {
-                response.details.properties = properties;
-                Progress::Answered(response)
-            }
-            other @ (Progress::Waiting | Progress::NotAbout) => other,
-        }
+        described(rule, &names, progress)
     }
 
     /// What the body of a rule that applies says.
@@ -366,20 +358,21 @@ impl Context<'_> {
     }
 }
 
-/// `reportProperties` of a rule; none as long as facts are outstanding. One that cannot be resolved stays as it is written,
-/// since it only describes.
-fn report_properties(rule: &Rule, names: &Names<'_>) -> Option<Vec<(String, String)>> {
-    let mut properties = Vec::new();
-    for (name, text) in &rule.report_properties {
-        let value = match names.text(text) {
-            Ok(Value::String(value)) => value,
-            Ok(other) => go_format::json(&other),
-            Err(error) if error.is_pending() => return None,
-            Err(_) => text.raw().to_owned(),
-        };
-        properties.push((name.clone(), value));
+/// An answer with the rule's `reportProperties`. One that cannot be resolved stays as it is written, since it only describes.
+fn described(rule: &Rule, names: &Names<'_>, mut progress: Progress) -> Progress {
+    if let Progress::Answered(response) = &mut progress {
+        for (name, text) in &rule.report_properties {
+            let value = match names.text(text) {
+                Ok(Value::String(value)) => value,
+                Ok(other) => go_format::json(&other),
+                Err(error) if error.is_pending() => return Progress::Waiting,
+                Err(_) => text.raw().to_owned(),
+            };
+            let details = response.details.get_or_insert_default();
+            details.properties.push((name.clone(), value));
+        }
     }
-    Some(properties)
+    progress
 }
 
 /// What a failure means where the namespace is not known: the strictest that is written.
@@ -481,7 +474,7 @@ pub(super) fn respond(
         images: Vec::new(),
         targets: Vec::new(),
         generated: Vec::new(),
-        details: Details::default(),
+        details: None,
     }
 }
 

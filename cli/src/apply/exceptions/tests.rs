@@ -10,7 +10,7 @@ fn a_version_is_a_tag_or_a_digest_and_no_port() {
         ),
         (
             "registry:5000/team/app:v1@sha256:ab",
-            "registry:5000/team/app*",
+            &["registry:5000/team/app*"],
         ),
         ("registry:5000/team/app", &["registry:5000/team/app*"]),
     ] {
