@@ -476,11 +476,6 @@ fn existence(
     };
     let mut results = Vec::new();
     for (index, item) in items.iter().enumerate() {
-        if !matches!(item.node, PatternNode::Map(_)) {
-            // Only maps are looked for.
-            results.push(Expression::text("fail"));
-            continue;
-        }
         let check = node(scope, item, &place.item(index));
         // Only maps are looked for; what else is written, or comes with a variable, is found nowhere.
         let is_map = match (&item.node, &check) {
