@@ -107,6 +107,7 @@ fn of_list(
         found.extend(text.filter(|text| !text.is_empty()).map(|text| Found {
             pointer: format!("{pod}/{list}/{step}/image"),
             text: text.to_owned(),
+            written: text.to_owned(),
             list,
             name: name.to_owned(),
         }));

@@ -100,7 +100,6 @@ impl Search<'_> {
             written: text.clone(),
             pointer,
             list: LIST,
-            has_name: true,
             name: name.map_or_else(|| at.to_owned(), str::to_owned),
         });
         Ok(())
