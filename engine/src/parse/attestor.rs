@@ -28,6 +28,50 @@ pub(super) fn sets(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<AttestorS
     sets.into_iter().collect()
 }
 
+/// The one attestor that an entry of `verifyImages` names by deprecated fields of its own: all of its sets must be satisfied,
+/// and this is one more.
+pub(super) fn deprecated(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<AttestorSet> {
+    let span = fields.span;
+    let key = key::written(fields, "key");
+    let annotations = fields.text_map(reader, "annotations");
+    let extensions_written = fields.peek("additionalExtensions").is_some();
+    let extensions = extensions(reader, fields);
+    let keyless = Keyless {
+        span,
+        issuer: not_empty(fields.text(reader, "issuer")),
+        issuer_regexp: None,
+        subject: not_empty(fields.text(reader, "subject")),
+        subject_regexp: None,
+        extensions: extensions?,
+        roots: certificates(reader, fields, "roots")?,
+    };
+    let named = keyless.issuer.is_some() || keyless.subject.is_some() || keyless.roots.is_some();
+    let identities = match (key, named || extensions_written) {
+        (None, false) if annotations.is_empty() => return None,
+        (None, true) => vec![AttestorIdentity::Keyless(keyless)],
+        (Some(node), false) => key::identities(reader, node, SignatureHash::Sha256)?,
+        (_, _) => {
+            let message = "`key`, or `issuer` and `subject`, say who must have signed";
+            reader.error(Code::InvalidValue, span, message);
+            return None;
+        }
+    };
+    let entries = identities.into_iter().map(|identity| Attestor {
+        span,
+        index: 0,
+        identity,
+        rekor: Rekor::default(),
+        ctlog: Ctlog::default(),
+        annotations: annotations.clone(),
+        repository: None,
+    });
+    Some(AttestorSet {
+        span,
+        count: None,
+        entries: entries.collect(),
+    })
+}
+
 fn set(reader: &mut Reader<'_>, node: &Node, depth: usize) -> Option<AttestorSet> {
     let mut fields = reader.fields(node, "attestors")?;
     let count = fields.take("count");
@@ -186,11 +230,7 @@ fn read_certificates(
 
 fn read_keyless(reader: &mut Reader<'_>, node: &Node) -> Option<Read> {
     let mut fields = reader.fields(node, "keyless")?;
-    let extensions = fields.text_map(reader, "additionalExtensions");
-    let extensions: Vec<_> = extensions
-        .into_iter()
-        .map(|(name, value)| extension(reader, name, value))
-        .collect();
+    let extensions = extensions(reader, &mut fields);
     let roots = certificates(reader, &mut fields, "roots");
     let keyless = Keyless {
         span: node.span,
@@ -198,7 +238,7 @@ fn read_keyless(reader: &mut Reader<'_>, node: &Node) -> Option<Read> {
         issuer_regexp: not_empty(fields.text(reader, "issuerRegExp")),
         subject: not_empty(fields.text(reader, "subject")),
         subject_regexp: not_empty(fields.text(reader, "subjectRegExp")),
-        extensions: extensions.into_iter().collect::<Option<_>>()?,
+        extensions: extensions?,
         roots: roots?,
     };
     let (rekor, ctlog) = logs(reader, &mut fields);
@@ -222,6 +262,17 @@ fn certificates(
 /// The empty text is Go's way to say nothing.
 fn not_empty(text: Option<Spanned<String>>) -> Option<Spanned<String>> {
     text.filter(|text| !text.value.is_empty())
+}
+
+/// `additionalExtensions`; none if one could not be read.
+fn extensions(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Vec<Extension>> {
+    let written = fields.text_map(reader, "additionalExtensions");
+    let read = written
+        .into_iter()
+        .map(|(name, value)| extension(reader, name, value));
+    // All are read, for all that is wrong.
+    let read: Vec<_> = read.collect();
+    read.into_iter().collect()
 }
 
 fn extension(

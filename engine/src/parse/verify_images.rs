@@ -9,16 +9,8 @@ use super::condition::{self, Blocks};
 use super::fields::{Fields, Reader};
 use super::{attestor, policy, registry_credentials, slsa, template, validate};
 
-/// Kyverno's fields that this version does not run: deprecated spellings of attestors.
-const UNSUPPORTED: [&str; 7] = [
-    "additionalExtensions",
-    "annotations",
-    "issuer",
-    "key",
-    "roots",
-    "subject",
-    "verifiedAnnotations",
-];
+/// Kyverno's fields that this version does not run.
+const UNSUPPORTED: [&str; 1] = ["verifiedAnnotations"];
 
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<VerifyImages> {
     let mut fields = reader.fields(node, "verifyImages")?;
@@ -32,6 +24,8 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<VerifyImages>
     let failure_action = fields.choice(reader, "failureAction", &policy::FAILURE_ACTIONS);
     let attestors = fields.take("attestors");
     let attestors = attestors.map_or(Some(Vec::new()), |node| attestor::sets(reader, node));
+    let deprecated = attestor::deprecated(reader, &mut fields);
+    let attestors = attestors.map(|sets| sets.into_iter().chain(deprecated).collect());
     let items = fields.items(reader, "attestations");
     let attestations: Vec<_> = items.iter().map(|item| attestation(reader, item)).collect();
     let entry = VerifyImages {

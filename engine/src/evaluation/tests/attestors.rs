@@ -363,3 +363,56 @@ fn keys_that_cannot_be_had_are_refused_at_load() {
         ["a policy of namespace `production` reads no secret of `keys`"]
     );
 }
+
+/// Fields of the entry itself, which Kyverno deprecates, are one more set of attestors.
+#[test]
+fn deprecated_fields_name_an_attestor() {
+    let entry = |fields: &Value| {
+        let mut policy: Value =
+            serde_json::from_str(&policy("ClusterPolicy", &json!([]), &json!([]))).unwrap();
+        for (name, value) in fields.as_object().unwrap() {
+            policy["spec"]["rules"][0]["verifyImages"][0][name] = value.clone();
+        }
+        policy.to_string()
+    };
+    let issuer = "https://token.actions.githubusercontent.com";
+    let keyless = entry(&json!({"issuer": issuer, "subject": "a*"}));
+    passes(&keyless, &evidence(vec![signature("abc")], vec![]));
+    fails(
+        &keyless,
+        &evidence(vec![signature("b")], vec![]),
+        "subject mismatch",
+    );
+    let keyed = entry(&json!({"key": KEY}));
+    passes(&keyed, &by_key(&key_of(KEY)));
+    fails(&keyed, &by_key(OTHER_DIGEST), "not signed by the key");
+    let annotated = entry(&json!({"key": KEY, "annotations": {"team": "blue"}}));
+    fails(
+        &annotated,
+        &by_key(&key_of(KEY)),
+        "no signature has the annotations",
+    );
+    // Beside attestors it is demanded as well.
+    let both = entry(&json!({"key": KEY, "attestors": [{"entries": [
+        {"keyless": {"issuer": issuer, "subject": "a"}},
+    ]}]}));
+    fails(
+        &both,
+        &evidence(vec![signature("a")], vec![]),
+        "not signed by the key",
+    );
+    for fields in [
+        json!({"key": KEY, "issuer": issuer}),
+        json!({"annotations": {"team": "blue"}}),
+    ] {
+        let said = diagnostics(&entry(&fields));
+        assert!(said[0].contains("say who must have signed"), "{said:?}");
+    }
+    assert!(!diagnostics(&entry(&json!({"key": "junk"}))).is_empty());
+    assert!(
+        !diagnostics(&entry(
+            &json!({"issuer": issuer, "additionalExtensions": {"no": "x"}})
+        ))
+        .is_empty()
+    );
+}
