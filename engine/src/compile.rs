@@ -15,6 +15,7 @@ mod pattern;
 mod pod_security;
 mod scope;
 mod text;
+mod together;
 mod validate;
 
 pub use exception::exception;
@@ -94,6 +95,8 @@ fn compile_rule(
     let mut scope = Scope::default();
     let namespace = confined_to(policy);
     matching::compile(&mut scope, &rule.matches, rule.excludes.as_ref(), namespace);
+    let needs_namespace_labels = needs_namespace_labels(policy, rule);
+    let selection = (!needs_namespace_labels).then(|| together::selection(&scope, namespace));
     scope.place(rule.matches.span);
     let preconditions = preconditions(&mut scope, rule.preconditions.as_ref());
     scope.place(rule.span);
@@ -121,11 +124,16 @@ fn compile_rule(
         scope.rules.extend(condition::prelude());
     }
     let package = package(policy, rule, None);
+    let conditions = preconditions.as_ref().map(|judged| &judged.what);
+    let together = selection.map_or_else(Default::default, |selection| {
+        together::compile(rule, &scope, selection, conditions, &body)
+    });
     Ok(Rule {
         index,
         candidates: candidates(rule, namespace),
-        needs_namespace_labels: needs_namespace_labels(policy, rule),
+        needs_namespace_labels,
         needs_roles: needs_roles(rule),
+        together,
         program: assemble(
             &policy.source,
             rule.span,

@@ -84,30 +84,38 @@ pub fn look(pattern: &Value, resource: &Value) -> (Result<(), Mismatch>, Vec<See
 }
 
 /// Where the walk is.
+#[derive(Clone, Copy)]
 struct Place<'a> {
     met: &'a Met,
-    path: Cow<'a, str>,
+    /// How it came here: none at the top.
+    way: Option<(&'a Place<'a>, Step<'a>)>,
     /// The last two keys, which say whether keys are labels or annotations.
     above: &'a str,
     key: &'a str,
     depth: usize,
 }
 
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Key(&'a str),
+    Item(usize),
+}
+
 impl<'a> Place<'a> {
     fn top(met: &'a Met) -> Self {
         Place {
             met,
-            path: Cow::Borrowed("/"),
+            way: None,
             above: "",
             key: "",
             depth: 0,
         }
     }
 
-    fn below(&self, key: &'a str) -> Place<'a> {
+    fn below<'b>(&'b self, key: &'b str) -> Place<'b> {
         Place {
             met: self.met,
-            path: Cow::Owned(format!("{}{key}/", self.path)),
+            way: Some((self, Step::Key(key))),
             above: self.key,
             key,
             depth: self.depth + 1,
@@ -117,15 +125,25 @@ impl<'a> Place<'a> {
     fn item(&self, index: usize) -> Place<'_> {
         Place {
             met: self.met,
-            path: Cow::Owned(format!("{}{index}/", self.path)),
+            way: Some((self, Step::Item(index))),
             above: self.above,
             key: self.key,
             depth: self.depth + 1,
         }
     }
 
+    /// The path, which only a mismatch needs, and who wants to know what was compared.
+    fn path(&self) -> String {
+        match self.way {
+            None => "/".to_owned(),
+            Some((place, Step::Key(key))) => format!("{}{key}/", place.path()),
+            Some((place, Step::Item(index))) => format!("{}{index}/", place.path()),
+        }
+    }
+
     fn note(&self, node: &Value, value: Option<&Value>, result: &Result<(), Mismatch>) {
-        self.met.note((node, None), (&self.path, value), result);
+        self.met
+            .note((node, None), (&|| self.path(), value), result);
     }
 
     fn has_wildcard_keys(&self) -> bool {
@@ -136,7 +154,7 @@ impl<'a> Place<'a> {
 fn element(pattern: &Value, resource: &Value, place: &Place<'_>) -> Result<(), Mismatch> {
     if place.depth > MAX_DEPTH {
         let reason = "the pattern is nested too deeply";
-        return Err(Mismatch::new(Status::Fail, &place.path, reason));
+        return Err(Mismatch::new(Status::Fail, &place.path(), reason));
     }
     let found = match (pattern, resource) {
         (Value::Object(entries), Value::Object(fields)) => {
@@ -149,17 +167,17 @@ fn element(pattern: &Value, resource: &Value, place: &Place<'_>) -> Result<(), M
         (Value::Object(_), other) => {
             let reason = format!(
                 "pattern and resource have different structures. Path: {}. Expected map[string]interface {{}}, found {}",
-                place.path,
+                place.path(),
                 type_name(other)
             );
-            Err(Mismatch::new(Status::Fail, &place.path, reason))
+            Err(Mismatch::new(Status::Fail, &place.path(), reason))
         }
         (Value::Array(_), _) => {
             let reason = format!(
                 "validation rule failed at path {}, resource does not satisfy the expected overlay pattern",
-                place.path
+                place.path()
             );
-            Err(Mismatch::new(Status::Fail, &place.path, reason))
+            Err(Mismatch::new(Status::Fail, &place.path(), reason))
         }
         (leaf, _) => compare(leaf, resource, place),
     };
@@ -183,9 +201,9 @@ fn compare(leaf: &Value, resource: &Value, place: &Place<'_>) -> Result<(), Mism
         "resource value '{}' does not match '{}' at path {}",
         sprint(resource),
         sprint(leaf),
-        place.path
+        place.path()
     );
-    Err(Mismatch::new(Status::Fail, &place.path, reason))
+    Err(Mismatch::new(Status::Fail, &place.path(), reason))
 }
 
 /// A key of a pattern, its anchor taken off.
@@ -298,7 +316,7 @@ fn combined(skips: &[Mismatch], place: &Place<'_>) -> Mismatch {
         .iter()
         .map(|mismatch| mismatch.reason.as_str())
         .collect();
-    Mismatch::new(Status::Nested, &place.path, reasons.join("; "))
+    Mismatch::new(Status::Nested, &place.path(), reasons.join("; "))
 }
 
 fn field(
@@ -311,7 +329,7 @@ fn field(
     let found = judged(entry, there, place, &below);
     if entry.anchor.is_some() {
         let met = (entry.value, entry.anchor);
-        place.met.note(met, (&below.path, there), &found);
+        place.met.note(met, (&|| below.path(), there), &found);
     }
     found
 }
@@ -339,9 +357,9 @@ fn judged(
         Some(Anchor::Negation) => {
             let reason = format!(
                 "negation anchor matched in resource: {} is not allowed",
-                below.path
+                below.path()
             );
-            Err(Mismatch::new(Status::Forbidden, &below.path, reason))
+            Err(Mismatch::new(Status::Forbidden, &below.path(), reason))
         }
         Some(Anchor::Existence) => there.map_or(Ok(()), |value| existence(entry, value, below)),
         Some(Anchor::AddIfAbsent) | None => plain(entry, there, place, below),
@@ -352,7 +370,7 @@ fn condition(entry: &Entry<'_>, there: Option<&Value>, below: &Place<'_>) -> Res
     let Some(value) = there else {
         let reason =
             "conditional anchor mismatch: conditional anchor key doesn't exist in the resource";
-        return Err(Mismatch::new(Status::Skip, &below.path, reason));
+        return Err(Mismatch::new(Status::Skip, &below.path(), reason));
     };
     element(entry.value, value, below).map_err(|inner| {
         let reason = format!("conditional anchor mismatch: {}", inner.reason);
@@ -369,8 +387,8 @@ fn plain(
     let value = there.unwrap_or(&Value::Null);
     if entry.value.as_str() == Some("*") {
         let found = if value.is_null() {
-            let reason = format!("{}/{} not found", place.path, entry.key);
-            Err(Mismatch::new(Status::Fail, &place.path, reason))
+            let reason = format!("{}/{} not found", place.path(), entry.key);
+            Err(Mismatch::new(Status::Fail, &place.path(), reason))
         } else {
             Ok(())
         };
@@ -387,14 +405,14 @@ fn existence(entry: &Entry<'_>, value: &Value, below: &Place<'_>) -> Result<(), 
             "invalid resource type {}: Existence ^ () anchor can be used only on list/array type resource",
             type_name(value)
         );
-        return Err(Mismatch::new(Status::Fail, &below.path, reason));
+        return Err(Mismatch::new(Status::Fail, &below.path(), reason));
     };
     let Value::Array(items) = entry.value else {
         let reason = format!(
             "invalid pattern type {}: Pattern has to be of list to compare against resource",
             type_name(entry.value)
         );
-        return Err(Mismatch::new(Status::Fail, &below.path, reason));
+        return Err(Mismatch::new(Status::Fail, &below.path(), reason));
     };
     for item in items {
         if !item.is_object() {
@@ -402,15 +420,18 @@ fn existence(entry: &Entry<'_>, value: &Value, below: &Place<'_>) -> Result<(), 
                 "invalid pattern type {}: Pattern has to be of type map to compare against items in resource",
                 type_name(entry.value)
             );
-            return Err(Mismatch::new(Status::Fail, &below.path, reason));
+            return Err(Mismatch::new(Status::Fail, &below.path(), reason));
         }
         let found = elements
             .iter()
             .enumerate()
             .any(|(index, value)| element(item, value, &below.item(index)).is_ok());
         if !found {
-            let reason = format!("existence anchor validation failed at path {}", below.path);
-            return Err(Mismatch::new(Status::Fail, &below.path, reason));
+            let reason = format!(
+                "existence anchor validation failed at path {}",
+                below.path()
+            );
+            return Err(Mismatch::new(Status::Fail, &below.path(), reason));
         }
     }
     Ok(())
@@ -425,7 +446,7 @@ fn list(
     let found = match items.first() {
         None => Err(Mismatch::new(
             Status::Fail,
-            &place.path,
+            &place.path(),
             "pattern Array empty",
         )),
         Some(first @ Value::Object(_)) => {

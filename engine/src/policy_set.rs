@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::admission::AdmissionRequest;
 use crate::evaluation::{Evaluation, Occasion, Phase, Scope};
 use crate::jmespath::Environment;
-use crate::program::{Exception, Policy};
-use crate::selection::{RuleKey, Selection};
+use crate::program::together::Programs;
+use crate::program::{Exception, Policy, RuleKey};
+use crate::selection::Selection;
 
 /// Compiled policies, indexed by kind and operation.
 #[derive(Debug, Default)]
@@ -14,16 +15,17 @@ pub struct PolicySet {
     policies: Vec<Policy>,
     exceptions: Vec<Arc<Exception>>,
     selection: Selection,
+    together: Programs,
 }
 
 impl PolicySet {
     /// Indexes compiled policies.
-    pub fn new(policies: Vec<Policy>) -> Self {
-        let selection = Selection::new(&policies);
+    pub fn new(mut policies: Vec<Policy>) -> Self {
         Self {
-            policies,
+            selection: Selection::new(&policies),
+            together: Programs::new(&mut policies),
             exceptions: Vec::new(),
-            selection,
+            policies,
         }
     }
 
@@ -81,6 +83,11 @@ impl PolicySet {
     /// The exceptions, in the order of loading.
     pub fn exceptions(&self) -> &[Arc<Exception>] {
         &self.exceptions
+    }
+
+    /// Programs that judge many rules at once.
+    pub fn together(&self) -> &Programs {
+        &self.together
     }
 
     /// Rules that may be about a request, in the order of the policies.

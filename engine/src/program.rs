@@ -6,6 +6,7 @@
 pub mod evidence;
 pub mod extractor;
 mod parts;
+pub mod together;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use crate::rego::evaluate;
 use crate::source::Span;
 use crate::template::{Template, Text};
 use crate::wildcard;
+use together::Together;
 
 use evidence::{EvidenceSource, RemoteKey, View};
 use extractor::ImageExtractor;
@@ -61,7 +63,12 @@ pub struct Rule {
     pub body: Body,
     /// Exceptions that let requests off from it, in the order of loading.
     pub exceptions: Vec<Arc<Exception>>,
+    /// What of it can be judged together with other rules.
+    pub together: Together,
 }
+
+/// Names a rule: its policy's index and its own.
+pub type RuleKey = (usize, usize);
 
 /// A compiled `PolicyException`.
 #[derive(Debug)]

@@ -5,10 +5,7 @@
 use std::collections::HashMap;
 
 use crate::admission::AdmissionRequest;
-use crate::program::{Candidates, Policy};
-
-/// Names a rule: its policy's index and its own.
-pub type RuleKey = (usize, usize);
+use crate::program::{Candidates, Policy, RuleKey};
 
 /// Rules by kind.
 #[derive(Debug, Default)]

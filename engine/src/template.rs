@@ -23,7 +23,11 @@ use pieces::Piece;
 
 /// A tree of values that may hold variables.
 #[derive(Debug, Clone)]
-pub struct Template(Node);
+pub struct Template {
+    node: Node,
+    /// The value, where it holds no variable.
+    constant: Option<Value>,
+}
 
 /// A text that may hold variables.
 #[derive(Debug, Clone)]
@@ -170,17 +174,21 @@ impl Template {
     pub fn compile(written: &ast::Template) -> (Self, Vec<(Span, SyntaxError)>) {
         let mut errors = Vec::new();
         let node = compile_node(written, &mut errors);
-        (Self(node), errors)
+        let constant = constant(&node);
+        (Self { node, constant }, errors)
     }
 
     /// The value.
-    pub fn resolve(&self, with: &Resolution<'_>) -> Result<Value, TemplateError> {
-        resolve_node(&self.0, with, &Place::Top)
+    pub fn resolve(&self, with: &Resolution<'_>) -> Result<Cow<'_, Value>, TemplateError> {
+        match &self.constant {
+            Some(value) => Ok(Cow::Borrowed(value)),
+            None => resolve_node(&self.node, with, &Place::Top).map(Cow::Owned),
+        }
     }
 
     /// Calls `visit` for each expression that is known beforehand.
     pub fn for_each_expression<'t>(&'t self, visit: &mut dyn FnMut(&'t Expression)) {
-        visit_node(&self.0, visit);
+        visit_node(&self.node, visit);
     }
 }
 
@@ -258,6 +266,23 @@ fn compile_text(written: &ast::Text, errors: &mut Vec<(Span, SyntaxError)>) -> T
         raw: written.raw.clone(),
         pieces,
     }
+}
+
+/// The value of what holds no variable.
+fn constant(node: &Node) -> Option<Value> {
+    Some(match node {
+        Node::Null => Value::Null,
+        Node::Bool(flag) => Value::Bool(*flag),
+        Node::Number(number) => Value::Number(number.clone()),
+        Node::Text(text) => Value::String(text.literal()?.to_owned()),
+        Node::List(items) => Value::Array(items.iter().map(constant).collect::<Option<_>>()?),
+        Node::Map(entries) => {
+            let entry = |(_, key, value): &(String, Text, Node)| {
+                Some((key.literal()?.to_owned(), constant(value)?))
+            };
+            Value::Object(entries.iter().map(entry).collect::<Option<_>>()?)
+        }
+    })
 }
 
 fn visit_node<'t>(node: &'t Node, visit: &mut dyn FnMut(&'t Expression)) {

@@ -19,6 +19,9 @@ pub struct CompileArgs {
     /// Write a bundle for OPA into this folder instead of printing: the modules, and the host functions as Rego
     #[arg(long, value_name = "DIR")]
     pub bundle: Option<PathBuf>,
+    /// Print the programs that judge many rules at once instead, as `serve` runs them for all of these policies
+    #[arg(long, conflicts_with_all = ["bundle", "input", "rule"])]
+    pub together: bool,
     /// Print what the Rego is asked about the resources of this file, or of stdin (`-`), instead of the Rego: a list of
     /// each query, its input document and the answer
     #[arg(long, value_name = "RESOURCE", conflicts_with = "bundle")]

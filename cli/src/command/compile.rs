@@ -39,6 +39,8 @@ pub fn run(args: &CompileArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
             io.stderr,
             "{modules} modules and the library are in {folder}"
         )?;
+    } else if args.together {
+        show_together(&loaded.policies, io)?;
     } else {
         show(&loaded.policies, &args.rule, io)?;
     }
@@ -70,6 +72,18 @@ fn show(policies: &PolicySet, wanted: &str, io: &mut Io<'_>) -> Result<()> {
         let (key, file) = (&exception.key, &source.name);
         writeln!(io.stdout, "\n# Exception {key}, {file}:{line}")?;
         show_program(exception.program.text(), io)?;
+    }
+    Ok(())
+}
+
+/// The programs that judge many rules at once.
+fn show_together(policies: &PolicySet, io: &mut Io<'_>) -> Result<()> {
+    let programs = policies.together();
+    for known in &programs.selections {
+        show_program(known.program.text(), io)?;
+    }
+    for known in &programs.demands {
+        show_program(known.program.text(), io)?;
     }
     Ok(())
 }

@@ -19,9 +19,11 @@ pub(super) fn of(
     let mut rules: Vec<(usize, &str)> = text.split("\n\n").filter_map(placed).collect();
     // A value has the rule of the map that it stands in, which is the nearest above.
     rules.retain(|(at, _)| *at <= line);
-    // The common case is one body for all; what is wrong with one place is said by the walk, in the rules that ask.
-    let is_walk = |rule: &str| !rule.contains("as_wanted") && !rule.contains("\nwritten_");
-    keep(&mut rules, |(_, rule)| is_walk(rule));
+    // Where there is a walk, what is wrong with one place is said by it, in the rules that ask.
+    let walks = text.contains("\nwalked :=");
+    let is_other =
+        |rule: &str| rule.contains("\nwritten_") || (walks && rule.contains("as_wanted"));
+    keep(&mut rules, |(_, rule)| !is_other(rule));
     if let Some(leaf) = leaf {
         keep(&mut rules, |(_, rule)| rule.contains(leaf));
     }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::ast::condition::{Condition, ConditionBlock, Conditions};
+use crate::ast::condition::{Condition, ConditionBlock, Conditions, OperatorName};
 use crate::ast::template::Template;
 use crate::operator;
 use crate::program;
@@ -88,13 +88,7 @@ fn condition(
     condition: &Condition,
 ) -> (Expression, program::Condition) {
     let name = scope.fresh(prefix);
-    let operator = &condition.operator.value;
-    // In the wrong case an ordering operator never holds; the host function knows that by the name.
-    let written = if operator.exact {
-        operator.operator.name().to_owned()
-    } else {
-        operator.operator.name().to_lowercase()
-    };
+    let written = operator_text(&condition.operator.value);
     let mut slots = Vec::new();
     let compiled = program::Condition {
         span: condition.span,
@@ -130,14 +124,28 @@ fn operand(
     compiled: &Arc<crate::template::Template>,
     slots: &mut Vec<usize>,
 ) -> Expression {
-    if let Some(value) = template.constant()
-        && depth(&value) < MAX_LITERAL_DEPTH
-    {
-        return constant(&value);
+    if let Some(value) = constant_operand(template) {
+        return value;
     }
     let slot = scope.slot(compiled);
     slots.push(slot);
     slot_at(slot).field("value")
+}
+
+/// In the wrong case an ordering operator never holds; the host function knows that by the name.
+pub(super) fn operator_text(operator: &OperatorName) -> String {
+    let name = operator.operator.name();
+    if operator.exact {
+        name.to_owned()
+    } else {
+        name.to_lowercase()
+    }
+}
+
+/// A value without variables, where it can stand in the text.
+pub(super) fn constant_operand(template: &Template) -> Option<Expression> {
+    let value = template.constant()?;
+    (depth(&value) < MAX_LITERAL_DEPTH).then(|| constant(&value))
 }
 
 /// Parsing of nested literals takes twice as long for each level: deeper constants come in as values.

@@ -18,6 +18,16 @@ enum Side {
     Exclude,
 }
 
+/// The rules of a module: the answer, and what it stands on.
+pub(super) const SELECTED: &str = "selected";
+pub(super) const MATCHED: &str = "matched";
+pub(super) const EXCLUDED: &str = "excluded";
+
+/// Whether the request is in a namespace.
+pub(super) fn is_in(namespace: &str) -> Expression {
+    subject("request_namespace").equals(Expression::text(namespace))
+}
+
 /// Writes `selected`; `namespace` is the one that a namespaced policy is confined to.
 pub(super) fn compile(
     scope: &mut Scope,
@@ -26,19 +36,19 @@ pub(super) fn compile(
     namespace: Option<&str>,
 ) {
     filters(scope, Side::Match, includes);
-    let mut matched = vec![Statement::Holds(Expression::name("matched"))];
-    let mut alternatives = vec![vec![Statement::Not(Expression::name("matched"))]];
+    let mut matched = vec![Statement::Holds(Expression::name(MATCHED))];
+    let mut alternatives = vec![vec![Statement::Not(Expression::name(MATCHED))]];
     if let Some(namespace) = namespace {
-        let own = subject("request_namespace").equals(Expression::text(namespace));
+        let own = is_in(namespace);
         matched.push(Statement::Holds(own.clone()));
         alternatives.push(vec![Statement::Not(own)]);
     }
     if let Some(excludes) = excludes {
         filters(scope, Side::Exclude, excludes);
-        matched.push(Statement::Not(Expression::name("excluded")));
-        alternatives.push(vec![Statement::Holds(Expression::name("excluded"))]);
+        matched.push(Statement::Not(Expression::name(EXCLUDED)));
+        alternatives.push(vec![Statement::Holds(Expression::name(EXCLUDED))]);
     }
-    let answer = |text: &str, body| Rule::value("selected", Expression::text(text), body);
+    let answer = |text: &str, body| Rule::value(SELECTED, Expression::text(text), body);
     scope.rules.push(answer("match", matched));
     for body in alternatives {
         scope.rules.push(answer("nomatch", body));
@@ -48,8 +58,8 @@ pub(super) fn compile(
 /// Writes `selected` of an exception: where there is no user, it is not about users.
 pub(super) fn compile_exception(scope: &mut Scope, includes: &Filters) {
     filters(scope, Side::Exclude, includes);
-    let excluded = || Expression::name("excluded");
-    let answer = |text: &str, body| Rule::value("selected", Expression::text(text), vec![body]);
+    let excluded = || Expression::name(EXCLUDED);
+    let answer = |text: &str, body| Rule::value(SELECTED, Expression::text(text), vec![body]);
     scope
         .rules
         .push(answer("match", Statement::Holds(excluded())));
@@ -65,8 +75,8 @@ fn subject(field: &str) -> Expression {
 
 fn filters(scope: &mut Scope, side: Side, filters: &Filters) {
     let name = match side {
-        Side::Match => "matched",
-        Side::Exclude => "excluded",
+        Side::Match => MATCHED,
+        Side::Exclude => EXCLUDED,
     };
     let bodies: Vec<Vec<Statement>> = filters
         .filters

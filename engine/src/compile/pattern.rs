@@ -3,9 +3,11 @@
 //! `pass`, `fail` and `skip` are what they say; `nested` is a skip of a whole map or list, which what holds it may go on
 //! beside, `forbidden` the failure of a negation, which is a failure also where keys of anchors are missing.
 
+mod lists;
 mod missing;
+mod plain;
 mod prelude;
-mod quick;
+mod spread;
 
 use std::sync::Arc;
 
@@ -25,7 +27,14 @@ use super::text;
 /// Writes `verdict` for one pattern.
 pub(super) fn compile(scope: &mut Scope, pattern: &Pattern) -> Judged<Arc<Template>> {
     let template = Arc::new(text::template(&pattern.template()));
-    quick::compile(scope, std::slice::from_ref(pattern));
+    if plain::compile(scope, std::slice::from_ref(pattern)) == plain::Found::All {
+        as_wanted_or_not(scope);
+        scope.place(pattern.span);
+        return Judged {
+            what: template,
+            slots: Vec::new(),
+        };
+    }
     let root = root(scope, pattern, &template);
     scope
         .rules
@@ -63,13 +72,28 @@ pub(super) fn compile(scope: &mut Scope, pattern: &Pattern) -> Judged<Arc<Templa
 
 /// Writes `verdict` for `anyPattern`: the first that passes is enough; one that fails counts before those that skip.
 pub(super) fn compile_any(scope: &mut Scope, patterns: &[Pattern]) -> Judged<Vec<Arc<Template>>> {
+    let templates = |pattern: &Pattern| Arc::new(text::template(&pattern.template()));
+    let templates: Vec<_> = patterns.iter().map(templates).collect();
+    match plain::compile(scope, patterns) {
+        plain::Found::None => {}
+        plain::Found::Some => {
+            let comment = "What is as wanted by a plain pattern needs no walk by the others.";
+            let body = vec![Statement::Holds(Expression::name(plain::NAME))];
+            let rule = Rule::value("verdict", Expression::text("pass"), body);
+            scope.rules.push(rule.comment(comment));
+        }
+        plain::Found::All => {
+            as_wanted_or_not(scope);
+            scope.place(first_span(patterns));
+            return Judged {
+                what: templates,
+                slots: Vec::new(),
+            };
+        }
+    }
     let mut results = Vec::new();
-    let mut templates = Vec::new();
-    quick::compile(scope, patterns);
-    for pattern in patterns {
-        let template = Arc::new(text::template(&pattern.template()));
-        results.push(root(scope, pattern, &template).walked);
-        templates.push(template);
+    for (pattern, template) in patterns.iter().zip(&templates) {
+        results.push(root(scope, pattern, template).walked);
     }
     let walked = Rule::value("walked", Expression::Array(results), Vec::new());
     scope.rules.push(walked);
@@ -100,6 +124,21 @@ pub(super) fn compile_any(scope: &mut Scope, patterns: &[Pattern]) -> Judged<Vec
         what: templates,
         slots: std::mem::take(&mut scope.slots),
     }
+}
+
+/// Writes `verdict` where patterns are plain: what does not pass fails.
+fn as_wanted_or_not(scope: &mut Scope) {
+    for (status, holds) in [("pass", true), ("fail", false)] {
+        let as_wanted = Expression::name(plain::NAME);
+        let body = if holds {
+            Statement::Holds(as_wanted)
+        } else {
+            Statement::Not(as_wanted)
+        };
+        let rule = Rule::value("verdict", Expression::text(status), vec![body]);
+        scope.rules.push(rule);
+    }
+    scope.exact = true;
 }
 
 /// What the walk of a whole pattern says.
@@ -149,8 +188,8 @@ fn has_variable_keys(pattern: &Pattern) -> bool {
 
 /// One way to a verdict by the walk; where the pattern has variables, all must be known.
 fn verdict(scope: &mut Scope, status: &str, mut body: Vec<Statement>) {
-    if quick::is_there(scope) {
-        body.insert(0, Statement::Not(Expression::name(quick::NAME)));
+    if scope.has_plain {
+        body.insert(0, Statement::Not(Expression::name(plain::NAME)));
     }
     if !scope.slots.is_empty() {
         body.push(Statement::Holds(Expression::name("known")));
@@ -248,7 +287,7 @@ fn node(scope: &mut Scope, pattern: &Pattern, place: &Place) -> Check {
     match &pattern.node {
         PatternNode::Scalar(scalar) => leaf(scope, scalar, place),
         PatternNode::Map(entries) => map(scope, pattern, entries, place),
-        PatternNode::List(items) => list(scope, pattern, items, place),
+        PatternNode::List(items) => lists::list(scope, pattern, items, place),
     }
 }
 
@@ -518,80 +557,4 @@ fn existence(
         results.push(Expression::call(name, vec![value.clone()]));
     }
     in_order(results)
-}
-
-fn list(scope: &mut Scope, pattern: &Pattern, items: &[Pattern], place: &Place) -> Check {
-    let name = scope.fresh("list");
-    define(
-        scope,
-        pattern,
-        &name,
-        Expression::text("fail"),
-        vec![Statement::Not(is_array())],
-    );
-    match items.first().map(|first| &first.node) {
-        None => define(
-            scope,
-            pattern,
-            &name,
-            Expression::text("fail"),
-            vec![Statement::Holds(is_array())],
-        ),
-        Some(PatternNode::Map(_) | PatternNode::Scalar(_)) => {
-            let first = items.first().unwrap_or(pattern);
-            let check = node(scope, first, &place.item(0));
-            let is_map = matches!(first.node, PatternNode::Map(_));
-            let (status, body) = if is_map {
-                every_element(&check)
-            } else {
-                let status = check.applied(Expression::name("x"));
-                (status, vec![Statement::Holds(is_array())])
-            };
-            define(scope, pattern, &name, status, body);
-        }
-        Some(PatternNode::List(_)) => by_index(scope, pattern, items, (place, &name)),
-    }
-    Check::Function(name)
-}
-
-/// Every element is judged by the one map; that none is lost is counted.
-fn every_element(check: &Check) -> (Expression, Vec<Statement>) {
-    let each = Expression::Collect(
-        Box::new(check.applied(Expression::name("element"))),
-        vec![Statement::Some("element".into(), Expression::name("x"))],
-    );
-    let count = |name: &str| Expression::call("count", vec![Expression::name(name)]);
-    let body = vec![
-        Statement::Holds(is_array()),
-        Statement::Assign("results".into(), each),
-        Statement::Holds(count("results").equals(count("x"))),
-    ];
-    (
-        Expression::call("each", vec![Expression::name("results")]),
-        body,
-    )
-}
-
-fn by_index(
-    scope: &mut Scope,
-    pattern: &Pattern,
-    items: &[Pattern],
-    (place, name): (&Place, &str),
-) {
-    let length = Expression::call("count", vec![Expression::name("x")]);
-    let enough = length.compare(Operator::AtLeast, Expression::count(items.len()));
-    let mut results = Vec::new();
-    for (index, item) in items.iter().enumerate() {
-        let check = node(scope, item, &place.item(index));
-        let element = Expression::Index(
-            Box::new(Expression::name("x")),
-            Box::new(Expression::count(index)),
-        );
-        results.push(check.applied(element));
-    }
-    let status = Expression::call("each", vec![Expression::Array(results)]);
-    let short = vec![Statement::Holds(is_array()), Statement::Not(enough.clone())];
-    define(scope, pattern, name, Expression::text("broken"), short);
-    let long = vec![Statement::Holds(is_array()), Statement::Holds(enough)];
-    define(scope, pattern, name, status, long);
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::program::together::Pass;
 use crate::rego::module::{Expression, Operator, Rule, Statement};
 use crate::source::Span;
 use crate::template::Template;
@@ -18,6 +19,12 @@ pub(super) struct Scope {
     pub(super) slots: Vec<Arc<Template>>,
     /// Constant scalars that values are compared with.
     pub(super) patterns: Vec<Value>,
+    /// What holds only where the resource passes: any of it is enough.
+    pub(super) passes: Vec<Pass>,
+    /// Whether there is a rule that holds only where the resource passes.
+    pub(super) has_plain: bool,
+    /// Whether what holds for none of those bodies fails.
+    pub(super) exact: bool,
     names: usize,
 }
 

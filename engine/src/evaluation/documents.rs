@@ -68,6 +68,20 @@ impl Documents {
         ])
     }
 
+    /// The input of a program that says which rules are about the request.
+    pub(super) fn about_subject(&self) -> Document {
+        Document::object([("subject", self.subject_document.clone())])
+    }
+
+    /// The input of a program that says which rules pass.
+    pub(super) fn together(&self, about: Document, values: Document) -> Document {
+        Document::object([
+            ("about", about),
+            ("resource", self.resource.clone()),
+            ("values", values),
+        ])
+    }
+
     /// The input of a `podSecurity` rule's verdict.
     pub(super) fn pod_security(&self, found: Document) -> Document {
         Document::object([

@@ -8,6 +8,7 @@ use crate::response::{FailureAction, RuleResponse, RuleStatus};
 use super::documents::Documents;
 use super::request_names::RequestNames;
 use super::rule::{Context, Progress};
+use super::together::Known;
 use super::tracing::Traced;
 
 impl Context<'_> {
@@ -48,7 +49,7 @@ impl Context<'_> {
             facts: self.facts,
             traced: Traced::Not,
         };
-        match before.evaluate(policy, rule, &Progress::Waiting) {
+        match before.evaluate((policy, rule), &Progress::Waiting, Known::Nothing) {
             waiting @ (Progress::Waiting | Progress::WaitingForImages) => waiting,
             Progress::Answered(old) if old.status == response.status => {
                 Progress::Answered(RuleResponse {

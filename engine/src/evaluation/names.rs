@@ -164,6 +164,14 @@ impl<'a> Names<'a> {
 
     /// The value of a template.
     pub(crate) fn template(&self, template: &Template) -> Result<Value, TemplateError> {
+        self.value(template).map(Cow::into_owned)
+    }
+
+    /// The same, without a copy of what holds no variable.
+    pub(crate) fn value<'t>(
+        &self,
+        template: &'t Template,
+    ) -> Result<Cow<'t, Value>, TemplateError> {
         template.resolve(&self.resolution())
     }
 

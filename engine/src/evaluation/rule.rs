@@ -25,6 +25,7 @@ use super::exception::Excepted;
 use super::facts::Facts;
 use super::names::{Ground, Names};
 use super::request_names::RequestNames;
+use super::together::Known;
 use super::tracing::Traced;
 use super::validate::Stage;
 use super::values::Values;
@@ -44,7 +45,7 @@ pub(super) struct Context<'a> {
 }
 
 /// What came of a rule so far.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Progress {
     /// Facts are outstanding.
     Waiting,
@@ -72,8 +73,16 @@ impl Answer {
 }
 
 impl Context<'_> {
-    /// Takes a rule as far as possible, from where it waited.
-    pub(super) fn evaluate(&mut self, policy: &Policy, rule: &Rule, waited: &Progress) -> Progress {
+    /// Takes a rule as far as possible, from where it waited; something may be known of it beforehand.
+    pub(super) fn evaluate(
+        &mut self,
+        (policy, rule): (&Policy, &Rule),
+        waited: &Progress,
+        known: Known,
+    ) -> Progress {
+        if known == Known::NotAbout {
+            return Progress::NotAbout;
+        }
         self.trace_rule(policy, rule);
         let labels = match self.namespace_labels(rule) {
             None => return Progress::Waiting,
@@ -91,7 +100,7 @@ impl Context<'_> {
         let action = self.failure_action(policy, rule, labels.as_ref());
         let respond = |answer| Progress::Answered(respond(policy, rule, action, answer));
         let given = self.variables.of(&policy.ast, base_name(policy, rule));
-        let ground = self.ground(policy, &given);
+        let ground = self.ground(Some(policy), &given);
         let names = Names::of_rule(ground, &rule.context);
         // Who wants to know what a rule looked at sees it from the start.
         let waited = match self.traced {
@@ -102,14 +111,19 @@ impl Context<'_> {
             let progress = self.verify_images((policy, rule), &names, entries, action);
             return described(rule, &names, progress);
         }
-        let input = self.documents.input(labels.as_ref(), Document::list([]));
-        let selected = self.ask(&rule.program, program::SELECTED, &input);
-        self.trace_match(selected.as_deref() == Ok("match"));
-        match selected.as_deref() {
-            Ok("match") => {}
-            Ok("nomatch") => return Progress::NotAbout,
-            Ok(other) => return respond(Answer::new(RuleStatus::Error, unexpected(other))),
-            Err(message) => return respond(Answer::new(RuleStatus::Error, message)),
+        if known == Known::Nothing {
+            let selected = self.is_selected(rule, labels.as_ref());
+            self.trace_match(selected == Ok(true));
+            match selected {
+                Ok(true) => {}
+                Ok(false) => return Progress::NotAbout,
+                Err(message) => return respond(Answer::new(RuleStatus::Error, message)),
+            }
+        }
+        if let (Known::Judged(status), Body::Validate(validate)) = (known, &rule.body) {
+            let stage = Stage::of((policy, rule), validate, &names);
+            let progress = self.validated_as(&stage, status);
+            return self.enforced(&stage, action, progress);
         }
         let of_conditions = rule.preconditions.as_ref();
         match self.preconditions(
@@ -137,6 +151,20 @@ impl Context<'_> {
         described(rule, &names, progress)
     }
 
+    /// Whether a rule is about the request, by its own program.
+    fn is_selected(
+        &mut self,
+        rule: &Rule,
+        labels: Option<&BTreeMap<String, String>>,
+    ) -> Result<bool, String> {
+        let input = self.documents.input(labels, Document::list([]));
+        match &*self.ask(&rule.program, program::SELECTED, &input)? {
+            "match" => Ok(true),
+            "nomatch" => Ok(false),
+            other => Err(unexpected(other)),
+        }
+    }
+
     /// What the body of a rule that applies says.
     fn body(
         &mut self,
@@ -147,24 +175,9 @@ impl Context<'_> {
     ) -> Progress {
         match &rule.body {
             Body::Validate(validate) => {
-                let stage = Stage {
-                    policy,
-                    rule,
-                    validate,
-                    names,
-                };
-                match self.validate(&stage) {
-                    Progress::Answered(response) => {
-                        let response = RuleResponse {
-                            failure_action: action,
-                            ..response
-                        };
-                        self.allow_existing(policy, rule, response)
-                    }
-                    other @ (Progress::Waiting
-                    | Progress::WaitingForImages
-                    | Progress::NotAbout) => other,
-                }
+                let stage = Stage::of((policy, rule), validate, names);
+                let progress = self.validate(&stage);
+                self.enforced(&stage, action, progress)
             }
             Body::PodSecurity(demand) => {
                 match self.pod_security(policy, rule, demand, (keys, exclusions)) {
@@ -212,6 +225,25 @@ impl Context<'_> {
         }
     }
 
+    /// What came of a `validate` rule, with what a failure means.
+    fn enforced(
+        &mut self,
+        stage: &Stage<'_>,
+        action: FailureAction,
+        progress: Progress,
+    ) -> Progress {
+        match progress {
+            Progress::Answered(response) => {
+                let response = RuleResponse {
+                    failure_action: action,
+                    ..response
+                };
+                self.allow_existing(stage.policy, stage.rule, response)
+            }
+            other @ (Progress::Waiting | Progress::WaitingForImages | Progress::NotAbout) => other,
+        }
+    }
+
     /// `mutate`, of the object or of other resources.
     fn change(
         &mut self,
@@ -242,8 +274,12 @@ impl Context<'_> {
         }
     }
 
-    /// What the names of a rule of a policy stand on.
-    pub(super) fn ground<'b>(&self, policy: &'b Policy, given: &'b Map<String, Value>) -> Ground<'b>
+    /// What the names of a rule of a policy stand on, or those of rules of many.
+    pub(super) fn ground<'b>(
+        &self,
+        policy: Option<&'b Policy>,
+        given: &'b Map<String, Value>,
+    ) -> Ground<'b>
     where
         Self: 'b,
     {
@@ -254,9 +290,7 @@ impl Context<'_> {
             deletion: self.names.deletion(),
             facts: self.facts,
             namespace: policy
-                .ast
-                .namespace
-                .as_ref()
+                .and_then(|policy| policy.ast.namespace.as_ref())
                 .map(|namespace| namespace.value.as_str()),
         }
     }

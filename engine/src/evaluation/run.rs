@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use crate::admission::AdmissionRequest;
 use crate::ast::ApplyRules;
-use crate::program::Policy;
-use crate::rego::evaluate::Machine;
-use crate::response::{FailurePolicy, RuleResponse, RuleStatus};
+use crate::program::{Policy, Rule, RuleKey};
+use crate::rego::evaluate::{Machine, Opinion};
+use crate::response::{FailureAction, FailurePolicy, RuleResponse, RuleStatus};
 use crate::trace::Trace;
 
 use super::documents::Documents;
 use super::request_names::RequestNames;
-use super::rule::{Context, Progress};
+use super::rule::{Answer, Context, Progress, respond};
+use super::together::{Answers, Known};
 use super::tracing::Traced;
 use super::{Evaluation, changes_object, find, is_waiting};
 
@@ -112,7 +113,7 @@ impl Evaluation {
                 Progress::NotAbout
             } else {
                 let mut context = self.context(machine, view);
-                let progress = context.evaluate(policy, rule, &Progress::Waiting);
+                let progress = context.evaluate((policy, rule), &Progress::Waiting, Known::Nothing);
                 let trace = context.take_trace(&progress);
                 self.keep(trace);
                 progress
@@ -157,11 +158,31 @@ impl Evaluation {
         let set = Arc::clone(&self.set);
         let mut rules = std::mem::take(&mut self.rules);
         let mut traces = Vec::new();
+        let alone = machine.is_recording() || self.traces.is_some();
+        let second_opinion = self.opinion == Opinion::BytecodeAndInterpreter;
         let mut context = self.context(machine, view);
+        let waiting = rules.iter().filter(|(_, one)| is_waiting(one));
+        let waiting: Vec<RuleKey> = waiting.map(|(key, _)| *key).collect();
+        // Who wants to know how a rule was judged is shown its own program.
+        let answers = if alone {
+            Answers::default()
+        } else {
+            context.judged(&set, &waiting)
+        };
         for (key, progress) in rules.iter_mut().filter(|(_, one)| is_waiting(one)) {
-            if let Some((policy, rule)) = find(&set, *key) {
-                *progress = context.evaluate(policy, rule, progress);
-                traces.extend(context.take_trace(progress));
+            let Some((policy, rule)) = find(&set, *key) else {
+                continue;
+            };
+            let known = answers.of(set.together(), *key);
+            let waited = std::mem::replace(progress, Progress::NotAbout);
+            *progress = context.evaluate((policy, rule), &waited, known);
+            traces.extend(context.take_trace(progress));
+            if second_opinion && known != Known::Nothing {
+                let alone = context.evaluate((policy, rule), &waited, Known::Nothing);
+                one_of(&alone, progress, (policy, rule));
+            }
+            if let Some(defect) = answers.defect.as_ref().filter(|_| second_opinion) {
+                *progress = defective((policy, rule), defect.clone());
             }
         }
         self.rules = rules;
@@ -173,6 +194,20 @@ impl Evaluation {
             kept.extend(traces);
         }
     }
+}
+
+/// Makes an error of a rule of which a program for many says something else than its own.
+fn one_of(alone: &Progress, together: &mut Progress, of: (&Policy, &Rule)) {
+    if alone != together {
+        let text = format!("judged with others it says {together:?}, alone {alone:?}");
+        *together = defective(of, text);
+    }
+}
+
+/// The error of a rule whose programs are not what they should be.
+fn defective((policy, rule): (&Policy, &Rule), text: String) -> Progress {
+    let answer = Answer::new(RuleStatus::Error, text);
+    Progress::Answered(respond(policy, rule, FailureAction::Enforce, answer))
 }
 
 /// Whether the request is refused because its object could not be changed.

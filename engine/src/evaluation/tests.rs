@@ -25,6 +25,7 @@ mod images;
 mod mutation;
 mod pod_security;
 mod provenance;
+mod together;
 mod validate;
 
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

@@ -21,6 +21,39 @@ pub(super) struct Stage<'a> {
     pub(super) names: &'a Names<'a>,
 }
 
+impl<'a> Stage<'a> {
+    pub(super) fn of(
+        (policy, rule): (&'a Policy, &'a Rule),
+        validate: &'a program::Validate,
+        names: &'a Names<'a>,
+    ) -> Self {
+        Self {
+            policy,
+            rule,
+            validate,
+            names,
+        }
+    }
+
+    fn said(&self) -> Said<'_> {
+        let ast = self.policy.rule_ast(self.rule);
+        Said {
+            rule: ast.map_or("", |ast| ast.name.value.as_str()),
+            message: self.validate.message.as_ref(),
+        }
+    }
+
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            demand: &self.validate.demand,
+            program: &self.rule.program,
+            entry: program::VERDICT,
+            names: self.names,
+            element: None,
+        }
+    }
+}
+
 /// What came of a demand.
 pub(super) enum Outcome {
     /// Facts are outstanding.
@@ -50,20 +83,8 @@ pub(super) struct Asked<'a> {
 impl Context<'_> {
     /// The answer of a rule.
     pub(super) fn validate(&mut self, stage: &Stage<'_>) -> Progress {
-        let said = Said {
-            rule: stage
-                .policy
-                .rule_ast(stage.rule)
-                .map_or("", |ast| ast.name.value.as_str()),
-            message: stage.validate.message.as_ref(),
-        };
-        let asked = Asked {
-            demand: &stage.validate.demand,
-            program: &stage.rule.program,
-            entry: program::VERDICT,
-            names: stage.names,
-            element: None,
-        };
+        let said = stage.said();
+        let asked = stage.asked();
         match self.demand(&asked, &said) {
             Outcome::Waiting => Progress::Waiting,
             Outcome::Nothing => Progress::NotAbout,
@@ -79,6 +100,23 @@ impl Context<'_> {
                 answer,
             )),
         }
+    }
+
+    /// The answer of a rule whose status is known.
+    pub(super) fn validated_as(&self, stage: &Stage<'_>, status: RuleStatus) -> Progress {
+        let (said, asked) = (stage.said(), stage.asked());
+        let message = match asked.demand {
+            Demand::Pattern(judged) => {
+                self.message(&asked, std::slice::from_ref(&judged.what), (&said, status))
+            }
+            Demand::AnyPattern(judged) => self.message(&asked, &judged.what, (&said, status)),
+            // Of these only that they pass is known.
+            Demand::Deny(_) | Demand::Foreach(_) => said.passed(),
+        };
+        let answer = Answer::new(status, message);
+        // The caller knows what a failure means.
+        let action = FailureAction::Enforce;
+        Progress::Answered(respond(stage.policy, stage.rule, action, answer))
     }
 
     /// What comes of a demand.
@@ -175,15 +213,27 @@ impl Context<'_> {
         if let Some(error) = values.first_error().filter(|_| status == RuleStatus::Error) {
             return Outcome::error(format!("variable substitution failed: {error}"));
         }
-        let message = explain::validate::Patterns {
+        let message = self.message(asked, patterns, (said, status));
+        Outcome::Judged(Answer::new(status, message))
+    }
+
+    /// What is said of patterns.
+    fn message(
+        &self,
+        asked: &Asked<'_>,
+        patterns: &[Arc<Template>],
+        (said, status): (&Said<'_>, RuleStatus),
+    ) -> String {
+        let nothing = serde_json::Value::Null;
+        let resource = asked.element.or(self.request.object.as_ref());
+        explain::validate::Patterns {
             said,
             names: asked.names,
             written: patterns,
-            is_any,
-            resource,
+            is_any: matches!(asked.demand, Demand::AnyPattern(_)),
+            resource: resource.unwrap_or(&nothing),
         }
-        .message(status);
-        Outcome::Judged(Answer::new(status, message))
+        .message(status)
     }
 
     /// What a program says.

@@ -18,6 +18,11 @@ pub struct Variables {
 }
 
 impl Variables {
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.everywhere.is_empty() && self.of_policies.is_empty() && self.of_rules.is_empty()
+    }
+
     /// The values for a rule; `rule` is the name that the author gave it.
     pub(super) fn of(&self, policy: &ast::Policy, rule: &str) -> Map<String, Value> {
         if self.of_policies.is_empty() && self.of_rules.is_empty() {

@@ -95,23 +95,13 @@ impl Patterns<'_> {
         if status == RuleStatus::Pass && !self.is_any {
             return self.said.passed();
         }
-        let walks: Vec<Result<(), Mismatch>> = self
-            .written
-            .iter()
-            .map(|pattern| match self.names.template(pattern) {
-                Ok(pattern) => pattern::walk(&pattern, self.resource),
-                Err(error) => Err(Mismatch {
-                    status: Status::Fail,
-                    path: String::new(),
-                    reason: error.to_string(),
-                }),
-            })
-            .collect();
+        let walks = self.written.iter().map(|pattern| self.walk(pattern));
+        if status == RuleStatus::Pass {
+            let index = { walks }.position(|walk| walk.is_ok()).unwrap_or(0);
+            return format!("validation rule '{rule}' anyPattern[{index}] passed.");
+        }
+        let walks: Vec<Result<(), Mismatch>> = walks.collect();
         match status {
-            RuleStatus::Pass => {
-                let index = walks.iter().position(Result::is_ok).unwrap_or(0);
-                format!("validation rule '{rule}' anyPattern[{index}] passed.")
-            }
             RuleStatus::Skip if self.is_any => {
                 let skipped = each(&walks, |index, mismatch| {
                     let skipped = matches!(mismatch.status, Status::Skip | Status::Nested);
@@ -124,6 +114,17 @@ impl Patterns<'_> {
                 self.said.failed(&failed.join(" "), self.names)
             }
             _ => self.of_one(walks.first(), status),
+        }
+    }
+
+    fn walk(&self, pattern: &Template) -> Result<(), Mismatch> {
+        match self.names.value(pattern) {
+            Ok(pattern) => pattern::walk(&pattern, self.resource),
+            Err(error) => Err(Mismatch {
+                status: Status::Fail,
+                path: String::new(),
+                reason: error.to_string(),
+            }),
         }
     }
 
@@ -146,7 +147,7 @@ impl Patterns<'_> {
         let pattern = self
             .written
             .get(index)
-            .and_then(|pattern| self.names.template(pattern).ok());
+            .and_then(|pattern| self.names.value(pattern).ok());
         mismatch.path.is_empty()
             || (mismatch.status == Status::Fail
                 && pattern

@@ -57,14 +57,14 @@ impl Met {
     pub(super) fn note(
         &self,
         (node, anchor): (&Value, Option<Anchor>),
-        (path, value): (&str, Option<&Value>),
+        (path, value): (&dyn Fn() -> String, Option<&Value>),
         result: &Result<(), Mismatch>,
     ) {
         if let Some(seen) = &self.seen {
             seen.borrow_mut().push(Seen {
                 node: Seen::address(node),
                 anchor,
-                path: path.to_owned(),
+                path: path(),
                 value: value.cloned(),
                 reason: result
                     .as_ref()

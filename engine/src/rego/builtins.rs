@@ -4,8 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use regorus::Value as Rego;
+use serde_json::{Map, Value};
 
+use super::evaluate::{from_json, to_json};
 use crate::operator::{self, Operator};
 use crate::{pattern, scalar, wildcard};
 
@@ -17,30 +19,85 @@ pub struct Builtin {
     /// How many arguments it takes.
     pub arity: u8,
     /// What it answers; the slice is `arity` long.
-    pub call: fn(&[Value], &Patterns) -> Value,
+    pub call: Call,
+}
+
+/// What a function does.
+#[derive(Debug, Clone, Copy)]
+pub enum Call {
+    /// On JSON.
+    Json(fn(&[Value]) -> Value),
+    /// On values as Rego has them, for what is called often.
+    Rego(fn(&[Rego], &Patterns) -> Rego),
+}
+
+impl Builtin {
+    /// What it answers, in JSON.
+    pub fn answer(&self, arguments: &[Value]) -> Value {
+        match self.call {
+            Call::Json(call) => call(arguments),
+            Call::Rego(call) => {
+                let arguments: Vec<Rego> = arguments.iter().map(from_json).collect();
+                to_json(&call(&arguments, &Patterns::default())).unwrap_or(Value::Null)
+            }
+        }
+    }
 }
 
 /// The constant patterns of a program, read when it was compiled.
-#[derive(Debug, Clone, Default)]
-pub struct Patterns(BTreeMap<String, scalar::Pattern>);
+#[derive(Debug, Clone)]
+pub struct Patterns {
+    known: BTreeMap<Rego, scalar::Pattern>,
+    /// The answers, made once.
+    pass: Rego,
+    fail: Rego,
+}
+
+impl Default for Patterns {
+    fn default() -> Self {
+        Self::read([])
+    }
+}
 
 impl Patterns {
     /// Reads patterns.
     pub fn read<'a>(patterns: impl IntoIterator<Item = &'a Value>) -> Self {
-        Self(
-            patterns
+        Self {
+            known: patterns
                 .into_iter()
-                .map(|pattern| (pattern.to_string(), scalar::Pattern::parse(pattern)))
+                .map(|pattern| (from_json(pattern), scalar::Pattern::parse(pattern)))
                 .collect(),
-        )
+            pass: Rego::from("pass"),
+            fail: Rego::from("fail"),
+        }
     }
 
-    /// Compares with a pattern; one that came with the request is read now, in time linear in its length.
-    pub fn matches(&self, pattern: &Value, value: &Value) -> bool {
-        match self.0.get(&pattern.to_string()) {
-            Some(pattern) => scalar::matches(pattern, value),
-            None => scalar::matches(&scalar::Pattern::parse(pattern), value),
-        }
+    /// Whether a value, or each of a list, is as a pattern says; one that came with the request is read now, in time linear
+    /// in its length.
+    fn accept(&self, pattern: &Rego, value: &Rego) -> bool {
+        let Some(pattern) = self.known.get(pattern) else {
+            let pattern = to_json(pattern).unwrap_or(Value::Null);
+            return accepts(&scalar::Pattern::parse(&pattern), value);
+        };
+        accepts(pattern, value)
+    }
+}
+
+fn accepts(pattern: &scalar::Pattern, value: &Rego) -> bool {
+    match value {
+        Rego::Array(items) => items.iter().all(|item| is_as(pattern, item)),
+        one => is_as(pattern, one),
+    }
+}
+
+/// Whether one value is as a pattern says, with as little conversion as that takes.
+fn is_as(pattern: &scalar::Pattern, value: &Rego) -> bool {
+    match (pattern, value) {
+        (scalar::Pattern::Text(pattern), Rego::String(text)) => pattern.matches_text(text),
+        // A scalar is never compared with what is in a list or a map.
+        (_, Rego::Array(_) | Rego::Set(_)) => scalar::matches(pattern, &Value::Array(Vec::new())),
+        (_, Rego::Object(_)) => scalar::matches(pattern, &Value::Object(Map::new())),
+        (_, other) => to_json(other).is_some_and(|value| scalar::matches(pattern, &value)),
     }
 }
 
@@ -49,33 +106,33 @@ pub const BUILTINS: [Builtin; 5] = [
     Builtin {
         name: "regent.scalar",
         arity: 2,
-        call: scalar_status,
+        call: Call::Rego(scalar_status),
     },
     Builtin {
         name: "regent.wildcard",
         arity: 2,
-        call: wildcard_matches,
+        call: Call::Json(wildcard_matches),
     },
     Builtin {
         name: "regent.condition",
         arity: 3,
-        call: condition,
+        call: Call::Json(condition),
     },
     Builtin {
         name: "regent.pattern",
         arity: 2,
-        call: pattern_status,
+        call: Call::Json(pattern_status),
     },
     Builtin {
         name: "regent.keys_missing",
         arity: 2,
-        call: keys_missing,
+        call: Call::Json(keys_missing),
     },
 ];
 
 /// `regent.pattern(value, pattern)`: `"pass"`, `"fail"`, `"forbidden"`, `"skip"` or `"nested"`, for a pattern whose shape is
 /// only known once its variables are.
-fn pattern_status(arguments: &[Value], _: &Patterns) -> Value {
+fn pattern_status(arguments: &[Value]) -> Value {
     let [value, pattern] = arguments else {
         return Value::from("fail");
     };
@@ -92,7 +149,7 @@ fn pattern_status(arguments: &[Value], _: &Patterns) -> Value {
 }
 
 /// `regent.keys_missing(value, pattern)`: whether keys of `()` or `^()` are nowhere, which makes a mismatch an error.
-fn keys_missing(arguments: &[Value], _: &Patterns) -> Value {
+fn keys_missing(arguments: &[Value]) -> Value {
     match arguments {
         [value, pattern] => Value::Bool(pattern::keys_are_missing(pattern, value)),
         _ => Value::Bool(true),
@@ -101,21 +158,15 @@ fn keys_missing(arguments: &[Value], _: &Patterns) -> Value {
 
 /// `regent.scalar(value, pattern)`: `"pass"` where the value is as a scalar of a pattern says, operators and units included,
 /// else `"fail"`; of a list all elements must be.
-fn scalar_status(arguments: &[Value], patterns: &Patterns) -> Value {
+fn scalar_status(arguments: &[Rego], patterns: &Patterns) -> Rego {
     match arguments {
-        [Value::Array(items), pattern]
-            if items.iter().all(|item| patterns.matches(pattern, item)) =>
-        {
-            Value::from("pass")
-        }
-        [Value::Array(_), _] => Value::from("fail"),
-        [value, pattern] if patterns.matches(pattern, value) => Value::from("pass"),
-        _ => Value::from("fail"),
+        [value, pattern] if patterns.accept(pattern, value) => patterns.pass.clone(),
+        _ => patterns.fail.clone(),
     }
 }
 
 /// `regent.wildcard(text, pattern)`: whether a text matches a wildcard; what is no text matches none.
-fn wildcard_matches(arguments: &[Value], _: &Patterns) -> Value {
+fn wildcard_matches(arguments: &[Value]) -> Value {
     match arguments {
         [Value::String(text), Value::String(pattern)] => {
             Value::Bool(wildcard::matches(pattern, text))
@@ -125,7 +176,7 @@ fn wildcard_matches(arguments: &[Value], _: &Patterns) -> Value {
 }
 
 /// `regent.condition(key, operator, value)`: `"true"` or `"false"`, and `"error"` where the two cannot be compared.
-fn condition(arguments: &[Value], _: &Patterns) -> Value {
+fn condition(arguments: &[Value]) -> Value {
     let [key, Value::String(name), value] = arguments else {
         return Value::from("error");
     };

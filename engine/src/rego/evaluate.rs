@@ -15,7 +15,7 @@ use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Rc, Value};
 use thiserror::Error;
 
-use super::builtins::{self, BUILTINS, Builtin};
+use super::builtins::{self, BUILTINS, Builtin, Call};
 use super::bytecode;
 use super::record::Asked;
 
@@ -72,6 +72,11 @@ impl Document {
         Self(Value::Null)
     }
 
+    /// True or false.
+    pub const fn flag(flag: bool) -> Self {
+        Self(Value::Bool(flag))
+    }
+
     /// An object of documents.
     pub fn object<'a>(fields: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
         let fields: BTreeMap<Value, Value> = fields
@@ -94,6 +99,12 @@ impl Document {
             Value::String(text) => Some(text),
             _ => None,
         }
+    }
+
+    /// A field of an object.
+    pub fn field(&self, name: &str) -> Option<Self> {
+        let field = self.0.as_object().ok()?.get(&Value::from(name))?;
+        Some(Self(field.clone()))
     }
 
     /// The numbers in a set of them.
@@ -222,6 +233,11 @@ impl Machine {
         self
     }
 
+    /// Whether it keeps what it is asked.
+    pub fn is_recording(&self) -> bool {
+        self.record.is_some()
+    }
+
     /// What it was asked, where it was recording.
     pub fn into_record(self) -> Option<Vec<Asked>> {
         self.record
@@ -335,16 +351,21 @@ fn engine_with_builtins(patterns: &Arc<builtins::Patterns>) -> Result<Engine, Re
 }
 
 /// What a host function answers.
-pub(super) fn answer<'a>(
+pub(super) fn answer(
     builtin: Builtin,
-    arguments: impl IntoIterator<Item = &'a Value>,
+    arguments: &[Value],
     patterns: &builtins::Patterns,
 ) -> Value {
-    let arguments: Vec<serde_json::Value> = arguments
-        .into_iter()
-        .map(|argument| to_json(argument).unwrap_or(serde_json::Value::Null))
-        .collect();
-    from_json(&(builtin.call)(&arguments, patterns))
+    match builtin.call {
+        Call::Rego(call) => call(arguments, patterns),
+        Call::Json(call) => {
+            let arguments: Vec<serde_json::Value> = arguments
+                .iter()
+                .map(|argument| to_json(argument).unwrap_or(serde_json::Value::Null))
+                .collect();
+            from_json(&call(&arguments))
+        }
+    }
 }
 
 fn vm_error(error: &VmError) -> RegoError {

@@ -3,6 +3,8 @@
 //! Left out on purpose, because regorus' bytecode gets it wrong without saying so (`with`, function defaults, more than
 //! eight arguments, references as heads), or because it cannot be read (deep literals).
 
+mod rename;
+
 use serde_json::Number;
 
 use crate::source::Span;
@@ -103,6 +105,8 @@ pub enum Operator {
     More,
     /// `in`.
     In,
+    /// `-`.
+    Without,
 }
 
 impl Operator {
@@ -114,6 +118,7 @@ impl Operator {
             Self::AtLeast => ">=",
             Self::More => ">",
             Self::In => "in",
+            Self::Without => "-",
         }
     }
 }
@@ -201,6 +206,12 @@ impl Rule {
     ) -> Self {
         let arguments = arguments.iter().map(|name| (*name).to_owned()).collect();
         Self::of(Head::Function(name.into(), arguments, value), body)
+    }
+
+    /// The same without what is for people.
+    #[must_use]
+    pub fn bare(&self) -> Self {
+        Self::of(self.head.clone(), self.body.clone())
     }
 
     fn of(head: Head, body: Vec<Statement>) -> Self {

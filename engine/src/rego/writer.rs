@@ -11,8 +11,8 @@ use super::module::{Expression, Head, Module, Rule, Statement};
 
 /// A line that grows beyond this is broken; regorus refuses lines of 1,024 bytes.
 const LINE: usize = 96;
-/// The longest piece of a text on one line: escapes may make it six times as long.
-const PIECE: usize = 120;
+/// The longest piece of a text, as it is written: two of them fit a line.
+const PIECE: usize = 400;
 
 /// The text of a module.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,54 +61,48 @@ pub fn write(module: &Module) -> Text {
 pub fn literal(text: &str) -> String {
     let pieces = pieces(text);
     match pieces.as_slice() {
-        [] => "\"\"".to_owned(),
-        [piece] => quoted(piece),
+        [piece] => format!("\"{piece}\""),
         pieces => {
-            let lines: Vec<String> = pieces.iter().map(|piece| quoted(piece)).collect();
+            let lines: Vec<String> = pieces.iter().map(|piece| format!("\"{piece}\"")).collect();
             format!("concat(\"\", [\n\t\t{},\n\t])", lines.join(",\n\t\t"))
         }
     }
 }
 
-fn pieces(text: &str) -> Vec<&str> {
+/// The pieces of a text, escaped; one at least.
+fn pieces(text: &str) -> Vec<String> {
     let mut pieces = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let end = rest
-            .char_indices()
-            .nth(PIECE)
-            .map_or(rest.len(), |(index, _)| index);
-        let (piece, tail) = rest.split_at_checked(end).unwrap_or((rest, ""));
-        pieces.push(piece);
-        rest = tail;
+    let mut piece = String::new();
+    for character in text.chars() {
+        let written = escaped(character);
+        if piece.len() + written.len() > PIECE {
+            pieces.push(std::mem::take(&mut piece));
+        }
+        piece.push_str(&written);
     }
+    pieces.push(piece);
     pieces
 }
 
-/// One piece between quotes: JSON's escapes, which are Rego's, and everything that is not printable by its number.
-fn quoted(piece: &str) -> String {
-    let mut quoted = String::with_capacity(piece.len() + 2);
-    quoted.push('"');
-    for character in piece.chars() {
-        match character {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            ' '..='~' => quoted.push(character),
-            other if other.is_alphanumeric() => quoted.push(other),
-            other => {
-                let mut units = [0; 2];
-                for unit in other.encode_utf16(&mut units) {
-                    let written = write!(quoted, "\\u{unit:04x}");
-                    debug_assert!(written.is_ok(), "writing to a string cannot fail");
-                }
+/// A character between quotes: JSON's escapes, which are Rego's, and everything that is not printable by its number.
+fn escaped(character: char) -> String {
+    match character {
+        '"' => "\\\"".to_owned(),
+        '\\' => "\\\\".to_owned(),
+        '\n' => "\\n".to_owned(),
+        '\r' => "\\r".to_owned(),
+        '\t' => "\\t".to_owned(),
+        ' '..='~' => character.to_string(),
+        other if other.is_alphanumeric() => other.to_string(),
+        other => {
+            let mut escaped = String::new();
+            for unit in other.encode_utf16(&mut [0; 2]) {
+                let written = write!(escaped, "\\u{unit:04x}");
+                debug_assert!(written.is_ok(), "writing to a string cannot fail");
             }
+            escaped
         }
     }
-    quoted.push('"');
-    quoted
 }
 
 #[derive(Default)]

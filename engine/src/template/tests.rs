@@ -55,7 +55,8 @@ fn resolve_on(deletion: Deletion, template: &Value) -> Result<Value, String> {
         deletion,
         here: &["request", "object"],
     };
-    template.resolve(&with).map_err(|error| error.to_string())
+    let value = template.resolve(&with).map(std::borrow::Cow::into_owned);
+    value.map_err(|error| error.to_string())
 }
 
 fn check(cases: &[(Value, Value)]) {
