@@ -13,6 +13,7 @@ mod exception;
 mod invalid_exclusion;
 mod invalid_expression;
 mod invalid_regex;
+mod mutable_tag;
 mod mutate_digest_audit;
 mod name_too_long;
 mod never_evaluated;
@@ -22,6 +23,7 @@ mod unanchored_regex;
 mod unknown_log;
 mod unknown_operation;
 mod unknown_variable;
+mod unreachable_rule;
 mod user_data_in_background;
 mod variable_not_allowed;
 mod wildcard_attestor;
@@ -57,7 +59,7 @@ pub fn check(policy: Policy, environment: &Environment) -> (Option<Checked>, Vec
     (sound.then(|| Checked::assertion(policy)), diagnostics)
 }
 
-const CHECKS: [fn(&mut Report<'_>); 22] = [
+const CHECKS: [fn(&mut Report<'_>); 24] = [
     name_too_long::check,
     duplicate_rule_name::check,
     conflicting_settings::check,
@@ -65,6 +67,8 @@ const CHECKS: [fn(&mut Report<'_>); 22] = [
     autogen_controllers::check,
     wildcard_kind::check,
     empty_match::check,
+    unreachable_rule::check,
+    mutable_tag::check,
     variable_not_allowed::check,
     user_data_in_background::check,
     operator_case::check,

@@ -88,6 +88,10 @@ pub enum Code {
     WildcardKind,
     /// A filter that is matched and excluded again.
     EmptyMatch,
+    /// A rule that can be about nothing.
+    UnreachableRule,
+    /// A rule that verifies a tag and lets it move.
+    MutableTag,
     /// An exclusion of `podSecurity` that excuses nothing, or more than is meant.
     InvalidExclusion,
     /// A regular expression that does not compile.
@@ -116,7 +120,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of `docs/diagnostics.md`.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 35] = [
         Self::UnreadableFile,
         Self::InvalidYaml,
         Self::UnknownField,
@@ -138,6 +142,8 @@ impl Code {
         Self::UserDataInBackground,
         Self::WildcardKind,
         Self::EmptyMatch,
+        Self::UnreachableRule,
+        Self::MutableTag,
         Self::InvalidExclusion,
         Self::InvalidRegex,
         Self::UnanchoredRegex,
@@ -176,6 +182,8 @@ impl Code {
             Self::UserDataInBackground => "user-data-in-background",
             Self::WildcardKind => "wildcard-kind",
             Self::EmptyMatch => "empty-match",
+            Self::UnreachableRule => "unreachable-rule",
+            Self::MutableTag => "mutable-tag",
             Self::InvalidExclusion => "invalid-exclusion",
             Self::InvalidRegex => "invalid-regex",
             Self::UnanchoredRegex => "unanchored-regex",

@@ -1,0 +1,46 @@
+//! What it checks: a rule that verifies images puts the digest in, or asks for one.
+//!
+//! Why: with `mutateDigest: false` and `verifyDigest: false` a verified image stays named by its tag, which may be another
+//! image by the time that a node pulls it.
+//!
+//! Example:
+//!
+//! ```yaml
+//! - name: signed
+//!   match: {any: [{resources: {kinds: [Pod]}}]}
+//!   verifyImages:
+//!     - imageReferences: ["registry.example/*"]
+//!       mutateDigest: false
+//!       verifyDigest: false
+//!       attestors:
+//!         - entries:
+//!             - keyless: {issuer: "https://issuer.example", subject: "builder@example.com"}
+//! ```
+//!
+//! Use instead:
+//!
+//! ```yaml
+//! - name: signed
+//!   match: {any: [{resources: {kinds: [Pod]}}]}
+//!   verifyImages:
+//!     - imageReferences: ["registry.example/*"]
+//!       mutateDigest: false
+//!       attestors:
+//!         - entries:
+//!             - keyless: {issuer: "https://issuer.example", subject: "builder@example.com"}
+//! ```
+
+use crate::diagnostic::Code;
+
+use super::Report;
+
+pub(super) fn check(report: &mut Report<'_>) {
+    for (_, entry) in report.image_entries() {
+        let written = entry.mutate_digest.as_ref().filter(|mutate| !mutate.value);
+        if let Some(written) = written.filter(|_| !entry.verify_digest) {
+            let message = "the image may stay named by a tag, which can move after it was verified";
+            let diagnostic = report.warning(Code::MutableTag, written.span, message);
+            report.add(diagnostic.help("leave `mutateDigest` or `verifyDigest` out"));
+        }
+    }
+}
