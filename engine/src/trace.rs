@@ -121,12 +121,23 @@ pub struct Step {
 /// How a variable, or a name of a context, was resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
+    /// Which of the two.
+    pub origin: Origin,
     /// The expression, or the name.
     pub name: String,
     /// Where it was written.
     pub span: Span,
     /// Its value, or why it has none.
     pub value: Result<Value, String>,
+}
+
+/// What was resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// An expression between braces.
+    Expression,
+    /// An entry of a context that an expression uses.
+    Context,
 }
 
 impl Trace {

@@ -4,6 +4,7 @@ use std::fs;
 
 use expect_test::{ExpectFile, expect_file};
 use regent::exit_status::ExitStatus;
+use regent_tests::shared_path;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -140,8 +141,9 @@ fn a_report_holds_the_explanation_as_data() {
     assert_eq!(
         part["variables"],
         json!([
-            {"name": "request.object.metadata.labels.team", "line": 21, "column": 23, "value": "blue"},
-            {"name": "teams", "line": 23, "column": 25, "value": ["red", "green"]},
+            {"origin": "expression", "name": "request.object.metadata.labels.team", "line": 21, "column": 23, "value": "blue"},
+            {"origin": "expression", "name": "teams", "line": 23, "column": 25, "value": ["red", "green"]},
+            {"origin": "context", "name": "teams", "line": 9, "column": 17, "value": ["red", "green"]},
         ])
     );
     assert_eq!(part["rego"]["package"], "regent.x_pods.x_known_team");
@@ -179,4 +181,22 @@ fn test_explains_what_was_not_expected() {
     );
     let plain = regent(&["test", path, "-o", "json"]);
     assert!(!plain.stdout.contains("explanation"), "{}", plain.stdout);
+}
+
+#[test]
+fn watching_changes_no_result() {
+    let Some(corpus) = shared_path("conformance/kyverno-cli") else {
+        return;
+    };
+    let results = |more: &[&str]| {
+        let mut arguments = vec!["test", corpus.to_str().unwrap(), "-o", "json"];
+        arguments.extend(more);
+        let ran = regent(&arguments);
+        let mut document: Value = serde_json::from_str(&ran.stdout).unwrap();
+        for line in document["results"].as_array_mut().unwrap() {
+            line.as_object_mut().unwrap().remove("explanation");
+        }
+        document
+    };
+    assert!(results(&["--explain", "--coverage"]) == results(&[]));
 }

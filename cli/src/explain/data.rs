@@ -1,5 +1,6 @@
 //! Explanations for machines.
 
+use regent_engine::trace::Origin;
 use serde_json::{Value, json};
 
 use super::{Explanation, Part};
@@ -19,7 +20,12 @@ fn part_as_json(explanation: &Explanation, part: &Part) -> Value {
     let Place { start, end, .. } = Place::of(&explanation.source, part.span);
     let variables = part.variables.iter().map(|variable| {
         let Place { start, .. } = Place::of(&explanation.source, variable.span);
-        let mut object = json!({"name": variable.name, "line": start.0, "column": start.1});
+        let origin = match variable.origin {
+            Origin::Expression => "expression",
+            Origin::Context => "context",
+        };
+        let mut object =
+            json!({"origin": origin, "name": variable.name, "line": start.0, "column": start.1});
         let (field, value) = match &variable.value {
             Ok(value) => ("value", value.clone()),
             Err(reason) => ("error", reason.as_str().into()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use regent_engine::diagnostic::{Label, Severity};
-use regent_engine::trace::Resolved;
+use regent_engine::trace::{Origin, Resolved};
 
 use super::human::{self, Style, printable};
 use crate::explain::{Explanation, Part};
@@ -68,7 +68,11 @@ fn variables(explanation: &Explanation, parts: &[&Part], colours: Colours) -> Ve
         };
         let lead = if shown.is_empty() { "where" } else { "     " };
         let (line, _) = explanation.source.position(variable.span.start);
-        let name = printable(&format!("{{{{ {} }}}}", variable.name));
+        let name = match variable.origin {
+            Origin::Expression => format!("{{{{ {} }}}}", variable.name),
+            Origin::Context => format!("context `{}`", variable.name),
+        };
+        let name = printable(&name);
         let name = tinted(&name, Tint::Good, colours);
         lines.push(format!("{lead} {name} (line {line}) {}", printable(&said)));
         shown.push(variable);

@@ -16,7 +16,7 @@ use crate::program::Conditions;
 use crate::rego::evaluate::Program;
 use crate::source::Span;
 use crate::template::{Template, Text};
-use crate::trace::{Branch, BranchKind, Elements, Resolved, Step, of_expression};
+use crate::trace::{Branch, BranchKind, Elements, Origin, Resolved, Step, of_expression};
 
 /// What steps are made with.
 pub(crate) struct Ground<'a> {
@@ -267,7 +267,12 @@ fn variables(ground: &Ground<'_>, templates: &[&written::Template]) -> Vec<Resol
         let (name, span) = (variable.expression.clone(), variable.span);
         if found.iter().all(|known| known.name != name) {
             let value = resolve(ground.names, &format!("{{{{{name}}}}}"), span);
-            found.push(Resolved { name, span, value });
+            found.push(Resolved {
+                origin: Origin::Expression,
+                name,
+                span,
+                value,
+            });
         }
     }
     let used: Vec<Resolved> = ground
@@ -275,6 +280,7 @@ fn variables(ground: &Ground<'_>, templates: &[&written::Template]) -> Vec<Resol
         .iter()
         .filter(|entry| found.iter().any(|one| uses(&one.name, &entry.name.value)))
         .map(|entry| Resolved {
+            origin: Origin::Context,
             name: entry.name.value.clone(),
             span: entry.name.span,
             value: resolve(
@@ -283,7 +289,6 @@ fn variables(ground: &Ground<'_>, templates: &[&written::Template]) -> Vec<Resol
                 entry.name.span,
             ),
         })
-        .filter(|entry| found.iter().all(|known| known.name != entry.name))
         .collect();
     found.extend(used);
     found
