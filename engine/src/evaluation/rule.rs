@@ -135,20 +135,28 @@ impl Context<'_> {
             Some(Ok(())) => {}
             Some(Err(answer)) => return respond(answer),
         }
-        let progress = match self.exceptions(rule, &names) {
+        let progress = self.unless_excepted((policy, rule), &names, action);
+        described(rule, &names, progress)
+    }
+
+    /// What the body of a rule that applies says, or that exceptions let the request off.
+    fn unless_excepted(
+        &mut self,
+        (policy, rule): (&Policy, &Rule),
+        names: &Names<'_>,
+        action: FailureAction,
+    ) -> Progress {
+        match self.exceptions(rule, names) {
             None => Progress::Waiting,
             Some(Excepted::Whole(answer, keys)) => {
-                let mut progress = respond(answer);
-                if let Progress::Answered(response) = &mut progress {
-                    response.details.get_or_insert_default().exceptions = keys;
-                }
-                progress
+                let mut response = respond(policy, rule, action, answer);
+                response.details.get_or_insert_default().exceptions = keys;
+                Progress::Answered(response)
             }
             Some(Excepted::Controls(keys, exclusions)) => {
-                self.body((policy, rule), &names, action, &(keys, exclusions))
+                self.body((policy, rule), names, action, &(keys, exclusions))
             }
-        };
-        described(rule, &names, progress)
+        }
     }
 
     /// Whether a rule is about the request, by its own program.
