@@ -35,8 +35,13 @@ fn images_at(address: impl std::fmt::Display) -> Images {
 
 /// Settings in which `address` stands for [`HOST`].
 fn mirrored(address: impl std::fmt::Display) -> RegistrySettings {
+    mirrored_as(HOST, address)
+}
+
+/// Settings in which `address` stands for `host`.
+pub(crate) fn mirrored_as(host: &str, address: impl std::fmt::Display) -> RegistrySettings {
     RegistrySettings {
-        mirrors: vec![(HOST.to_owned(), format!("http://{address}"))],
+        mirrors: vec![(host.to_owned(), format!("http://{address}"))],
         docker_config: Some(no_credentials()),
         ..RegistrySettings::default()
     }

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use client::{PATIENCE, answer, half_request, pod_review, post, start};
 
 pub(crate) mod client;
+mod hostile;
 mod images;
 mod limits;
 pub(crate) mod provenance;

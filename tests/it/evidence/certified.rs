@@ -19,8 +19,8 @@ use super::material::reasons;
 const NOW: u64 = 1_795_737_600;
 
 /// A root, what it issued, and a certificate at the end that signs.
-struct Pki {
-    root: CertifiedIssuer<'static, KeyPair>,
+pub(super) struct Pki {
+    pub(super) root: CertifiedIssuer<'static, KeyPair>,
     middle: CertifiedIssuer<'static, KeyPair>,
     leaf: String,
     key: KeyPair,
@@ -28,7 +28,7 @@ struct Pki {
 
 /// What is not as it should be.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Fault {
+pub(super) enum Fault {
     None,
     /// The certificate has ended.
     LeafEnded,
@@ -58,7 +58,12 @@ fn authority(name: &str, ended: bool) -> CertificateParams {
 }
 
 impl Pki {
-    fn new(fault: Fault) -> Self {
+    pub(super) fn new(fault: Fault) -> Self {
+        Self::with_leaf(fault, |_| {})
+    }
+
+    /// The same, once `edit` was made to what the certificate at the end says.
+    pub(super) fn with_leaf(fault: Fault, edit: impl FnOnce(&mut CertificateParams)) -> Self {
         let key = || KeyPair::generate().unwrap();
         let root = authority("root", fault == Fault::RootEnded);
         let root = CertifiedIssuer::self_signed(root, key()).unwrap();
@@ -74,6 +79,7 @@ impl Pki {
             Fault::OtherUsage => ExtendedKeyUsagePurpose::ServerAuth,
             _ => ExtendedKeyUsagePurpose::CodeSigning,
         }];
+        edit(&mut leaf);
         let key = key();
         let leaf = leaf.signed_by(&key, &middle).unwrap();
         Self {
@@ -85,7 +91,7 @@ impl Pki {
     }
 
     /// A legacy signature of an image, without a log and without a timestamp.
-    fn sign(&self, digest: &Digest, with: &[(&str, String)]) -> Artifacts {
+    pub(super) fn sign(&self, digest: &Digest, with: &[(&str, String)]) -> Artifacts {
         let payload = json!({
             "critical": {
                 "identity": {"docker-reference": "registry.example/app"},
@@ -111,7 +117,7 @@ impl Pki {
         }
     }
 
-    fn with_chain(&self) -> [(&'static str, String); 2] {
+    pub(super) fn with_chain(&self) -> [(&'static str, String); 2] {
         let chain = format!("{}{}", self.middle.pem(), self.root.pem());
         [("certificate", self.leaf.clone()), ("chain", chain)]
     }
@@ -127,11 +133,11 @@ impl Pki {
     }
 }
 
-fn digest() -> Digest {
+pub(super) fn digest() -> Digest {
     Digest::from_sha256([7; 32])
 }
 
-fn judge(artifacts: &Artifacts, keys: &[PublicKey], roots: Option<String>) -> Evidence {
+pub(super) fn judge(artifacts: &Artifacts, keys: &[PublicKey], roots: Option<String>) -> Evidence {
     let trust = PolicyTrust {
         authorities: roots,
         ..PolicyTrust::default()
@@ -140,7 +146,7 @@ fn judge(artifacts: &Artifacts, keys: &[PublicKey], roots: Option<String>) -> Ev
     verify(artifacts, &digest(), keys, &root, NOW).unwrap()
 }
 
-fn refused(evidence: &Evidence) -> &str {
+pub(super) fn refused(evidence: &Evidence) -> &str {
     assert!(evidence.signatures.is_empty(), "{evidence:?}");
     reasons(evidence)[0]
 }

@@ -20,7 +20,7 @@ pub(super) fn password_for(address: impl std::fmt::Display) -> (tempfile::TempDi
 
 /// The store gets the request and nothing that it could use elsewhere; what it sends is checked like anything else.
 #[tokio::test]
-async fn a_store_gets_no_credentials() {
+async fn cve_2025_27403_a_store_gets_no_credentials() {
     let story = Story::new();
     let bundle = story.bundle.clone();
     let elsewhere = Scripted::start(move |_| Reply::blob(bundle.clone())).await;

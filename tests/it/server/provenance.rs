@@ -147,7 +147,7 @@ fn tag(layout: &Path, folder: &Path, case: &Case) {
     fs::write(copy.join("index.json"), index.to_string()).unwrap();
 }
 
-fn reference_policy(issuer: &str, trusted_root: &str) -> String {
+pub(super) fn reference_policy(issuer: &str, trusted_root: &str) -> String {
     let path = workspace().join("policies/provenance/verify-slsa-provenance/policy.yaml");
     let root: Value = serde_json::from_str(trusted_root).unwrap();
     let log = root["tlogs"][0]["baseUrl"].as_str().unwrap();
@@ -164,7 +164,7 @@ fn reference_policy(issuer: &str, trusted_root: &str) -> String {
 }
 
 /// The review of a pod with one image in `production`.
-fn review(image: &str) -> Value {
+pub(super) fn review(image: &str) -> Value {
     let mut review = pod_review(&json!({}));
     review["request"]["namespace"] = json!("production");
     review["request"]["object"]["metadata"]["namespace"] = json!("production");
@@ -209,7 +209,7 @@ async fn every_image_of_the_story_gets_what_it_deserves() {
 }
 
 /// What the patch puts in place of the image.
-fn patched_image(answer: &Answer) -> String {
+pub(super) fn patched_image(answer: &Answer) -> String {
     let patch = answer.response()["patch"].as_str().unwrap().to_owned();
     let patch: Value = serde_json::from_slice(&STANDARD.decode(patch).unwrap()).unwrap();
     let replaced = patch

@@ -26,6 +26,10 @@ const ID_KP_CODE_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6
 const SAN: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
 /// Arc of Fulcio's extensions.
 const FULCIO: &str = "1.3.6.1.4.1.57264.1.";
+/// Names in one certificate, and bytes of one: Fulcio writes one name, of some 200 bytes. Each is compared with each
+/// expression of a policy.
+const MAX_NAMES: usize = 64;
+const MAX_NAME: usize = 8 << 10;
 /// Fulcio's other name: a user name.
 const USER_NAME: &str = "1.3.6.1.4.1.57264.1.7";
 
@@ -50,6 +54,7 @@ impl<'a> Leaf<'a> {
         let key = Key::from_spki(&spki).map_err(|e| malformed(&e))?;
         let window = validity(&certificate);
         let identity = identity(&certificate, window).map_err(|e| malformed(&e))?;
+        check_names(&identity)?;
         Ok(Self {
             der,
             certificate,
@@ -198,7 +203,10 @@ fn identity(certificate: &Certificate, window: Window) -> der::Result<Certificat
                 Ok(8..=24) => Utf8StringRef::from_der(value)?.as_str(),
                 _ => continue,
             };
-            extensions.insert(id, text.to_owned());
+            if extensions.insert(id, text.to_owned()).is_some() {
+                // Two readers could see two different values.
+                return Err(der::ErrorKind::SetDuplicate.into());
+            }
         }
     }
     let issuer = |number| extensions.get(&format!("{FULCIO}{number}"));
@@ -209,6 +217,27 @@ fn identity(certificate: &Certificate, window: Window) -> der::Result<Certificat
         sct_verified: false,
         validity: (window.start.unwrap_or(0), window.end.unwrap_or(0)),
     })
+}
+
+/// Refuses what no authority writes and what readers are known to have been fooled with: names that end early where a zero
+/// ends a text, names of several lines, names without end, and two issuers.
+fn check_names(identity: &CertificateIdentity) -> Result<(), Refusal> {
+    let refused = |what: &str| Err(Refusal::Certificate(what.to_owned()));
+    if identity.subjects.len() > MAX_NAMES {
+        return refused("it has more than 64 names");
+    }
+    let texts = || identity.subjects.iter().chain(identity.extensions.values());
+    if texts().any(|text| text.len() > MAX_NAME) {
+        return refused("a name or extension in it has more than 8192 bytes");
+    }
+    if texts().any(|text| text.contains(char::is_control)) {
+        return refused("a name or extension in it has control characters");
+    }
+    let issuer = |number| identity.extensions.get(&format!("{FULCIO}{number}"));
+    match (issuer(1), issuer(8)) {
+        (Some(old), Some(new)) if old != new => refused("it names two issuers"),
+        _ => Ok(()),
+    }
 }
 
 /// A subject alternative name as text; none for kinds that no signer uses.
