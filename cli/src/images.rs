@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use regent_engine::builders::Builders;
 use regent_server::cache::CacheSettings;
 use regent_server::image::registry::RegistrySettings;
-use regent_server::image::trust::{PUBLIC_SIGSTORE, TrustRoot, TrustRoots, public_sigstore};
+use regent_server::image::trust::{PUBLIC_SIGSTORE, TrustRoot, TrustRoots};
 use regent_server::image::{ImageSettings, Images, Network};
 use regent_server::metrics::Metrics;
 
@@ -18,27 +18,30 @@ use crate::args::image::ImageArgs;
 
 /// The trust roots of some files, the first as default; the public Sigstore's, embedded, where no file is named.
 pub fn trust_roots(files: &[PathBuf]) -> Result<TrustRoots> {
-    let mut roots = files.iter().map(|path| {
-        let read = || -> Result<TrustRoot> { Ok(TrustRoot::parse(&fs::read_to_string(path)?)?) };
-        read().with_context(|| format!("the trust root `{}`", path.display()))
-    });
-    let default = match roots.next() {
-        Some(root) => root?,
-        None => public_sigstore().context("the embedded trust root")?,
-    };
-    roots.try_fold(TrustRoots::new(default), |all, root| Ok(all.with(root?)))
+    parsed(&trust_root_texts(files)?)
 }
 
-/// The same trust roots as texts.
-pub fn trust_root_texts(files: &[PathBuf]) -> Result<Vec<String>> {
+/// The same as texts, each with what it is called.
+pub fn trust_root_texts(files: &[PathBuf]) -> Result<Vec<(String, String)>> {
     if files.is_empty() {
-        return Ok(vec![PUBLIC_SIGSTORE.to_owned()]);
+        let name = "the embedded trust root".to_owned();
+        return Ok(vec![(name, PUBLIC_SIGSTORE.to_owned())]);
     }
     let read = |path: &PathBuf| {
-        let text = fs::read_to_string(path);
-        text.with_context(|| format!("the trust root `{}`", path.display()))
+        let name = format!("the trust root `{}`", path.display());
+        let text = fs::read_to_string(path).with_context(|| name.clone())?;
+        Ok((name, text))
     };
     files.iter().map(read).collect()
+}
+
+/// Trust roots of texts, the first as default.
+pub fn parsed(texts: &[(String, String)]) -> Result<TrustRoots> {
+    let parse =
+        |(name, text): &(String, String)| TrustRoot::parse(text).with_context(|| name.clone());
+    let mut roots = texts.iter().map(parse);
+    let default = roots.next().context("no trust root is named")??;
+    roots.try_fold(TrustRoots::new(default), |all, root| Ok(all.with(root?)))
 }
 
 /// Builders beside those that are known anyway, by flags.

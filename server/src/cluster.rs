@@ -10,7 +10,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use regent_engine::admission::{Roles, UserInfo};
-use regent_engine::ast::context::Method;
 use regent_engine::evaluation::need::{ApiCall, ApiTarget, PullSecret};
 use serde_json::Value;
 use thiserror::Error;
@@ -172,13 +171,8 @@ impl Cluster {
                     .map_err(FetchError::Unauthorized)?;
                 let deadline = deadline.min(Instant::now() + PATIENCE);
                 let client = &self.api()?.client;
-                match call.method {
-                    Method::Get => client.get(path, deadline).await,
-                    Method::Post => {
-                        let body = call.body.clone().unwrap_or_else(|| "{}".to_owned());
-                        client.post(path, body, deadline).await
-                    }
-                }
+                let question = (call.method, call.body.as_deref());
+                client.ask_by(path, question, deadline).await
             }
             ApiTarget::Service { url, .. } if call.namespace.is_some() => {
                 Err(FetchError::Unauthorized(format!(

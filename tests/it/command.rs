@@ -1,7 +1,10 @@
 //! Running the command line in the process, with what a user would see captured.
 
+use std::fs;
+
 use regent::exit_status::ExitStatus;
 use regent::io::Io;
+use tempfile::TempDir;
 
 /// What a command left behind.
 pub(crate) struct Ran {
@@ -27,4 +30,13 @@ pub(crate) fn regent_with(stdin: &str, arguments: &[&str]) -> Ran {
 /// Runs `regent` with arguments.
 pub(crate) fn regent(arguments: &[&str]) -> Ran {
     regent_with("", arguments)
+}
+
+/// A folder with some files.
+pub(crate) fn folder_of(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
 }

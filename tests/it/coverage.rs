@@ -6,7 +6,7 @@ use std::path::Path;
 use expect_test::{ExpectFile, expect_file};
 use tempfile::TempDir;
 
-use crate::command::regent;
+use crate::command::{folder_of, regent};
 
 const POLICY: &str = r#"apiVersion: kyverno.io/v1
 kind: ClusterPolicy
@@ -76,15 +76,11 @@ results:
 ";
 
 fn folder() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, text) in [
+    folder_of(&[
         ("policy.yaml", POLICY),
         ("resources.yaml", RESOURCES),
         ("kyverno-test.yaml", TEST),
-    ] {
-        fs::write(folder.path().join(name), text).unwrap();
-    }
-    folder
+    ])
 }
 
 /// The text and the records, with paths from the folder on.

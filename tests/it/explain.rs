@@ -1,14 +1,12 @@
 //! `--explain` of `test` and `apply`: what decided, where it stands, what was seen where, and the Rego behind it.
 
-use std::fs;
-
 use expect_test::{ExpectFile, expect_file};
 use regent::exit_status::ExitStatus;
 use regent_tests::shared_path;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::command::{Ran, regent};
+use crate::command::{Ran, folder_of, regent};
 
 const POLICY: &str = r#"apiVersion: kyverno.io/v1
 kind: ClusterPolicy
@@ -81,15 +79,11 @@ results:
 ";
 
 fn folder() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, text) in [
+    folder_of(&[
         ("policy.yaml", POLICY),
         ("resources.yaml", RESOURCES),
         ("kyverno-test.yaml", TEST),
-    ] {
-        fs::write(folder.path().join(name), text).unwrap();
-    }
-    folder
+    ])
 }
 
 fn check(actual: &str, folder: &TempDir, expected: &ExpectFile) {

@@ -1,41 +1,25 @@
 //! `regent verify` as a user types it, on what real cosign wrote.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use regent::exit_status::ExitStatus;
-use regent::io::Io;
 use serde_json::Value;
+
+use crate::command::{Ran, regent};
 
 const IDENTITY: &str = "https://github.com/acme/app/.github/workflows/release.yml@refs/heads/main";
 const ISSUER: &str = "http://127.0.0.1:23702";
 
-struct Said {
-    status: ExitStatus,
-    stdout: String,
-    stderr: String,
-}
-
-fn run(arguments: &[&str]) -> Said {
-    let (mut stdin, mut stdout, mut stderr) = (std::io::empty(), Vec::new(), Vec::new());
-    let mut io = Io::of_buffers(&mut stdin, &mut stdout, &mut stderr);
-    let arguments = ["regent", "verify"]
-        .iter()
-        .chain(arguments)
-        .map(OsString::from);
-    let status = regent::run(arguments, &mut io);
-    Said {
-        status,
-        stdout: String::from_utf8(stdout).unwrap(),
-        stderr: String::from_utf8(stderr).unwrap(),
-    }
+fn run(arguments: &[&str]) -> Ran {
+    let verify = ["verify"].iter().chain(arguments);
+    regent(&verify.copied().collect::<Vec<_>>())
 }
 
 /// Runs on one layout of `conformance/cosign`.
-fn on(name: &str, arguments: &[&str]) -> Option<Said> {
+fn on(name: &str, arguments: &[&str]) -> Option<Ran> {
     let folder = regent_tests::shared_path(&format!("conformance/cosign/{name}"))?;
     let entries = fs::read_to_string(folder.join("entries.txt")).unwrap();
     let digest = entries

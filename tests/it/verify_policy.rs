@@ -1,36 +1,22 @@
 //! `regent verify` with a policy, with a bundle on disk, and showing what there is, on what real cosign wrote.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use regent::exit_status::ExitStatus;
-use regent::io::Io;
 use regent_engine::image::Digest;
 use serde_json::{Value, json};
 
+use crate::command::{Ran, regent};
 use crate::evidence::material::artifacts;
 
 const IDENTITY: &str = "https://github.com/acme/app/.github/workflows/release.yml@refs/heads/main";
 const ISSUER: &str = "http://127.0.0.1:23702";
 const V1: &str = "https://slsa.dev/provenance/v1";
 
-struct Said {
-    status: ExitStatus,
-    stdout: String,
-    stderr: String,
-}
-
-fn run(arguments: &[&str]) -> Said {
-    let (mut stdin, mut stdout, mut stderr) = (std::io::empty(), Vec::new(), Vec::new());
-    let mut io = Io::of_buffers(&mut stdin, &mut stdout, &mut stderr);
-    let arguments = ["regent", "verify"].iter().chain(arguments);
-    let status = regent::run(arguments.map(OsString::from), &mut io);
-    Said {
-        status,
-        stdout: String::from_utf8(stdout).unwrap(),
-        stderr: String::from_utf8(stderr).unwrap(),
-    }
+fn run(arguments: &[&str]) -> Ran {
+    let verify = ["verify"].iter().chain(arguments);
+    regent(&verify.copied().collect::<Vec<_>>())
 }
 
 /// One layout of `conformance/cosign`, and a folder for what is written beside it.
@@ -74,7 +60,7 @@ impl Layout {
     }
 
     /// Judges under a policy and some trust roots.
-    fn judge(&self, policy: &Value, roots: &[&str], more: &[&str]) -> Said {
+    fn judge(&self, policy: &Value, roots: &[&str], more: &[&str]) -> Ran {
         let policy = self.write("policy.yaml", policy.to_string().as_bytes());
         let image = format!("registry.example.org/acme/app@{}", self.digest);
         let layout = self.path("layout");

@@ -14,7 +14,7 @@ use regent_engine::image::VerifiedImage;
 use regent_engine::jmespath::Environment;
 use regent_server::clock;
 use regent_server::image::facts::{Facts, Recorder};
-use regent_server::image::trust::{TrustRoot, TrustRoots};
+use regent_server::image::trust::TrustRoots;
 use regent_server::image::{ImageSettings, Images, Network};
 use regent_server::metrics::Metrics;
 use serde_json::Value;
@@ -212,20 +212,19 @@ impl OfflineImages {
 
     /// The trust roots that are named, else those that were recorded, else the public Sigstore's.
     fn trust_roots(&self) -> anyhow::Result<TrustRoots> {
-        if let Some(recorder) = &self.settings.recorder {
-            for text in images::trust_root_texts(&self.trusted_roots)? {
-                recorder.trust_root(&text)?;
-            }
-        }
         let recorded = self.facts().filter(|_| self.trusted_roots.is_empty());
-        let mut recorded = recorded.into_iter().flat_map(Facts::trust_roots);
-        match recorded.next() {
-            None => images::trust_roots(&self.trusted_roots),
-            Some(first) => {
-                let first = TrustRoots::new(TrustRoot::parse(&first)?);
-                recorded.try_fold(first, |all, text| Ok(all.with(TrustRoot::parse(&text)?)))
+        let recorded = recorded.into_iter().flat_map(Facts::trust_roots);
+        let name = |text| ("a recorded trust root".to_owned(), text);
+        let mut texts: Vec<_> = recorded.map(name).collect();
+        if texts.is_empty() {
+            texts = images::trust_root_texts(&self.trusted_roots)?;
+        }
+        if let Some(recorder) = &self.settings.recorder {
+            for (_, text) in &texts {
+                recorder.trust_root(text)?;
             }
         }
+        images::parsed(&texts)
     }
 
     fn open(&self) -> anyhow::Result<Opened> {

@@ -9,8 +9,7 @@ pub(super) fn of(own: Option<&str>, written: &[String]) -> Result<Vec<PullSecret
             Some((namespace, name)) => (Some(namespace), name),
             None => (own, text.as_str()),
         };
-        if own.is_some() && namespace != own {
-            let own = own.unwrap_or_default();
+        if let Some(own) = own.filter(|own| namespace != Some(*own)) {
             return Err(format!(
                 "a policy of namespace {own} cannot have registries asked with the secret {text}"
             ));

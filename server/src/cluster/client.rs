@@ -11,6 +11,7 @@ use bytes::Bytes;
 use hyper::Method;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use regent_engine::ast::context;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
@@ -80,6 +81,22 @@ impl Client {
             in_flight: Semaphore::new(MAX_IN_FLIGHT),
             metrics,
         })
+    }
+
+    /// Calls a path by a method; a question without a body is an empty object.
+    pub(super) async fn ask_by(
+        &self,
+        path: &str,
+        (method, body): (context::Method, Option<&str>),
+        deadline: Instant,
+    ) -> Result<Value, FetchError> {
+        match method {
+            context::Method::Get => self.get(path, deadline).await,
+            context::Method::Post => {
+                let body = body.unwrap_or("{}").to_owned();
+                self.post(path, body, deadline).await
+            }
+        }
     }
 
     /// What is at a path.

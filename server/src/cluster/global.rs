@@ -188,13 +188,10 @@ impl Globals {
 
     async fn ask(&self, call: &Call, deadline: Instant) -> Result<Value, FetchError> {
         match &call.target {
-            Target::Path(path) => match call.method {
-                Method::Get => self.client.get(path, deadline).await,
-                Method::Post => {
-                    let body = call.body.clone().unwrap_or_else(|| "{}".to_owned());
-                    self.client.post(path, body, deadline).await
-                }
-            },
+            Target::Path(path) => {
+                let question = (call.method, call.body.as_deref());
+                self.client.ask_by(path, question, deadline).await
+            }
             Target::Service {
                 url,
                 headers,

@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout_at};
 use super::Images;
 use super::fetch::{FetchError, quoted};
 use super::oci::{Content, MAX_BLOB, MAX_MANIFEST, Manifest};
+use super::registry::Repository;
 
 /// The platform whose image stands for an index, as Kyverno has it.
 const PLATFORM: (&str, &str) = ("linux", "amd64");
@@ -97,12 +98,15 @@ impl Images {
         let image = ImageReference::parse(reference).map_err(|error| {
             FetchError::Malformed(format!("{} is no image: {error}", quoted(reference)))
         })?;
-        let in_layouts = match &image.digest {
-            Some(digest) => self.layouts.has(digest).await,
-            None => self.layouts.resolve(&image)?.is_some(),
-        };
-        if let Some(facts) = self.facts.as_ref().filter(|_| !in_layouts) {
-            return facts.image(reference);
+        if let Some(facts) = &self.facts {
+            // Layouts come before facts.
+            let in_layouts = match &image.digest {
+                Some(digest) => self.layouts.has(digest).await,
+                None => self.layouts.resolve(&image)?.is_some(),
+            };
+            if !in_layouts {
+                return facts.image(reference);
+            }
         }
         let (digest, resolution) = self.resolve(&image, pull_secrets, deadline).await?;
         // What a tag stood for some time ago may not say what this image is: nothing pins it.
@@ -190,15 +194,7 @@ impl Images {
         if self.layouts.has(digest).await {
             return self.layouts.manifest(digest).await;
         }
-        let Some(registries) = &self.registries else {
-            return Err(super::unknown_offline(asked.image));
-        };
-        let Asked {
-            image,
-            pull_secrets,
-            deadline,
-        } = asked;
-        let repository = registries.repository(image, pull_secrets, deadline);
+        let repository = self.repository(asked)?;
         repository.manifest(digest, MAX_MANIFEST).await
     }
 
@@ -211,16 +207,15 @@ impl Images {
         if self.layouts.has(digest).await {
             return self.layouts.blob(digest, MAX_BLOB).await;
         }
+        self.repository(asked)?.blob(digest, size).await
+    }
+
+    /// Where an image lies that no layout has.
+    fn repository<'a>(&'a self, asked: Asked<'a>) -> Result<Repository<'a>, FetchError> {
         let Some(registries) = &self.registries else {
             return Err(super::unknown_offline(asked.image));
         };
-        let Asked {
-            image,
-            pull_secrets,
-            deadline,
-        } = asked;
-        let repository = registries.repository(image, pull_secrets, deadline);
-        repository.blob(digest, size).await
+        Ok(registries.repository(asked.image, asked.pull_secrets, asked.deadline))
     }
 }
 
