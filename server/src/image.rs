@@ -219,14 +219,15 @@ impl Images {
             return Err(unknown_offline(image));
         };
         let last = self.resolutions.recall(&name).await;
-        // Where there is something to fall back to, half of the time is kept for what comes after.
-        let until = if last.is_some() {
+        let repository = if last.is_some() {
+            // There is something to fall back on: nobody waits for another attempt, and half of the time is kept for
+            // what comes after.
             let now = Instant::now();
-            now + deadline.saturating_duration_since(now) / 2
+            let until = now + deadline.saturating_duration_since(now) / 2;
+            registries.repository(image, pull_secrets, until).at_once()
         } else {
-            deadline
+            registries.repository(image, pull_secrets, deadline)
         };
-        let repository = registries.repository(image, pull_secrets, until);
         let said = repository.resolve(tag).await;
         if let Some(recorder) = &self.recorder {
             recorder.tag(&name, &said);

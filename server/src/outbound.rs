@@ -51,6 +51,16 @@ pub(crate) struct Call {
     /// Bytes of the answer's body that are read at most.
     pub(crate) max: u64,
     pub(crate) deadline: Instant,
+    pub(crate) patience: Patience,
+}
+
+/// Whether an answer is worth a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Attempts are repeated after a while, within the deadline.
+    Retry,
+    /// Only what can be repeated at once is: the caller has something to fall back on.
+    AtOnce,
 }
 
 /// An answer, read to its end.
@@ -103,7 +113,8 @@ impl Wire {
             let now = Instant::now();
             // The rest is for the next attempt, and for what comes after it.
             let wait = retry::wait(&done, tries, now - started)
-                .filter(|wait| now + *wait * 2 <= call.deadline);
+                .filter(|wait| now + *wait * 2 <= call.deadline)
+                .filter(|wait| wait.is_zero() || call.patience == Patience::Retry);
             let Some(wait) = wait else {
                 return done;
             };

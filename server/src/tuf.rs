@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::image::registry::{SettingsError, tls};
 use crate::image::trust::{TrustRoot, TrustRootError};
 use crate::outbound::place::{Place, Reach, Scheme};
-use crate::outbound::{Call, Resolver, Wire};
+use crate::outbound::{Call, Patience, Resolver, Wire};
 
 pub(crate) mod refresh;
 
@@ -267,6 +267,7 @@ impl Asked {
                 body: Bytes::new(),
                 max,
                 deadline: self.deadline,
+                patience: Patience::Retry,
             };
             let answer = self.wire.send(&call).await;
             let answer = answer.map_err(|error| Error::transport(error.to_string()))?;

@@ -24,7 +24,7 @@ use crate::image::fetch::{FetchError, quoted};
 use crate::image::registry::tls;
 use crate::metrics::Metrics;
 use crate::outbound::place::{Place, Reach};
-use crate::outbound::{Answer, Call, Resolver, Wire};
+use crate::outbound::{Answer, Call, Patience, Resolver, Wire};
 
 /// Bytes of an answer, as Kyverno has it for admission.
 pub(super) const MAX_ANSWER: u64 = 10_000_000;
@@ -205,6 +205,7 @@ impl Client {
             body: question.body.clone(),
             max: MAX_ANSWER,
             deadline: question.deadline,
+            patience: Patience::Retry,
         }
     }
 

@@ -21,7 +21,7 @@ use crate::image::fetch::{FetchError, quoted};
 use crate::image::registry::{SettingsError, tls};
 use crate::metrics::Metrics;
 use crate::outbound::place::{Place, Reach, Scheme};
-use crate::outbound::{Call, Resolver, Wire};
+use crate::outbound::{Call, Patience, Resolver, Wire};
 
 /// Calls under way at once.
 const MAX_IN_FLIGHT: usize = 64;
@@ -135,6 +135,7 @@ impl Services {
                 .map_or_else(Bytes::new, |body| Bytes::from(body.to_owned())),
             max: MAX_ANSWER,
             deadline,
+            patience: Patience::Retry,
         })
     }
 

@@ -23,7 +23,7 @@ use super::oci::{MAX_MANIFEST, Manifest};
 use crate::cluster::Cluster;
 use crate::metrics::Metrics;
 use crate::outbound::place::{Place, Scheme};
-use crate::outbound::{Answer, Call};
+use crate::outbound::{Answer, Call, Patience};
 use auth::{Authority, Purpose};
 use endpoint::{Endpoint, Endpoints};
 use server::Server;
@@ -161,6 +161,7 @@ impl Registries {
             path,
             pull_secrets,
             deadline,
+            patience: Patience::Retry,
         }
     }
 }
@@ -180,6 +181,7 @@ pub struct Repository<'a> {
     path: String,
     pull_secrets: &'a [PullSecret],
     deadline: Instant,
+    patience: Patience,
 }
 
 /// What a request is for, as metrics call it.
@@ -203,6 +205,13 @@ impl Operation {
 }
 
 impl Repository<'_> {
+    /// The same for a caller that has something to fall back on: no wait between attempts.
+    #[must_use]
+    pub(crate) fn at_once(mut self) -> Self {
+        self.patience = Patience::AtOnce;
+        self
+    }
+
     /// The digest that a tag stands for now.
     ///
     /// A registry that does not say it in a header is asked for the whole manifest.
@@ -308,6 +317,7 @@ impl Repository<'_> {
             repository: &self.path,
             pull_secrets: self.pull_secrets,
             deadline: self.deadline,
+            patience: self.patience,
         };
         let Registries {
             transport,
@@ -325,6 +335,7 @@ impl Repository<'_> {
             body: Bytes::new(),
             max,
             deadline: self.deadline,
+            patience: self.patience,
         };
         call.headers
             .insert(ACCEPT, HeaderValue::from_static(accept));
@@ -378,6 +389,7 @@ impl Repository<'_> {
                     body: Bytes::new(),
                     max: MAX_MANIFEST,
                     deadline: self.deadline,
+                    patience: self.patience,
                 };
                 match self.registries.transport.send(&call).await {
                     Ok(_) => return Ok(scheme),

@@ -45,6 +45,7 @@ async fn addresses_of_this_machine_are_not_connected_to() {
             body: Bytes::new(),
             max: 1,
             deadline: Instant::now() + Duration::from_secs(5),
+            patience: Patience::Retry,
         };
         let answer = tokio::select! {
             answer = wire.send(&call) => answer,

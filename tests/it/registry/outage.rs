@@ -81,6 +81,38 @@ async fn a_registry_that_hangs_leaves_time_for_what_is_known() {
     );
 }
 
+/// Where the last resolution of a tag is at hand, nobody waits for another attempt; where it is not, there are several.
+#[tokio::test]
+async fn a_known_tag_is_asked_for_once_in_an_outage() {
+    let story = Arc::new(Story::new());
+    let is_down = Arc::new(AtomicBool::new(false));
+    let (digest, switch) = (story.digest(), is_down.clone());
+    let server = Scripted::start(move |asked| {
+        let down = switch.load(Ordering::Relaxed) && asked.method == "HEAD";
+        if down {
+            return Reply::Full(503, String::new(), Vec::new());
+        }
+        story.answer(asked)
+    })
+    .await;
+    let images = images_at(server.address);
+    let tagged = |tag: &str| need(&format!("{HOST}/acme/app:{tag}"));
+    let heads = || server.count("HEAD /v2/acme/app/manifests/v");
+    ask(&images, &tagged("v1")).await.unwrap();
+    assert_eq!(heads(), 1);
+    is_down.store(true, Ordering::Relaxed);
+    let known = ask(&images, &tagged("v1")).await.unwrap();
+    assert_eq!(*known.digest(), digest);
+    assert!(matches!(known.resolution(), Resolution::Remembered { .. }));
+    assert_eq!(heads(), 2);
+    let unknown = ask(&images, &tagged("v2")).await;
+    assert!(
+        matches!(unknown, Err(FactError::Unavailable(_))),
+        "{unknown:?}"
+    );
+    assert_eq!(heads(), 5);
+}
+
 /// Each of the first requests may fail alone; none of them makes an image "unsigned".
 #[tokio::test]
 async fn a_part_that_fails_is_never_taken_for_no_evidence() {

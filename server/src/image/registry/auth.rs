@@ -24,7 +24,7 @@ use crate::cluster::Cluster;
 use crate::image::credentials::{Credentials, Login, Secret};
 use crate::image::fetch::{FetchError, quoted};
 use crate::outbound::place::{Place, Reach, Scheme};
-use crate::outbound::{Answer, Call};
+use crate::outbound::{Answer, Call, Patience};
 
 mod challenge;
 
@@ -95,6 +95,7 @@ pub(super) struct Purpose<'a> {
     pub(super) repository: &'a str,
     pub(super) pull_secrets: &'a [PullSecret],
     pub(super) deadline: Instant,
+    pub(super) patience: Patience,
 }
 
 impl Purpose<'_> {
@@ -327,6 +328,7 @@ fn token_call(
         body,
         max: MAX_TOKEN,
         deadline: purpose.deadline,
+        patience: purpose.patience,
     })
 }
 

@@ -60,6 +60,7 @@ impl Repository<'_> {
                     body: Bytes::new(),
                     max,
                     deadline: self.deadline,
+                    patience: self.patience,
                 };
                 self.registries.transport.send(&call).await?
             };

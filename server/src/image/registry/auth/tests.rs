@@ -52,6 +52,7 @@ fn realm(named: &str) -> Result<Call, FetchError> {
         scheme: Scheme::Https,
         repository: "acme/app",
         deadline: Instant::now(),
+        patience: Patience::Retry,
     };
     let challenge = BearerChallenge {
         realm: named.to_owned(),
@@ -98,6 +99,7 @@ fn an_identity_token_goes_into_a_form() {
         scheme: Scheme::Https,
         repository: "acme/app",
         deadline: Instant::now(),
+        patience: Patience::Retry,
     };
     let challenge = BearerChallenge {
         realm: "https://auth.example/token".to_owned(),
