@@ -2,6 +2,7 @@
 //!
 //! Nothing here is part of the product; `README.md` has the figures, and says how each is made.
 
+pub mod arrivals;
 pub mod child;
 pub mod floor;
 pub mod load;

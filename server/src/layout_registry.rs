@@ -110,6 +110,13 @@ impl LayoutRegistry {
         // It was aborted just now; how it ended says nothing.
         drop((&mut self.accepting).await);
     }
+
+    /// Listens again where it did before it was stopped.
+    pub async fn resume(&mut self) -> std::io::Result<()> {
+        let listener = TcpListener::bind(self.address).await?;
+        self.accepting = tokio::spawn(accept(listener, Arc::clone(&self.contents)));
+        Ok(())
+    }
 }
 
 impl Drop for LayoutRegistry {

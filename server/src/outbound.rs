@@ -33,7 +33,7 @@ mod retry;
 const CONNECT: Duration = Duration::from_secs(5);
 /// Idle connections that are kept for each registry, for as long as load balancers commonly do.
 const IDLE: Duration = Duration::from_secs(55);
-const IDLE_CONNECTIONS: usize = 16;
+const IDLE_CONNECTIONS: usize = 64;
 /// How often the other side of a connection that is in use is asked whether it is there, and how long it may take: all
 /// requests of HTTP/2 share one connection, and without this wait on it for a quarter of an hour when it dies in silence.
 const ALIVE: Duration = Duration::from_secs(5);

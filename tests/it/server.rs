@@ -18,6 +18,7 @@ pub(crate) mod client;
 mod hostile;
 mod images;
 mod limits;
+mod load;
 pub(crate) mod provenance;
 mod webhook_corpus;
 
