@@ -2,7 +2,7 @@
 //!
 //! From here on nothing knows YAML. A rule's module has the rules `selected` and `preconditions`, and `verdict` for
 //! `validate`; each entry of `verifyImages` has a module of its own, over evidence. Compiling a checked policy fails only
-//! by a defect, which is an `internal-error`, or where a checked construct has no program yet, by name.
+//! by a defect, which is an `internal-error`.
 
 mod condition;
 mod exception;
@@ -44,32 +44,10 @@ pub fn compile(checked: &Checked, builders: &Arc<Builders>) -> Result<Policy, Di
     let policy = Arc::new(checked.policy().clone());
     let mut rules = Vec::new();
     for (index, rule) in policy.rules.iter().enumerate() {
-        if let Some(diagnostic) = not_compiled(&policy, rule) {
-            return Err(diagnostic);
-        }
         let compiled = compile_rule((&policy, builders), index, rule);
         rules.push(compiled.map_err(|error| internal(&policy.source, rule.span, &error))?);
     }
     Ok(Policy { ast: policy, rules })
-}
-
-/// What is checked and has no program yet: refused by name, since leaving it out would let images through.
-fn not_compiled(policy: &ast::Policy, rule: &ast::Rule) -> Option<Diagnostic> {
-    let RuleBody::VerifyImages(entries) = &rule.body else {
-        return None;
-    };
-    let validate = entries.iter().find_map(|entry| entry.validate.as_ref())?;
-    Some(Diagnostic {
-        code: Code::NotSupported,
-        severity: Severity::Error,
-        message: "`verifyImages.validate` is not supported yet".to_owned(),
-        source: Arc::clone(&policy.source),
-        labels: vec![Label {
-            span: validate.span,
-            text: String::new(),
-        }],
-        help: Some("put the demand into the conditions of an attestation".to_owned()),
-    })
 }
 
 /// A defect, shown at the rule that it came from.
@@ -231,6 +209,10 @@ fn compile_images(
         entry_points.push(name);
         conditions.push(compiled);
     }
+    let validate = entry.validate.as_ref().map(|written| {
+        entry_points.extend(["counted".to_owned(), "denied".to_owned()]);
+        images::validate::compile(&mut scope, written, &asked.counted)
+    });
     scope.place(entry.span);
     scope.rules.extend(condition::prelude());
     if asked.sources.is_empty() {
@@ -250,6 +232,7 @@ fn compile_images(
         views: asked.views,
         builders: Arc::clone(builders),
         conditions,
+        validate,
     })
 }
 

@@ -76,6 +76,8 @@ pub enum Code {
     InvalidExpression,
     /// A variable that nothing sets.
     UnknownVariable,
+    /// A reference `$(...)` of a pattern that leads to no text of the same pattern.
+    UnknownReference,
     /// An element's variable outside of `foreach`.
     ElementOutsideForeach,
     /// A name that the language needs for itself.
@@ -120,7 +122,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of `docs/diagnostics.md`.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::UnreadableFile,
         Self::InvalidYaml,
         Self::UnknownField,
@@ -136,6 +138,7 @@ impl Code {
         Self::VariableNotAllowed,
         Self::InvalidExpression,
         Self::UnknownVariable,
+        Self::UnknownReference,
         Self::ElementOutsideForeach,
         Self::ReservedName,
         Self::NeverEvaluated,
@@ -176,6 +179,7 @@ impl Code {
             Self::VariableNotAllowed => "variable-not-allowed",
             Self::InvalidExpression => "invalid-expression",
             Self::UnknownVariable => "unknown-variable",
+            Self::UnknownReference => "unknown-reference",
             Self::ElementOutsideForeach => "element-outside-foreach",
             Self::ReservedName => "reserved-name",
             Self::NeverEvaluated => "never-evaluated",

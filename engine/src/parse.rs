@@ -20,6 +20,7 @@ mod mutate;
 mod pattern;
 mod pod_security;
 mod policy;
+mod reference;
 mod registry_credentials;
 mod rule;
 mod slsa;

@@ -110,7 +110,7 @@ pub const EXCEPTION_CONDITIONS: usize = 1;
 pub const VERDICT: usize = 2;
 /// Entry point of an image's program: which statements are used.
 pub const USED: usize = 0;
-/// Entry point of an image's program: `pass` or `fail`.
+/// Entry point of an image's program: `pass` or `fail`, with `validate` also `error`.
 pub const IMAGE_VERDICT: usize = 1;
 /// Entry point of an image's program: the conditions of its first attestation, those of the others behind it.
 pub const CONDITIONS: usize = 2;
@@ -324,6 +324,30 @@ pub struct ImageEntry {
     pub builders: Arc<Builders>,
     /// The conditions of each attestation.
     pub conditions: Vec<Option<Judged<Conditions>>>,
+    /// What is denied of a verified image.
+    pub validate: Option<ImageDemand>,
+}
+
+/// `validate` of an entry of `verifyImages`.
+#[derive(Debug)]
+pub struct ImageDemand {
+    /// What to say of an image that is denied.
+    pub message: Option<Text>,
+    /// What is denied; without conditions, every image.
+    pub deny: Judged<Option<Conditions>>,
+}
+
+impl ImageEntry {
+    /// Entry point, where there is `validate`: for each view the statements that count; nothing where the image is not
+    /// verified.
+    pub fn counted(&self) -> usize {
+        CONDITIONS + self.conditions.len()
+    }
+
+    /// Entry point, where there is `validate`: `true`, `false` or `error`.
+    pub fn denied(&self) -> usize {
+        self.counted() + 1
+    }
 }
 
 /// What the program judges, as it is explained, with the values that the program needs for it: `input.values`.

@@ -21,6 +21,8 @@ mod demo_content;
 #[cfg(test)]
 mod docker_registry;
 #[cfg(test)]
+mod element_values;
+#[cfg(test)]
 mod evidence;
 #[cfg(test)]
 mod exceptions;

@@ -36,6 +36,19 @@ pub struct PolicyValues {
     pub resources: Vec<(String, Vec<(String, Value)>)>,
     /// Values by rule.
     pub rules: Vec<(String, Vec<(String, Value)>)>,
+    /// Values for each element of a rule's `foreach`.
+    pub elements: Vec<ElementValues>,
+}
+
+/// `foreachValues` of one name.
+#[derive(Debug, Clone, Default)]
+pub struct ElementValues {
+    /// The rule.
+    pub rule: String,
+    /// The name, as a path.
+    pub path: String,
+    /// A value for each element; never empty.
+    pub values: Vec<Value>,
 }
 
 /// A kind of object that is sent to a sub-resource.
@@ -137,6 +150,16 @@ impl Values {
             // A rule is chosen by the request as it is; what it reads of the request may be given.
             put_all(variables.of_rules.entry(place).or_default(), values);
         }
+        for one in &policy.elements {
+            let place = (key.to_owned(), one.rule.clone());
+            let of_elements = variables.of_elements.entry(place).or_default();
+            if of_elements.len() < one.values.len() {
+                of_elements.resize_with(one.values.len(), Map::new);
+            }
+            for (names, value) in of_elements.iter_mut().zip(&one.values) {
+                put_all(names, [&(one.path.clone(), value.clone())]);
+            }
+        }
     }
 
     fn of_resource<'v>(
@@ -173,19 +196,19 @@ fn put_all<'v>(
 
 fn policy_values(node: &Node, problems: &mut Problems) -> PolicyValues {
     let mut fields = Fields::open(node, "the values of a policy", problems);
+    let mut elements = Vec::new();
     let mut named = |name, problems: &mut Problems| {
         let mut found = Vec::new();
         for node in fields.list(name, problems) {
             let mut fields = Fields::open(node, "named values", problems);
-            let name = fields.text("name", problems).unwrap_or_default();
+            let of = fields.text("name", problems).unwrap_or_default();
             let values = pairs(fields.map("values", problems));
-            if let Some(node) = fields.node("foreachValues") {
-                let message =
-                    "`foreachValues` is not supported: give the values by resource or rule";
-                problems.error(Code::NotSupported, node.span, message);
+            if name == "rules" {
+                let lists = fields.map("foreachValues", problems);
+                elements.extend(of_elements(&of, lists, problems));
             }
             fields.finish(problems);
-            found.push((name, values));
+            found.push((of, values));
         }
         found
     };
@@ -197,7 +220,27 @@ fn policy_values(node: &Node, problems: &mut Problems) -> PolicyValues {
         name,
         resources,
         rules,
+        elements,
     }
+}
+
+/// `foreachValues` of a rule.
+fn of_elements(rule: &str, entries: &[Entry], problems: &mut Problems) -> Vec<ElementValues> {
+    let mut found = Vec::new();
+    for entry in entries {
+        match to_json(&entry.value) {
+            Value::Array(values) if !values.is_empty() => found.push(ElementValues {
+                rule: rule.to_owned(),
+                path: entry.key.clone(),
+                values,
+            }),
+            _ => {
+                let message = "`foreachValues` takes a list, with a value for each element";
+                problems.error(Code::InvalidValue, entry.value.span, message);
+            }
+        }
+    }
+    found
 }
 
 fn sub_resource(node: &Node, problems: &mut Problems) -> SubResource {

@@ -355,3 +355,46 @@ fn roles_are_read_by_name_or_with_the_whole_request() {
         assert!(!super::names_roles(expression), "{expression}");
     }
 }
+
+#[test]
+fn references_of_patterns_lead_to_texts_of_the_pattern() {
+    check(
+        &rules(
+            r#"- name: references
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  validate:
+    pattern:
+      metadata:
+        labels: {a: "x", b: "$(./../a)", c: "$(/metadata/labels/a)-$(../a)", d: "\\$(literal) $(no blank)"}
+      spec:
+        =(replicas): ">$(./../limit)"
+        X(limit): 3
+        count: 3
+        most: "$(<=./../count)"
+        nowhere: "$(./../gone)"
+        map: "$(/metadata/labels)"
+        number: "$(./../count)"
+        self: "$(.)"
+        chain: "$(./../most)"
+        flag: true
+        operator: "$(!./../flag)"
+"#,
+        ),
+        &expect![[r#"
+            unknown-reference 13:26 the reference `$(./../limit)` leads to `/spec/limit`, which is not a text
+              help: write `\$(` for a dollar and a parenthesis that refer to nothing
+            unknown-reference 17:22 the reference `$(./../gone)` leads to `/spec/gone`, which the pattern has not
+              help: write `\$(` for a dollar and a parenthesis that refer to nothing
+            unknown-reference 18:18 the reference `$(/metadata/labels)` leads to `/metadata/labels`, which is not a text
+              help: write `\$(` for a dollar and a parenthesis that refer to nothing
+            unknown-reference 19:21 the reference `$(./../count)` leads to `/spec/count`, which is not a text
+              help: write `\$(` for a dollar and a parenthesis that refer to nothing
+            unknown-reference 20:19 the reference `$(.)` leads to `/spec/self`, which is a reference itself
+              help: write `\$(` for a dollar and a parenthesis that refer to nothing
+            unknown-reference 21:20 the reference `$(./../most)` leads to `/spec/most`, which is a reference itself
+              help: write `\$(` for a dollar and a parenthesis that refer to nothing
+            unknown-reference 23:23 the reference `$(!./../flag)` leads to `/spec/flag`, which is not a text
+              help: write `\$(` for a dollar and a parenthesis that refer to nothing
+        "#]],
+    );
+}

@@ -17,6 +17,7 @@ use crate::source::Span;
 use super::scope::{Scope, matches};
 
 mod slsa;
+pub(super) mod validate;
 
 /// What an entry asks the host for.
 #[derive(Debug, Default)]
@@ -27,6 +28,17 @@ pub(super) struct Asked {
     pub(super) remote_keys: Vec<RemoteKey>,
     /// Which statements are judged by which attestation's conditions: `used` and `input.conditions` in this order.
     pub(super) views: Vec<View>,
+    /// Which statements of each view count.
+    pub(super) counted: Vec<Counted>,
+}
+
+/// Which statements of a view count, once its attestation is satisfied.
+#[derive(Debug, Clone)]
+pub(super) enum Counted {
+    /// All of these.
+    All(Expression),
+    /// Of those that are used, `one` of which these hold.
+    Good(Vec<Statement>),
 }
 
 /// How one entry is compiled.
@@ -66,22 +78,27 @@ pub(super) fn compile(scope: &mut Scope, entry: &Entry<'_>) -> Asked {
                 choice: entry.choice,
                 slsa: slsa.as_deref(),
             };
-            Statement::Holds(satisfied(scope, view, &demand, span))
+            let (holds, counted) = satisfied(scope, view, &demand, span);
+            (Statement::Holds(holds), counted)
         };
         if attestation.attestors.is_empty() {
             let view = of_builder(scope, &mut asked, entry, (index, attestation));
-            demands.push(as_demanded(scope, view, attestation.span));
+            let (demand, counted) = as_demanded(scope, view, attestation.span);
+            demands.push(demand);
+            asked.counted.push(counted);
         }
         for (number, set) in attestation.attestors.iter().enumerate() {
             let name = format!("attested_{index}_{number}");
             let demand = set_of(scope, (&name, set), &mut |scope, attestor| {
                 let view = of_attestor(scope, &mut asked, entry, (index, attestation, attestor));
-                vec![as_demanded(scope, view, attestor.span)]
+                let (demand, counted) = as_demanded(scope, view, attestor.span);
+                asked.counted.push(counted);
+                vec![demand]
             });
             demands.push(demand);
         }
     }
-    finish(scope, &asked, demands);
+    finish(scope, &asked, demands, entry);
     asked
 }
 
@@ -108,7 +125,7 @@ fn set_of(
     enough(name, set)
 }
 
-fn finish(scope: &mut Scope, asked: &Asked, demands: Vec<Statement>) {
+fn finish(scope: &mut Scope, asked: &Asked, demands: Vec<Statement>, entry: &Entry<'_>) {
     let used = (0..asked.views.len()).map(|view| Expression::name(used_name(view)));
     scope.rules.push(Rule::value(
         "used",
@@ -122,8 +139,12 @@ fn finish(scope: &mut Scope, asked: &Asked, demands: Vec<Statement>) {
     };
     scope.rules.push(Rule::holds("verified", verified));
     let answer = |text: &str, body| Rule::value("verdict", Expression::text(text), body);
-    let holds = vec![Statement::Holds(Expression::name("verified"))];
-    scope.rules.push(answer("pass", holds));
+    if entry.written.validate.is_some() {
+        validate::verdicts(scope, entry.choice);
+    } else {
+        let holds = vec![Statement::Holds(Expression::name("verified"))];
+        scope.rules.push(answer("pass", holds));
+    }
     scope.rules.push(answer(
         "fail",
         vec![Statement::Not(Expression::name("verified"))],
@@ -494,8 +515,13 @@ struct Demand<'a> {
     slsa: Option<&'a str>,
 }
 
-/// A call that holds where a view has statements and those of them that count are as demanded.
-fn satisfied(scope: &mut Scope, view: usize, demand: &Demand<'_>, span: Span) -> Expression {
+/// A call that holds where a view has statements and those of them that count are as demanded; and which those are.
+fn satisfied(
+    scope: &mut Scope,
+    view: usize,
+    demand: &Demand<'_>,
+    span: Span,
+) -> (Expression, Counted) {
     let name = format!("satisfied_{view}");
     let mut used = Expression::name(used_name(view));
     let conditions = Expression::path(&["input", "conditions"]);
@@ -521,6 +547,10 @@ fn satisfied(scope: &mut Scope, view: usize, demand: &Demand<'_>, span: Span) ->
     }
     let some = Expression::call("count", vec![used.clone()]);
     let some = Statement::Holds(some.compare(Operator::More, Expression::count(0)));
+    let counted = match demand.choice {
+        Choice::All | Choice::Latest => Counted::All(used.clone()),
+        Choice::Any => Counted::Good(good.clone()),
+    };
     let body = match demand.choice {
         Choice::All | Choice::Latest => vec![some, Statement::Every("one".into(), used, good)],
         Choice::Any => {
@@ -529,7 +559,7 @@ fn satisfied(scope: &mut Scope, view: usize, demand: &Demand<'_>, span: Span) ->
         }
     };
     scope.rules.push(Rule::holds(&name, body).at(span));
-    Expression::name(name)
+    (Expression::name(name), counted)
 }
 
 /// Of the statements of a view the latest, and those of which nothing proves when they were made.

@@ -127,7 +127,7 @@ impl Context<'_> {
             (Some(scoped), _) => scoped,
             (None, is_map) => is_map,
         };
-        let names = names.above(locals(names, element, index), &block.context);
+        let names = names.of_element(index, locals(names, element, index), &block.context);
         let preconditions = self.preconditions(
             (&block.program, program::ELEMENT_PRECONDITIONS),
             block.preconditions.as_ref(),

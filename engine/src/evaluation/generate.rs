@@ -83,7 +83,7 @@ impl Context<'_> {
         block: &GenerationForeach,
         (element, index): (&Value, usize),
     ) -> Result<Vec<Value>, Unmade> {
-        let names = names.above(locals(element, index, 0), &block.context);
+        let names = names.of_element(index, locals(element, index, 0), &block.context);
         self.trace_element(&block.list_text, index);
         let applies = self.applies(&block.program, block.preconditions.as_ref(), &names);
         self.trace_element_end();

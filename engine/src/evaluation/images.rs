@@ -25,6 +25,7 @@ use super::values::Values;
 mod extracted;
 mod keys;
 pub(crate) mod projection;
+mod validate;
 
 /// What came of a rule over all images.
 pub(super) struct Outcome {
@@ -351,7 +352,16 @@ impl Verifier<'_, '_> {
             Err(message) => return Some(failed(RuleStatus::Error, &message)),
         };
         let results = Document::from_json(&conditions.results);
-        let input = Document::object(facts.into_iter().chain([("conditions", results)]));
+        let mut input: Vec<(&'static str, Document)> = facts.into_iter().collect();
+        input.push(("conditions", results));
+        let denied = match self.denied(image, &evidence, &input)? {
+            Ok(denied) => denied,
+            Err(message) => return Some(failed(RuleStatus::Error, &message)),
+        };
+        if let Some(denied) = &denied {
+            input.push(("denied", Document::from_json(&denied.answers)));
+        }
+        let input = Document::object(input);
         let answer = self
             .context
             .ask(&self.program.program, program::IMAGE_VERDICT, &input);
@@ -370,15 +380,14 @@ impl Verifier<'_, '_> {
         let findings = traced.then(|| walk.findings()).into_iter().flatten();
         let judged = match answer.as_deref() {
             Ok("pass") => passed(text, walk.note(), verified.first().cloned()),
-            Ok("fail") => {
-                let status = if conditions.error.is_some() {
-                    RuleStatus::Error
-                } else {
-                    RuleStatus::Fail
-                };
-                failed(status, &walk.reason())
-            }
-            Ok(other) => failed(RuleStatus::Error, &unexpected(other)),
+            Ok(other) => match (other, denied.as_ref().and_then(|one| one.answer(other))) {
+                (_, Some(answer)) => failed(answer.status, &answer.message),
+                ("fail", None) if conditions.error.is_some() => {
+                    failed(RuleStatus::Error, &walk.reason())
+                }
+                ("fail", None) => failed(RuleStatus::Fail, &walk.reason()),
+                (other, None) => failed(RuleStatus::Error, &unexpected(other)),
+            },
             Err(message) => failed(RuleStatus::Error, message),
         };
         let findings = findings.collect();
@@ -396,10 +405,7 @@ impl Verifier<'_, '_> {
             Ok(used) => used,
             Err(message) => return Some(Err(message)),
         };
-        let locals: Vec<(String, Value)> = image_value(image)
-            .map(|image| ("image".to_owned(), image))
-            .into_iter()
-            .collect();
+        let locals = locals(image);
         let mut results = Vec::new();
         let mut error = None;
         for (view, used) in self.program.views.iter().zip(&used) {
@@ -501,6 +507,12 @@ impl Verifier<'_, '_> {
             .map(|judged| explain::conditions::walk(&judged.what, &names).error());
         Some(Ok((answer, reason)))
     }
+}
+
+/// The name of the image that is judged.
+fn locals(image: &Found) -> Vec<(String, Value)> {
+    let value = image_value(image).map(|image| ("image".to_owned(), image));
+    value.into_iter().collect()
 }
 
 fn passed(text: &str, note: Option<String>, verified: Option<VerifiedImage>) -> Judged {

@@ -153,7 +153,7 @@ impl Context<'_> {
                     "the lists of `foreach` have more than {MAX_ELEMENTS} elements"
                 ));
             }
-            let names = names.above(locals(element, index, level), &block.context);
+            let names = names.of_element(index, locals(element, index, level), &block.context);
             self.trace_element(&block.list_text, index);
             let applies = self.applies(&block.program, block.preconditions.as_ref(), &names);
             self.trace_element_end();

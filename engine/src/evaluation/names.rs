@@ -16,7 +16,7 @@ use crate::template::{Deletion, Resolution, Template, TemplateError, Text};
 
 use super::facts::Facts;
 use super::request_names::{RequestNames, is_reserved};
-use super::variables;
+use super::variables::{self, Given};
 
 /// Where `{{@}}` looks: the template stands where the object does.
 const HERE: [&str; 2] = ["request", "object"];
@@ -27,7 +27,7 @@ pub(super) struct Ground<'a> {
     /// Names of the request itself.
     pub(super) request: &'a RequestNames<'a>,
     /// Values that the host was given for names, by name.
-    pub(super) given: &'a Map<String, Value>,
+    pub(super) given: &'a Given,
     /// Time and seed.
     pub(super) environment: &'a Environment,
     /// Whether the object goes away.
@@ -78,6 +78,8 @@ pub(crate) struct Names<'a> {
     below: Option<&'a Names<'a>>,
     locals: Vec<(String, Value)>,
     predicate: Predicate<'a>,
+    /// The index of the element that the layer is about.
+    element: Option<usize>,
     entries: &'a [ContextEntry],
     loaded: Vec<Loaded>,
 }
@@ -97,6 +99,7 @@ impl<'a> Names<'a> {
             below: None,
             locals: Vec::new(),
             predicate: Predicate::default(),
+            element: None,
             entries,
             loaded: entries.iter().map(|_| Loaded::default()).collect(),
         }
@@ -113,8 +116,22 @@ impl<'a> Names<'a> {
             below: Some(self),
             locals,
             predicate: Predicate::default(),
+            element: None,
             entries,
             loaded: entries.iter().map(|_| Loaded::default()).collect(),
+        }
+    }
+
+    /// A layer above this, for an element of a list.
+    pub(super) fn of_element(
+        &'a self,
+        index: usize,
+        locals: Vec<(String, Value)>,
+        entries: &'a [ContextEntry],
+    ) -> Self {
+        Self {
+            element: Some(index),
+            ..self.above(locals, entries)
         }
     }
 
@@ -135,7 +152,8 @@ impl<'a> Names<'a> {
         self.locals.iter().any(|(local, _)| local == name)
             || self.of_predicate(name).is_some()
             || self.entries.iter().any(|entry| entry.name == name)
-            || self.ground.given.contains_key(name)
+            || self.ground.given.names.contains_key(name)
+            || (self.element.is_some() && self.varies(name))
             || self.below.is_some_and(|below| below.has(name))
     }
 
@@ -196,6 +214,27 @@ impl<'a> Names<'a> {
         (!taken).then_some(field)
     }
 
+    /// Whether a value is given for a name for each element.
+    fn varies(&self, name: &str) -> bool {
+        let first = self.ground.given.of_elements.first();
+        first.is_some_and(|names| names.contains_key(name))
+    }
+
+    /// What is given for a name: for the element, where the layer is about one and the name is given for each.
+    fn given(&self, name: &str) -> Result<Option<&'a Value>, ScopeError> {
+        let given = self.ground.given;
+        match self.element.filter(|_| self.varies(name)) {
+            None => Ok(given.names.get(name)),
+            Some(index) => {
+                let of_element = given.of_elements.get(index);
+                let value = of_element.and_then(|names| names.get(name));
+                value.map(Some).ok_or_else(|| {
+                    ScopeError::Failed(format!("no value is given for `{name}` of element {index}"))
+                })
+            }
+        }
+    }
+
     fn resolution(&self) -> Resolution<'_> {
         Resolution {
             scope: self,
@@ -253,20 +292,22 @@ impl Scope for Names<'_> {
         }
         if let Some(index) = self.find_entry(name) {
             let own = self.entries.get(index).is_some_and(load::is_own);
-            let found = match self.ground.given.get(name) {
-                // What the host was given stands for what it would have to fetch.
-                Some(given) if !own => Ok(Some(Cow::Borrowed(given))),
-                _ => self.entry(index),
+            // What the host was given stands for what it would have to fetch.
+            let given = if own { None } else { self.given(name)? };
+            let found = match given {
+                Some(given) => Ok(Some(Cow::Borrowed(given))),
+                None => self.entry(index),
             };
             if found != Err(ScopeError::Absent) {
                 return found;
             }
         }
-        if let Some(below) = self.below {
-            return below.field(name);
-        }
-        let own = self.ground.request.field(name)?;
-        Ok(match (self.ground.given.get(name), own) {
+        let own = match self.below {
+            Some(below) if self.element.is_some() && self.varies(name) => below.field(name)?,
+            Some(below) => return below.field(name),
+            None => self.ground.request.field(name)?,
+        };
+        Ok(match (self.given(name)?, own) {
             // What was given for a part of the request stands beside the rest of it.
             (Some(given), Some(own)) if given.is_object() && own.is_object() => {
                 let mut own = own.into_owned();
@@ -286,15 +327,18 @@ impl Scope for Names<'_> {
             }
         } else {
             fields = self.ground.request.whole()?;
-            for (name, given) in self.ground.given {
+            for (name, given) in &self.ground.given.names {
                 let own = fields.entry(name.clone()).or_insert(Value::Null);
                 variables::merge(own, given);
             }
         }
-        for entry in self.entries {
+        let of_elements = self.ground.given.of_elements.iter().take(1);
+        let of_elements = of_elements.filter(|_| self.element.is_some());
+        let entries = self.entries.iter().map(|entry| &entry.name);
+        for name in of_elements.flat_map(Map::keys).chain(entries) {
             // What has no source is not there; below, there may be something of its name.
-            if let Some(value) = self.field(&entry.name)? {
-                fields.insert(entry.name.clone(), value.into_owned());
+            if let Some(value) = self.field(name)? {
+                fields.insert(name.clone(), value.into_owned());
             }
         }
         for name in self.predicate.names() {

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::admission::AdmissionRequest;
 use crate::ast::Origin;
@@ -29,6 +29,7 @@ use super::together::Known;
 use super::tracing::Traced;
 use super::validate::Stage;
 use super::values::Values;
+use super::variables::Given;
 use super::{Phase, Variables, images};
 
 /// What all rules of a request share.
@@ -283,11 +284,7 @@ impl Context<'_> {
     }
 
     /// What the names of a rule of a policy stand on, or those of rules of many.
-    pub(super) fn ground<'b>(
-        &self,
-        policy: Option<&'b Policy>,
-        given: &'b Map<String, Value>,
-    ) -> Ground<'b>
+    pub(super) fn ground<'b>(&self, policy: Option<&'b Policy>, given: &'b Given) -> Ground<'b>
     where
         Self: 'b,
     {

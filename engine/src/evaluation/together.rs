@@ -12,6 +12,7 @@ use crate::response::RuleStatus;
 
 use super::names::Names;
 use super::rule::Context;
+use super::variables::Given;
 
 /// What is known of a rule beforehand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,7 +139,7 @@ impl Context<'_> {
 
     /// Values with variables; what has no value is not there.
     fn values(&self, known: &DemandProgram, slots: &BTreeSet<usize>) -> Document {
-        let given = serde_json::Map::new();
+        let given = Given::default();
         let names = Names::of_rule(self.ground(None, &given), &[]);
         let slots = slots.iter().filter_map(|index| known.slots.get(*index));
         let values = slots.filter_map(|(name, template)| {

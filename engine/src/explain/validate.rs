@@ -78,6 +78,27 @@ impl Said<'_> {
     }
 }
 
+/// What is said of an image that is denied: the author's message, and those of the conditions.
+pub(crate) fn joined_message(
+    message: Option<&Text>,
+    conditions: &str,
+    names: &Names<'_>,
+) -> String {
+    let written = message.filter(|message| !message.raw().is_empty());
+    let said = written.map(|message| match names.text(message) {
+        Ok(Value::String(text)) => text,
+        Ok(_) => NO_TEXT.to_owned(),
+        Err(_) => String::new(),
+    });
+    let parts = [said.as_deref().unwrap_or(""), conditions];
+    let parts: Vec<&str> = parts.into_iter().filter(|text| !text.is_empty()).collect();
+    if parts.is_empty() {
+        "its attestations are denied".to_owned()
+    } else {
+        parts.join("; ")
+    }
+}
+
 /// Patterns, walked again to say what they found.
 pub(crate) struct Patterns<'a> {
     pub(crate) said: &'a Said<'a>,

@@ -4,19 +4,24 @@ use crate::ast::pattern::{Anchor, Pattern, PatternEntry, PatternNode, PatternSca
 use crate::diagnostic::Code;
 use crate::yaml::{Entry, Node, Value};
 
-use super::fields::{Reader, one_line};
+use super::fields::Reader;
+use super::reference::{self, Place};
 use super::template;
 
 /// A pattern; what is wrong inside of it is said, and the rest is still read.
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Pattern {
+    read_at(reader, node, &Place::Top(node))
+}
+
+fn read_at(reader: &mut Reader<'_>, node: &Node, place: &Place<'_>) -> Pattern {
     let pattern =
         match &node.value {
             Value::Null => PatternNode::Scalar(PatternScalar::Null),
             Value::Bool(flag) => PatternNode::Scalar(PatternScalar::Bool(*flag)),
             Value::Number(number) => PatternNode::Scalar(PatternScalar::Number(number.clone())),
             Value::String(raw) => {
-                references(reader, raw, node);
-                let text = template::text(reader, raw, node.span);
+                let raw = reference::resolve(reader, place, raw, node.span);
+                let text = template::text(reader, &raw, node.span);
                 PatternNode::Scalar(PatternScalar::Text(text))
             }
             Value::List(items) => {
@@ -26,14 +31,15 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Pattern {
                     "a list in a pattern says by its first element what all elements are like",
                 );
                 }
-                PatternNode::List(items.iter().map(|item| read(reader, item)).collect())
+                PatternNode::List(
+                    items
+                        .iter()
+                        .enumerate()
+                        .map(|(index, item)| read_at(reader, item, &Place::Item(place, index)))
+                        .collect(),
+                )
             }
-            Value::Map(entries) => PatternNode::Map(
-                entries
-                    .iter()
-                    .map(|entry| read_entry(reader, entry))
-                    .collect(),
-            ),
+            Value::Map(entries) => PatternNode::Map(read_entries(reader, entries, place)),
         };
     Pattern {
         span: node.span,
@@ -41,9 +47,28 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Pattern {
     }
 }
 
-fn read_entry(reader: &mut Reader<'_>, entry: &Entry) -> PatternEntry {
-    let (anchor, key) = Anchor::split(&entry.key);
-    let value = read(reader, &entry.value);
+fn read_entries(
+    reader: &mut Reader<'_>,
+    entries: &[Entry],
+    place: &Place<'_>,
+) -> Vec<PatternEntry> {
+    let mut read: Vec<PatternEntry> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let one = read_entry(reader, entry, place);
+        if read.iter().any(|known| known.raw == one.raw) {
+            let message = format!("the key `{}` is there twice", one.raw);
+            reader.error(Code::InvalidValue, entry.key_span, message);
+        }
+        read.push(one);
+    }
+    read
+}
+
+fn read_entry(reader: &mut Reader<'_>, entry: &Entry, place: &Place<'_>) -> PatternEntry {
+    let place = Place::Key(place, &entry.key);
+    let raw = reference::resolve(reader, &place, &entry.key, entry.key_span);
+    let (anchor, key) = Anchor::split(&raw);
+    let value = read_at(reader, &entry.value, &place);
     match (anchor, &entry.value.value) {
         (Some(Anchor::AddIfAbsent), _) => {
             let message = "`+()` means something in mutation only";
@@ -56,42 +81,15 @@ fn read_entry(reader: &mut Reader<'_>, entry: &Entry) -> PatternEntry {
         }
         _ => {}
     }
-    references(
-        reader,
-        &entry.key,
-        &Node {
-            span: entry.key_span,
-            value: Value::Null,
-        },
-    );
     PatternEntry {
         span: entry.key_span,
-        raw: entry.key.clone(),
         anchor,
         key: template::text(reader, key, entry.key_span),
+        raw: raw.clone(),
         value,
     }
 }
 
 fn is_map(node: &Node) -> bool {
     matches!(node.value, Value::Map(_))
-}
-
-/// Refuses `$(./../other/field)`, which refers to another place of the pattern.
-fn references(reader: &mut Reader<'_>, raw: &str, node: &Node) {
-    let mut rest = raw;
-    let mut before = '\0';
-    while let Some(at) = rest.find("$(") {
-        before = rest
-            .get(..at)
-            .and_then(|text| text.chars().last())
-            .unwrap_or(before);
-        if before != '\\' && rest.get(at..).is_some_and(|text| text.contains(')')) {
-            let message = format!("the reference in `{}` is not supported", one_line(raw));
-            reader.error(Code::NotSupported, node.span, message);
-            return;
-        }
-        before = '(';
-        rest = rest.get(at + 2..).unwrap_or("");
-    }
 }

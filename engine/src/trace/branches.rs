@@ -96,9 +96,14 @@ pub(crate) fn for_each_part<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Part<'a>))
             ValidateBody::PodSecurity(_) => {}
         },
         RuleBody::VerifyImages(entries) => {
-            for attestation in entries.iter().flat_map(|entry| &entry.attestations) {
-                let written = attestation.conditions.as_ref();
-                conditions(BranchKind::Attestation, written, visit);
+            for entry in entries {
+                for attestation in &entry.attestations {
+                    let written = attestation.conditions.as_ref();
+                    conditions(BranchKind::Attestation, written, visit);
+                }
+                if let Some(validate) = &entry.validate {
+                    of_deny(&validate.deny, visit);
+                }
             }
         }
         RuleBody::Mutate(mutate) => {

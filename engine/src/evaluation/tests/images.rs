@@ -492,25 +492,3 @@ fn a_tag_that_moves_during_the_request_is_an_error() {
     assert!(matches!(decision, Decision::Deny { .. }));
     assert!(rules[0].1.contains("stands for"), "{rules:?}");
 }
-
-#[test]
-fn a_demand_that_is_not_compiled_is_refused_at_load() {
-    let policy = POLICY.replace(
-        "          attestations:\n",
-        "          validate:\n            message: refused\n            deny: {}\n          attestations:\n",
-    );
-    let loaded = load(
-        &[Source::new("policy.yaml", policy)],
-        &Environment::default(),
-    );
-    let said: Vec<&str> = loaded
-        .diagnostics
-        .iter()
-        .map(|one| one.message.as_str())
-        .collect();
-    assert!(
-        said.contains(&"`verifyImages.validate` is not supported yet"),
-        "{said:?}"
-    );
-    assert!(loaded.policies.policies().is_empty());
-}
