@@ -15,6 +15,7 @@ use regent_engine::image::{Digest, Evidence};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::image::artifact::Artifacts;
 use crate::image::fetch::FetchError;
 use crate::metrics::{CacheOutcome, Metrics};
 
@@ -80,8 +81,8 @@ enum Unremembered {
     Failed(FetchError),
 }
 
-/// Verified evidence by digest, one flight for each key.
-#[derive(Debug)]
+/// Verified evidence by digest, one flight for each key. Clones are the same cache.
+#[derive(Debug, Clone)]
 pub struct EvidenceCache {
     entries: Cache<EvidenceKey, Arc<Evidence>>,
     /// What was refused, or that there was nothing.
@@ -162,6 +163,12 @@ impl EvidenceCache {
         self.entries.get(key).await
     }
 
+    /// Forgets everything: what it was verified under is no longer in force.
+    pub fn clear(&self) {
+        self.entries.invalidate_all();
+        self.absences.invalidate_all();
+    }
+
     /// Forgets one entry: whoever was refused for what it lacks may have it by the next attempt.
     pub async fn forget(&self, key: &EvidenceKey) {
         self.entries.invalidate(key).await;
@@ -209,6 +216,75 @@ fn weight(evidence: &Evidence) -> u32 {
         .sum();
     let refused = evidence.refused.len() * SIGNATURE;
     u32::try_from(signatures + statements + refused).unwrap_or(u32::MAX)
+}
+
+/// What was just fetched about a digest, for others who judge the same by other keys or another trust root.
+///
+/// Nothing of it is believed: each verifies it. Kept no longer than it counts that there was nothing, so that what is
+/// pushed is seen as soon; an error is not kept.
+#[derive(Debug)]
+pub struct Fetched(Cache<(Digest, String), Arc<Artifacts>>);
+
+/// Bytes of artifacts that are kept.
+const MAX_FETCHED: u64 = 32 << 20;
+
+impl Fetched {
+    /// Nothing yet.
+    pub fn new(settings: &CacheSettings) -> Self {
+        let weigh = |_: &(Digest, String), artifacts: &Arc<Artifacts>| {
+            u32::try_from(artifacts.bytes() + 1024).unwrap_or(u32::MAX)
+        };
+        let fetched = Cache::builder()
+            .weigher(weigh)
+            .max_capacity(MAX_FETCHED)
+            .time_to_live(settings.max_absence)
+            .build();
+        Self(fetched)
+    }
+
+    /// What was fetched about a digest from `origin`, or what `fetch` gets; one fetches, and others wait for it.
+    ///
+    /// Says also whether it was fetched by this call. A wait that ends because the first one ran out of its own time goes
+    /// on with an attempt of its own.
+    pub async fn get_or_fetch<F>(
+        &self,
+        key: (Digest, String),
+        deadline: Instant,
+        fetch: impl Fn() -> F,
+    ) -> Result<(Arc<Artifacts>, Origin), FetchError>
+    where
+        F: Future<Output = Result<Artifacts, FetchError>>,
+    {
+        loop {
+            let led = AtomicBool::new(false);
+            let flight = async {
+                led.store(true, Ordering::Relaxed);
+                fetch().await.map(Arc::new)
+            };
+            let done = self.0.try_get_with_by_ref(&key, flight).await;
+            let led = led.into_inner();
+            match done.map_err(|error| (*error).clone()) {
+                Ok(artifacts) if led => return Ok((artifacts, Origin::Fetched)),
+                Ok(artifacts) => return Ok((artifacts, Origin::Shared)),
+                Err(FetchError::Timeout(_)) if !led && Instant::now() < deadline => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Forgets what was fetched about a digest.
+    pub async fn forget(&self, key: &(Digest, String)) {
+        self.0.invalidate(key).await;
+    }
+}
+
+/// By whom something was fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// By whoever asked.
+    Fetched,
+    /// By somebody else, a moment ago.
+    Shared,
 }
 
 /// Where tags pointed when their registry last said so. Asked only while the registry cannot be reached.

@@ -28,7 +28,7 @@ use thiserror::Error;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-use crate::cache::{CacheSettings, EvidenceCache, EvidenceKey, Resolutions};
+use crate::cache::{self, CacheSettings, EvidenceCache, EvidenceKey, Fetched, Resolutions};
 use crate::cluster::Cluster;
 use crate::metrics::{CacheOutcome, Metrics};
 use artifact::Artifacts;
@@ -89,6 +89,7 @@ pub struct Images {
     /// Trust roots with parts of a policy's own, parsed once.
     by_policy: Cache<(String, PolicyTrust), Arc<TrustRoot>>,
     evidence: EvidenceCache,
+    fetched: Fetched,
     resolutions: Resolutions,
     documents: data::Documents,
     in_flight: Arc<Semaphore>,
@@ -118,6 +119,7 @@ impl Images {
             trust_roots: Arc::new(ArcSwap::from_pointee(trust_roots)),
             by_policy: Cache::new(MAX_BY_POLICY),
             evidence: EvidenceCache::new(&settings.cache),
+            fetched: Fetched::new(&settings.cache),
             resolutions: Resolutions::new(&settings.cache),
             documents: data::Documents::new(),
             in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
@@ -140,6 +142,15 @@ impl Images {
     /// Where they are swapped whole.
     pub(crate) fn live_trust_roots(&self) -> Arc<ArcSwap<TrustRoots>> {
         Arc::clone(&self.trust_roots)
+    }
+
+    /// What forgets all that was verified, for when another trust root is in force: nothing of it would be found any more.
+    pub(crate) fn eviction(&self) -> impl Fn() + Send + Sync + 'static {
+        let (evidence, by_policy) = (self.evidence.clone(), self.by_policy.clone());
+        move || {
+            evidence.clear();
+            by_policy.invalidate_all();
+        }
     }
 
     /// All verified evidence about an image; an error where that cannot be found out before the deadline.
@@ -172,7 +183,11 @@ impl Images {
 
     /// Forgets the evidence that answered `need`, so that the next one sees what was pushed since.
     pub async fn forget(&self, need: &ImageNeed, digest: &Digest) {
-        if let Ok((key, _)) = self.key(need, digest).await {
+        if let Ok((key, place)) = self.key(need, digest).await {
+            if let Place::Repository(repository) = &place {
+                let fetched = (digest.clone(), origin_of(repository));
+                self.fetched.forget(&fetched).await;
+            }
             self.evidence.forget(&key).await;
         }
     }
@@ -259,10 +274,7 @@ impl Images {
         };
         let origin = match &place {
             Place::Layouts => "layouts".to_owned(),
-            Place::Repository(repository) => {
-                let (host, path) = repository.containerd_repository();
-                format!("{host}/{path}")
-            }
+            Place::Repository(repository) => origin_of(repository),
         };
         let key = EvidenceKey::new(digest.clone(), origin, root.id().to_owned(), &need.keys);
         Ok((key, place))
@@ -303,7 +315,9 @@ impl Images {
         if let (Place::Repository(repository), Some(registries)) = (place, &self.registries) {
             budget = budget.within(registries.share(repository).await);
         }
-        let artifacts = self.fetch(need, digest, place, (&budget, deadline)).await?;
+        let artifacts = self
+            .shared(need, digest, place, (&budget, deadline))
+            .await?;
         let started = std::time::Instant::now();
         let (keys, judged) = (need.keys.clone(), digest.clone());
         let fetched_at = SystemTime::now()
@@ -326,6 +340,27 @@ impl Images {
         };
         self.metrics.image_verification(outcome, started.elapsed());
         verified
+    }
+
+    /// All that there is about a digest, as bytes; what a registry has said a moment ago counts.
+    async fn shared(
+        &self,
+        need: &ImageNeed,
+        digest: &Digest,
+        place: &Place,
+        (budget, deadline): (&Budget, Instant),
+    ) -> Result<Arc<Artifacts>, FetchError> {
+        let fetch = || Box::pin(self.fetch(need, digest, place, (budget, deadline)));
+        let (Place::Repository(repository), Some(_)) = (place, &self.registries) else {
+            return Ok(Arc::new(fetch().await?));
+        };
+        let key = (digest.clone(), origin_of(repository));
+        let (artifacts, by) = self.fetched.get_or_fetch(key, deadline, fetch).await?;
+        if by == cache::Origin::Shared {
+            // Whoever fetched it gives back what it took from the budget when that was judged.
+            budget.spend(artifacts.bytes() as u64, digest)?;
+        }
+        Ok(artifacts)
     }
 
     /// All that there is about a digest, as bytes.
@@ -386,6 +421,12 @@ impl Images {
 enum Place {
     Layouts,
     Repository(ImageReference),
+}
+
+/// A repository as a name.
+fn origin_of(repository: &ImageReference) -> String {
+    let (host, path) = repository.containerd_repository();
+    format!("{host}/{path}")
 }
 
 /// The repository that a need names, or the image's own.

@@ -83,7 +83,7 @@ pub async fn serve(settings: Settings) -> Result<Running, ServeError> {
     let tls = TlsAcceptor::from(tls::server_config(certificate.clone())?);
     let (refresh, trust_roots) = trust(&settings, &metrics).await?;
     let (policies, images) = sources(&settings, trust_roots, &metrics)?;
-    let live = images.live_trust_roots();
+    let (live, evict) = (images.live_trust_roots(), images.eviction());
     let host = host(&settings, images, &metrics)?;
     let (stage, stage_of) = watch::channel(Stage::Running);
     let webhook = webhook(&settings, host, &policies, &stage_of, &metrics);
@@ -117,7 +117,7 @@ pub async fn serve(settings: Settings) -> Result<Running, ServeError> {
         reload: reload.clone(),
         every: settings.reload_interval,
     };
-    let refreshing = refresh.map(|refresh| tokio::spawn(refresh.run(live, reload.clone())));
+    let refreshing = refresh.map(|refresh| tokio::spawn(refresh.run(live, evict, reload.clone())));
     Ok(Running {
         address,
         metrics_address,

@@ -10,6 +10,7 @@ mod outage;
 mod redirects;
 pub(crate) mod scripted;
 mod serving;
+mod sharing;
 mod tokens;
 
 use std::path::{Path, PathBuf};

@@ -20,6 +20,7 @@ mod images;
 mod limits;
 mod load;
 pub(crate) mod provenance;
+mod updates;
 mod webhook_corpus;
 
 /// Wants a label `team` on pods that is not `none`.

@@ -20,6 +20,16 @@ pub struct Artifacts {
     pub skipped: Vec<(String, String)>,
 }
 
+impl Artifacts {
+    /// Bytes of all pieces.
+    pub fn bytes(&self) -> usize {
+        let legacy = self.signatures.iter().chain(&self.attestations);
+        let legacy: usize = legacy.map(|layer| layer.bytes.len()).sum();
+        let bundles: usize = self.bundles.iter().map(|bundle| bundle.bytes.len()).sum();
+        legacy + bundles
+    }
+}
+
 /// One bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BundleArtifact {

@@ -126,7 +126,8 @@ impl Budget {
         Self::new(&Arc::new(Semaphore::new(MAX_IN_FLIGHT)))
     }
 
-    fn spend(&self, bytes: u64, digest: &Digest) -> Result<(), FetchError> {
+    /// Takes bytes out of it; an error where there are not as many left.
+    pub(super) fn spend(&self, bytes: u64, digest: &Digest) -> Result<(), FetchError> {
         let spent = self
             .left
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {

@@ -25,12 +25,14 @@ use crate::metrics::Metrics;
 use crate::outbound::place::{Place, Scheme};
 use crate::outbound::{Answer, Call, Patience};
 use auth::{Authority, Purpose};
+use contents::Contents;
 use endpoint::{Endpoint, Endpoints};
 use server::Server;
 use transport::Transport;
 
 mod auth;
 mod blob;
+mod contents;
 pub(crate) mod endpoint;
 mod referrers;
 mod server;
@@ -95,6 +97,7 @@ pub struct Registries {
     /// Whether a server has the referrers API.
     referrers: Cache<String, bool>,
     servers: Cache<String, Arc<Server>>,
+    contents: Contents,
     /// Permits for evidence of one server.
     share: usize,
     metrics: Arc<Metrics>,
@@ -120,6 +123,7 @@ impl Registries {
             schemes: remembering(),
             referrers: remembering(),
             servers: Cache::new(MAX_SERVERS),
+            contents: Contents::new(),
             // One slow or generous registry leaves half to the others.
             share: super::discovery::MAX_IN_FLIGHT / 2,
             metrics,
@@ -254,8 +258,15 @@ impl Repository<'_> {
 
     /// The manifest with this digest, of at most `max` bytes.
     pub async fn manifest(&self, digest: &Digest, max: u64) -> Result<Manifest, FetchError> {
+        let contents = &self.registries.contents;
+        if let Some(known) = contents.manifest(self.place(), digest).await
+            && known.bytes.len() as u64 <= max
+        {
+            return Ok(known);
+        }
         let manifest = self.manifest_at(digest.as_str(), max).await?;
         if manifest.digest == *digest {
+            contents.keep_manifest(self.place(), &manifest).await;
             Ok(manifest)
         } else {
             Err(FetchError::Malformed(format!(
@@ -440,6 +451,11 @@ impl Repository<'_> {
 
     fn malformed(&self, what: &str) -> FetchError {
         FetchError::Malformed(format!("{} {what}", quoted(&self.endpoint.name)))
+    }
+
+    /// Where contents are remembered for.
+    fn place(&self) -> (&str, &str) {
+        (&self.endpoint.authority, &self.path)
     }
 
     fn name(&self) -> String {

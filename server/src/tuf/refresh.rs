@@ -77,15 +77,23 @@ impl Refresh {
         done
     }
 
-    /// Looks for ever; `changed` is told when another trust root is in force.
-    pub(crate) async fn run(self, roots: Arc<ArcSwap<TrustRoots>>, changed: Arc<Notify>) {
+    /// Looks for ever; `evict` is called and `changed` is told when another trust root is in force.
+    pub(crate) async fn run(
+        self,
+        roots: Arc<ArcSwap<TrustRoots>>,
+        evict: impl Fn() + Send + Sync,
+        changed: Arc<Notify>,
+    ) {
         let mut wait = self.interval;
         loop {
             sleep(wait).await;
             match self.look(PATIENCE).await {
                 Ok(fetched) => {
                     wait = self.interval;
-                    self.take(fetched, &roots, &changed);
+                    if self.take(fetched, &roots) {
+                        evict();
+                        changed.notify_one();
+                    }
                 }
                 Err(error) => {
                     tracing::error!(%error, "the trust root could not be refreshed; the last good one stays in force");
@@ -95,14 +103,15 @@ impl Refresh {
         }
     }
 
-    fn take(&self, fetched: Fetched, roots: &ArcSwap<TrustRoots>, changed: &Notify) {
+    /// Puts a trust root in force; says whether it is another one.
+    fn take(&self, fetched: Fetched, roots: &ArcSwap<TrustRoots>) -> bool {
         self.metrics.trust_root_refreshed(fetched.at);
         let before = roots.load_full();
         if before.default_root().id() == fetched.root.id() {
-            return;
+            return false;
         }
         tracing::info!(id = fetched.root.id(), versions = ?fetched.versions, "another trust root is in force");
         roots.store(Arc::new(before.with_default(fetched.root)));
-        changed.notify_one();
+        true
     }
 }

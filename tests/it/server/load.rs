@@ -18,19 +18,20 @@ use tokio::task::JoinSet;
 use super::client::{Server, pod_review, start};
 use crate::registry::mirrored_as;
 
-const HOST: &str = "ghcr.io";
+pub(super) const HOST: &str = "ghcr.io";
 /// What an API server waits for at most.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// An image of the demonstration in a repository of its own.
 #[derive(Debug, Clone)]
-struct Image {
-    repository: String,
-    digest: Digest,
-    is_good: bool,
+pub(super) struct Image {
+    pub(super) repository: String,
+    pub(super) digest: Digest,
+    pub(super) is_good: bool,
 }
 
-fn images(name: &str) -> Vec<Image> {
+/// Those of the demonstration, under names of their own.
+pub(super) fn images(name: &str) -> Vec<Image> {
     let text = fs::read_to_string(workspace().join("cli/demo/cases.json")).unwrap();
     let cases: Value = serde_json::from_str(&text).unwrap();
     let image = |case: &Value| Image {
@@ -46,7 +47,19 @@ fn images(name: &str) -> Vec<Image> {
         .collect()
 }
 
-async fn at(registry: &LayoutRegistry) -> Server {
+/// A registry that has some images as `v1`.
+pub(super) async fn registry(images: &[Image]) -> LayoutRegistry {
+    let layouts = Layouts::open(&[workspace().join("cli/demo/registry")]).unwrap();
+    let starting = LayoutRegistry::start(layouts, HOST, ReferrersApi::Served);
+    let registry = starting.await.unwrap();
+    for image in images {
+        registry.move_tag(&image.repository, "v1", &image.digest);
+    }
+    registry
+}
+
+/// A server with the reference policy, for which that is the registry.
+pub(super) async fn at(registry: &LayoutRegistry) -> Server {
     let policy = workspace().join("policies/provenance/verify-slsa-provenance/policy.yaml");
     let policy = fs::read_to_string(policy).unwrap();
     let root = fs::read_to_string(workspace().join("cli/demo/trusted_root.json")).unwrap();
@@ -96,14 +109,9 @@ async fn ask_about(server: Arc<Server>, image: Image, is_tag: bool) -> (Image, b
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_admits_what_is_known_and_nothing_else() {
-    let layouts = Layouts::open(&[workspace().join("cli/demo/registry")]).unwrap();
-    let starting = LayoutRegistry::start(layouts, HOST, ReferrersApi::Served);
-    let mut registry = starting.await.unwrap();
-    registry.set_latency(Duration::from_millis(20));
     let (known, unknown) = (images("known"), images("unknown"));
-    for image in known.iter().chain(&unknown) {
-        registry.move_tag(&image.repository, "v1", &image.digest);
-    }
+    let mut registry = registry(&[known.clone(), unknown.clone()].concat()).await;
+    registry.set_latency(Duration::from_millis(20));
     let server = Arc::new(at(&registry).await);
     for round in ["cold", "cached"] {
         for (image, admitted) in ask(&server, &known).await {

@@ -17,6 +17,12 @@ const MAX_REDIRECTS: usize = 4;
 impl Repository<'_> {
     /// A blob, whose size is known; digest and size are checked.
     pub async fn blob(&self, digest: &Digest, size: u64) -> Result<Bytes, FetchError> {
+        let contents = &self.registries.contents;
+        if let Some(known) = contents.blob(self.place(), digest).await
+            && known.len() as u64 == size
+        {
+            return Ok(known);
+        }
         let fetch = async {
             let answer = self
                 .follow(&self.path_of("blobs", digest.as_str()), size)
@@ -33,7 +39,9 @@ impl Repository<'_> {
             }
             Ok(answer.body)
         };
-        self.timed(Operation::Blob, fetch).await
+        let blob = self.timed(Operation::Blob, fetch).await?;
+        contents.keep_blob(self.place(), digest, &blob).await;
+        Ok(blob)
     }
 
     /// Asks for a blob and follows redirects, without credentials where they leave the registry.
