@@ -14,6 +14,7 @@ pub mod matching;
 pub mod mutate;
 pub mod pattern;
 pub mod pod_security;
+pub mod rego;
 pub mod template;
 pub mod validate;
 pub mod verify_images;

@@ -137,7 +137,16 @@ fn is_about_pods(rule: &Rule) -> bool {
     let excludes_fit = rule.excludes.as_ref().is_none_or(|excludes| {
         !excludes.filters.iter().any(has_kinds) || excludes.filters.iter().any(has_pod)
     });
-    !rule.name.value.starts_with("autogen-")
+    let asks_modules = matches!(
+        &rule.body,
+        RuleBody::Validate(Validate {
+            body: ValidateBody::Rego(_),
+            ..
+        })
+    );
+    // A module looks for the pod where its author says, and nobody can rewrite that.
+    !asks_modules
+        && !rule.name.value.starts_with("autogen-")
         && rule.matches.filters.iter().any(has_pod)
         && excludes_fit
 }
@@ -214,7 +223,10 @@ fn wrap_patterns(validate: &mut Validate, pod: PodPath) {
             }
         }
         // Elements of `foreach` are found by an expression, which is rewritten.
-        ValidateBody::Deny(_) | ValidateBody::Foreach(_) | ValidateBody::PodSecurity(_) => {}
+        ValidateBody::Deny(_)
+        | ValidateBody::Foreach(_)
+        | ValidateBody::PodSecurity(_)
+        | ValidateBody::Rego(_) => {}
     }
 }
 

@@ -172,7 +172,8 @@ fn for_each_condition<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Place, &'a Condi
             }),
             ValidateBody::Pattern(_)
             | ValidateBody::AnyPattern(_)
-            | ValidateBody::PodSecurity(_) => {}
+            | ValidateBody::PodSecurity(_)
+            | ValidateBody::Rego(_) => {}
         },
         RuleBody::VerifyImages(entries) => {
             for entry in entries {
@@ -388,7 +389,7 @@ fn for_each_text<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Place, &'a Text)) {
             let patterns = match &validate.body {
                 ValidateBody::Pattern(pattern) => std::slice::from_ref(pattern),
                 ValidateBody::AnyPattern(patterns) => patterns.as_slice(),
-                ValidateBody::Deny(_) | ValidateBody::PodSecurity(_) => &[],
+                ValidateBody::Deny(_) | ValidateBody::PodSecurity(_) | ValidateBody::Rego(_) => &[],
                 ValidateBody::Foreach(blocks) => {
                     for_each_block(blocks, &mut |block| for_each_text_of_block(block, visit));
                     &[]

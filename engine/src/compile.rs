@@ -13,6 +13,7 @@ mod matching;
 mod mutate;
 mod pattern;
 mod pod_security;
+mod rego;
 mod scope;
 mod text;
 mod together;
@@ -40,14 +41,31 @@ use crate::source::{Source, Span};
 use scope::Scope;
 
 /// Compiles a policy.
-pub fn compile(checked: &Checked, builders: &Arc<Builders>) -> Result<Policy, Diagnostic> {
+pub fn compile(checked: &Checked, builders: &Arc<Builders>) -> Result<Policy, Vec<Diagnostic>> {
     let policy = Arc::new(checked.policy().clone());
     let mut rules = Vec::new();
     for (index, rule) in policy.rules.iter().enumerate() {
         let compiled = compile_rule((&policy, builders), index, rule);
-        rules.push(compiled.map_err(|error| internal(&policy.source, rule.span, &error))?);
+        rules.push(compiled.map_err(|failure| match failure {
+            Failure::Defect(error) => vec![internal(&policy.source, rule.span, &error)],
+            Failure::Author(diagnostics) => diagnostics,
+        })?);
     }
     Ok(Policy { ast: policy, rules })
+}
+
+/// Why a rule has no program.
+enum Failure {
+    /// Ours.
+    Defect(RegoError),
+    /// The author's: modules that cannot be run.
+    Author(Vec<Diagnostic>),
+}
+
+impl From<RegoError> for Failure {
+    fn from(error: RegoError) -> Self {
+        Self::Defect(error)
+    }
 }
 
 /// A defect, shown at the rule that it came from.
@@ -69,7 +87,7 @@ fn compile_rule(
     (policy, builders): (&ast::Policy, &Arc<Builders>),
     index: usize,
     rule: &ast::Rule,
-) -> Result<Rule, RegoError> {
+) -> Result<Rule, Failure> {
     let mut scope = Scope::default();
     let namespace = confined_to(policy);
     matching::compile(&mut scope, &rule.matches, rule.excludes.as_ref(), namespace);
@@ -158,7 +176,7 @@ fn compile_validate(
     policy: &ast::Policy,
     rule: &ast::Rule,
     validate: &ast::validate::Validate,
-) -> Result<Body, RegoError> {
+) -> Result<Body, Failure> {
     let demand = match &validate.body {
         ValidateBody::Pattern(pattern) => validate::of_pattern(scope, pattern),
         ValidateBody::AnyPattern(patterns) => validate::of_any_pattern(scope, patterns),
@@ -167,6 +185,14 @@ fn compile_validate(
         ValidateBody::PodSecurity(written) => {
             pod_security::compile(scope, written);
             return Ok(Body::PodSecurity(PodSecurity::of(written)));
+        }
+        ValidateBody::Rego(written) => {
+            rego::compile(scope, written);
+            let message = validate.message.as_ref();
+            let modules = rego::modules(&policy.source, message, written);
+            return modules
+                .map(|modules| Body::Rego(Box::new(modules)))
+                .map_err(Failure::Author);
         }
     };
     Ok(Body::Validate(program::Validate {

@@ -62,6 +62,8 @@ pub enum Code {
     UnknownOperator,
     /// A public key that cannot be read.
     InvalidKey,
+    /// A module of Rego that cannot be run as it is.
+    InvalidRego,
     /// A policy of a name that an earlier one has.
     DuplicatePolicy,
     /// Two rules of a policy have the same name.
@@ -122,7 +124,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of `docs/diagnostics.md`.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::UnreadableFile,
         Self::InvalidYaml,
         Self::UnknownField,
@@ -131,6 +133,7 @@ impl Code {
         Self::NotSupported,
         Self::UnknownOperator,
         Self::InvalidKey,
+        Self::InvalidRego,
         Self::DuplicatePolicy,
         Self::DuplicateRuleName,
         Self::NameTooLong,
@@ -172,6 +175,7 @@ impl Code {
             Self::NotSupported => "not-supported",
             Self::UnknownOperator => "unknown-operator",
             Self::InvalidKey => "invalid-key",
+            Self::InvalidRego => "invalid-rego",
             Self::DuplicatePolicy => "duplicate-policy",
             Self::DuplicateRuleName => "duplicate-rule-name",
             Self::NameTooLong => "name-too-long",

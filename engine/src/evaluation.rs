@@ -11,12 +11,14 @@ mod facts;
 mod foreach;
 mod generate;
 mod images;
+mod inventory;
 mod mutate;
 mod names;
 mod objects;
 mod pod_images;
 mod pod_security;
 mod pull_secrets;
+mod rego;
 mod request_names;
 mod roles;
 mod rule;
@@ -280,16 +282,22 @@ fn is_asked(set: &PolicySet, key: RuleKey, occasion: Occasion) -> bool {
     };
     let in_phase = match (occasion, &rule.body) {
         (Occasion::Webhook(..), Body::VerifyImages(_))
-        | (Occasion::Webhook(Phase::Validate, _), Body::Validate(_) | Body::PodSecurity(_))
+        | (
+            Occasion::Webhook(Phase::Validate, _),
+            Body::Validate(_) | Body::PodSecurity(_) | Body::Rego(_),
+        )
         | (Occasion::Background, Body::Generate(_)) => true,
         (Occasion::Webhook(Phase::Mutate, _), Body::Mutate(_)) => changes_object(rule),
         (Occasion::Background, Body::Mutate(_)) => !changes_object(rule),
-        (Occasion::Webhook(Phase::Mutate, _), Body::Validate(_) | Body::PodSecurity(_))
+        (
+            Occasion::Webhook(Phase::Mutate, _),
+            Body::Validate(_) | Body::PodSecurity(_) | Body::Rego(_),
+        )
         | (Occasion::Webhook(Phase::Validate, _), Body::Mutate(_))
         | (Occasion::Webhook(..), Body::Generate(_))
         | (
             Occasion::Background,
-            Body::Validate(_) | Body::PodSecurity(_) | Body::VerifyImages(_),
+            Body::Validate(_) | Body::PodSecurity(_) | Body::Rego(_) | Body::VerifyImages(_),
         ) => false,
     };
     in_scope && in_phase && policy.ast.admission()

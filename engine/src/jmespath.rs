@@ -110,6 +110,14 @@ pub struct Environment {
     pub seed: u64,
 }
 
+impl Environment {
+    /// The time in nanoseconds since 1970; the last that there is where that is later.
+    pub fn nanoseconds_since_1970(&self) -> i64 {
+        let seconds = self.seconds.saturating_mul(1_000_000_000);
+        seconds.saturating_add(i64::from(self.nanoseconds))
+    }
+}
+
 impl Expression {
     /// Parses an expression.
     pub fn parse(text: &str) -> Result<Self, SyntaxError> {

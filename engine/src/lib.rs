@@ -21,6 +21,7 @@ pub mod go_format;
 mod go_json;
 pub mod go_regex;
 pub mod go_time;
+mod hexadecimal;
 pub mod image;
 pub mod jmespath;
 pub mod limits;

@@ -22,6 +22,7 @@ mod pod_security;
 mod policy;
 mod reference;
 mod registry_credentials;
+mod rego;
 mod rule;
 mod slsa;
 mod suggest;

@@ -15,12 +15,14 @@ use crate::ast;
 use crate::ast::context::Method;
 use crate::ast::matching::Selector;
 use crate::ast::mutate::{Order, Step};
+use crate::ast::rego::InventoryKind;
 use crate::builders::Builders;
 use crate::jmespath::Expression;
 use crate::mutate::json_patch;
 use crate::operator::Operator;
 use crate::pod_security::{Exclusion, Level, Version};
 use crate::rego::evaluate;
+use crate::rego::foreign::Foreign;
 use crate::source::Span;
 use crate::template::{Template, Text};
 use crate::wildcard;
@@ -122,6 +124,8 @@ pub enum Body {
     Validate(Validate),
     /// `validate` with `podSecurity`.
     PodSecurity(PodSecurity),
+    /// `validate` with `rego`.
+    Rego(Box<RegoModules>),
     /// `verifyImages`.
     VerifyImages(Vec<ImageEntry>),
     /// `mutate`.
@@ -307,6 +311,21 @@ impl PodSecurity {
                 .collect(),
         }
     }
+}
+
+/// Modules that somebody else wrote, as they are asked.
+#[derive(Debug)]
+pub struct RegoModules {
+    /// What to say of a resource that fails, before what they say.
+    pub message: Option<Text>,
+    /// The modules.
+    pub foreign: Foreign,
+    /// `input.parameters`.
+    pub parameters: evaluate::Document,
+    /// `data`, beside the inventory.
+    pub data: Option<evaluate::Document>,
+    /// What `data.inventory` holds.
+    pub inventory: Vec<InventoryKind>,
 }
 
 /// An entry of `verifyImages`.
@@ -545,7 +564,9 @@ impl Rule {
         match &self.body {
             Body::Generate(_) => true,
             Body::Mutate(mutate) => !mutate.targets.is_empty(),
-            Body::Validate(_) | Body::PodSecurity(_) | Body::VerifyImages(_) => false,
+            Body::Validate(_) | Body::PodSecurity(_) | Body::Rego(_) | Body::VerifyImages(_) => {
+                false
+            }
         }
     }
 }

@@ -6,6 +6,7 @@
 pub mod builtins;
 mod bytecode;
 pub mod evaluate;
+pub mod foreign;
 pub mod library;
 pub mod module;
 pub mod record;

@@ -94,7 +94,9 @@ impl Host<'_> {
     /// All of them: the engine takes those that it means.
     fn existing(self, purpose: Purpose) -> Result<Value, FactError> {
         let objects = match (purpose, self.targets) {
-            (Purpose::Copy, _) | (Purpose::Change, Targets::Everything) => self.objects,
+            (Purpose::Copy | Purpose::Inventory, _) | (Purpose::Change, Targets::Everything) => {
+                self.objects
+            }
             (Purpose::Change, Targets::Named(targets)) => targets,
             (Purpose::Change, Targets::Unknown) if self.world.objects().is_empty() => {
                 let message = "nothing says what exists; `--target-resource` names it";

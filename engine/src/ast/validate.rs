@@ -8,6 +8,7 @@ use super::condition::Conditions;
 use super::foreach::Foreach;
 use super::pattern::Pattern;
 use super::pod_security::PodSecurity;
+use super::rego::RegoModules;
 use super::template::Text;
 
 /// `validate` of a rule.
@@ -38,6 +39,8 @@ pub enum ValidateBody {
     Deny(Deny),
     /// The pod keeps to a level of the Pod Security Standards.
     PodSecurity(Box<PodSecurity>),
+    /// Modules say what it violates.
+    Rego(Box<RegoModules>),
     /// Each element of some lists is as demanded; never empty.
     Foreach(Vec<Foreach>),
 }

@@ -36,7 +36,8 @@ pub(super) fn rule(rule: &mut Rule, pod: PodPath) {
                 }
                 ValidateBody::Deny(deny) => rewrite.deny(deny),
                 // It finds the pod by the kind of the resource.
-                ValidateBody::PodSecurity(_) => {}
+                // No rules are made of those with modules.
+                ValidateBody::PodSecurity(_) | ValidateBody::Rego(_) => {}
                 ValidateBody::Foreach(blocks) => rewrite.foreach(blocks),
             }
         }

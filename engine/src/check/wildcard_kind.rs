@@ -65,7 +65,10 @@ fn check_rule(report: &mut Report<'_>, rule: &Rule, every: &Kind, kinds: usize) 
         RuleBody::Validate(validate) => match &validate.body {
             ValidateBody::Pattern(pattern) => std::slice::from_ref(pattern),
             ValidateBody::AnyPattern(patterns) => patterns.as_slice(),
-            ValidateBody::Deny(_) | ValidateBody::Foreach(_) | ValidateBody::PodSecurity(_) => &[],
+            ValidateBody::Deny(_)
+            | ValidateBody::Foreach(_)
+            | ValidateBody::PodSecurity(_)
+            | ValidateBody::Rego(_) => &[],
         },
         RuleBody::Mutate(_) | RuleBody::Generate(_) => &[],
     };

@@ -2,6 +2,8 @@
 //!
 //! `docs/rego.md` describes the input document.
 
+mod review;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
@@ -79,6 +81,15 @@ impl Documents {
             ("about", about),
             ("resource", self.resource.clone()),
             ("values", values),
+        ])
+    }
+
+    /// The input of a rule's verdict on what modules found.
+    pub(super) fn modules(&self, found: Document) -> Document {
+        Document::object([
+            ("resource", self.resource.clone()),
+            ("subject", self.subject_document.clone()),
+            ("modules", found),
         ])
     }
 

@@ -87,6 +87,8 @@ pub enum Purpose {
     Change,
     /// To be copied, by `generate.clone` and `cloneList`.
     Copy,
+    /// To be read by modules, as `data.inventory`.
+    Inventory,
 }
 
 /// An HTTP call.

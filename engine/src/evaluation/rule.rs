@@ -200,6 +200,13 @@ impl Context<'_> {
                     None => Progress::NotAbout,
                 }
             }
+            Body::Rego(modules) => match self.ask_modules((policy, rule), modules, names) {
+                None => Progress::Waiting,
+                Some(answer) => {
+                    let response = respond(policy, rule, action, answer);
+                    self.allow_existing(policy, rule, response)
+                }
+            },
             // Nothing runs from an object that goes away.
             Body::VerifyImages(_) if self.request.object.is_none() => Progress::NotAbout,
             Body::VerifyImages(entries) => {
@@ -500,7 +507,7 @@ pub(super) fn respond(
     RuleResponse {
         rule: ast.map_or_else(String::new, |ast| ast.name.value.clone()),
         rule_type: match &rule.body {
-            Body::Validate(_) | Body::PodSecurity(_) => RuleType::Validation,
+            Body::Validate(_) | Body::PodSecurity(_) | Body::Rego(_) => RuleType::Validation,
             Body::VerifyImages(_) => RuleType::ImageVerify,
             Body::Mutate(_) => RuleType::Mutation,
             Body::Generate(_) => RuleType::Generation,

@@ -26,6 +26,7 @@ mod images;
 mod mutation;
 mod pod_security;
 mod provenance;
+mod rego;
 mod together;
 mod validate;
 

@@ -9,6 +9,8 @@ use spki::SubjectPublicKeyInfoRef;
 use spki::der::asn1::AnyRef;
 use spki::der::{Decode as _, Reader as _, SliceReader, Tag, Tagged as _};
 
+use crate::hexadecimal;
+
 /// The keys that signatures are made with: elliptic curve, RSA, Ed25519.
 const ALGORITHMS: [&str; 3] = ["1.2.840.10045.2.1", "1.2.840.113549.1.1.1", "1.3.101.112"];
 
@@ -113,7 +115,7 @@ fn key(der: &[u8]) -> Result<KeyBlock, &'static str> {
     }
     Ok(KeyBlock {
         pem: armour(KEY, der),
-        spki_sha256: hex(&Sha256::digest(der)),
+        spki_sha256: hexadecimal::of(&Sha256::digest(der)),
     })
 }
 
@@ -146,15 +148,4 @@ fn armour(kind: &str, der: &[u8]) -> String {
         pem.push(character);
     }
     pem + "\n-----END " + kind + "-----\n"
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String does not fail.
-        if write!(text, "{byte:02x}").is_err() {
-            debug_assert!(false, "a String takes everything");
-        }
-        text
-    })
 }

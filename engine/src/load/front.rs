@@ -121,7 +121,7 @@ impl Front {
         for policy in &self.policies {
             match compile::compile(policy, &self.builders) {
                 Ok(policy) => policies.push(policy),
-                Err(diagnostic) => diagnostics.push(diagnostic),
+                Err(found) => diagnostics.extend(found),
             }
         }
         let mut exceptions = Vec::new();

@@ -7,10 +7,11 @@ use crate::yaml::{Node, Value};
 
 use super::condition::{self, Blocks};
 use super::fields::Reader;
-use super::{foreach, pattern, pod_security, policy, template};
+use super::{foreach, pattern, pod_security, policy, rego, template};
 
 /// Fields of `validate` that say what is demanded, in the order in which Kyverno looks for them.
-const DEMANDS: [&str; 8] = [
+const DEMANDS: [&str; 9] = [
+    "rego",
     "manifests",
     "podSecurity",
     "cel",
@@ -32,16 +33,19 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Validate> {
         reader,
         &DEMANDS,
         node.span,
-        "`pattern`, `anyPattern`, `deny`, `foreach` and `podSecurity`",
+        "`pattern`, `anyPattern`, `deny`, `foreach`, `podSecurity` and `rego`",
     );
     let pattern = fields.take("pattern");
     let any_pattern = fields.take("anyPattern");
     let deny = fields.take("deny");
     let pod_security = fields.take("podSecurity");
     let foreach = fields.take("foreach");
+    let rego = fields.take("rego");
     fields.finish(reader, &["cel", "manifests", "assert"]);
     let body = if let Some(node) = pod_security {
         ValidateBody::PodSecurity(Box::new(pod_security::read(reader, node)?))
+    } else if let Some(node) = rego {
+        ValidateBody::Rego(Box::new(rego::read(reader, node)?))
     } else if let Some(node) = deny {
         ValidateBody::Deny(read_deny(reader, node)?)
     } else if let Some(node) = pattern {

@@ -50,11 +50,14 @@ pub enum RegoError {
     /// The program is not what this module makes, or bytecode and interpreter differ.
     #[error("the compiled rule did not run: {0}")]
     Internal(String),
+    /// A module that somebody else wrote has no answer: a builtin failed, or two values claim to be the rule's.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// A document as programs see it; a clone is cheap, and parts are shared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Document(Value);
+pub struct Document(pub(super) Value);
 
 impl Document {
     /// From JSON.
@@ -91,6 +94,22 @@ impl Document {
         Self(Value::from(
             items.into_iter().map(|item| item.0).collect::<Vec<Value>>(),
         ))
+    }
+
+    /// An object with the fields of another added, which win.
+    #[must_use]
+    pub fn with_fields_of(&self, other: &Self) -> Self {
+        let mut fields = BTreeMap::new();
+        for object in [self, other] {
+            if let Ok(of_object) = object.0.as_object() {
+                fields.extend(
+                    of_object
+                        .iter()
+                        .map(|(name, field)| (name.clone(), field.clone())),
+                );
+            }
+        }
+        Self(Value::from(fields))
     }
 
     /// The text, if it is one.

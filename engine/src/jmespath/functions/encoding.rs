@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{Arguments, failed};
 use crate::diagnostic::Diagnostic;
 use crate::go_json;
+use crate::hexadecimal;
 use crate::jmespath::ExpressionError;
 use crate::jmespath::interpreter::size;
 use crate::source::Source;
@@ -59,25 +60,21 @@ pub(super) fn base64_encode(arguments: &Arguments<'_>) -> Outcome {
 }
 
 pub(super) fn sha256(arguments: &Arguments<'_>) -> Outcome {
-    Ok(Value::String(hexadecimal(&Sha256::digest(
+    Ok(Value::String(hexadecimal::of(&Sha256::digest(
         arguments.text(0),
     ))))
 }
 
 pub(super) fn sha1(arguments: &Arguments<'_>) -> Outcome {
-    Ok(Value::String(hexadecimal(&Sha1::digest(arguments.text(0)))))
+    Ok(Value::String(hexadecimal::of(&Sha1::digest(
+        arguments.text(0),
+    ))))
 }
 
 pub(super) fn md5(arguments: &Arguments<'_>) -> Outcome {
-    Ok(Value::String(hexadecimal(&Md5::digest(arguments.text(0)))))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)])
-        .collect()
+    Ok(Value::String(hexadecimal::of(&Md5::digest(
+        arguments.text(0),
+    ))))
 }
 
 pub(super) fn parse_json(arguments: &Arguments<'_>) -> Outcome {

@@ -1,0 +1,81 @@
+//! `validate.rego`: modules that the author wrote, and constraints of Gatekeeper, which are such too.
+
+use serde_json::Value;
+
+use crate::source::{Span, Spanned};
+
+/// What a rule asks modules.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RegoModules {
+    /// Where it was written.
+    pub span: Span,
+    /// The rule's own module first, then its libraries; never empty.
+    pub modules: Vec<Spanned<String>>,
+    /// What they are written in.
+    pub version: Version,
+    /// The rule that answers, as `package/rule`; none where the author did not say, and then it is the own module's
+    /// `violation`.
+    pub entrypoint: Option<Spanned<String>>,
+    /// Whether a builtin that fails is an error of the rule, instead of being undefined.
+    pub strict: bool,
+    /// `input.parameters`.
+    pub parameters: Value,
+    /// `data`, beside the inventory.
+    pub data: Option<Value>,
+    /// Kinds that `data.inventory` holds.
+    pub inventory: Vec<InventoryKind>,
+    /// What else of a request must hold, where Gatekeeper says what the rule is about.
+    pub constraint: Option<Constraint>,
+}
+
+/// Which Rego.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// As before OPA 1.0.
+    V0,
+    /// As from OPA 1.0 on.
+    V1,
+}
+
+/// A kind of resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InventoryKind {
+    /// API group; the core group is the empty text.
+    pub group: String,
+    /// Version.
+    pub version: String,
+    /// Kind.
+    pub kind: String,
+}
+
+impl InventoryKind {
+    /// `apiVersion` of its resources.
+    pub fn api_version(&self) -> String {
+        match self.group.as_str() {
+            "" => self.version.clone(),
+            group => format!("{group}/{}", self.version),
+        }
+    }
+}
+
+/// `spec.match` of a constraint, apart from what [`super::matching::Filters`] says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Constraint {
+    /// `scope`.
+    pub scope: Option<Spanned<Scope>>,
+    /// `namespaces`; none where it was not written.
+    pub namespaces: Option<Vec<Spanned<String>>>,
+    /// `excludedNamespaces`.
+    pub excluded_namespaces: Vec<Spanned<String>>,
+    /// `namespaceSelector`.
+    pub namespace_selector: Option<super::matching::Selector>,
+}
+
+/// Which resources by where they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Those of no namespace, namespaces themselves among them.
+    Cluster,
+    /// Those of a namespace.
+    Namespaced,
+}

@@ -1,0 +1,132 @@
+//! `validate.rego` as programs: the author's modules as they are, and what follows from what they say.
+//!
+//! What they found stands in `input.modules`: whether they answered, and the violations.
+
+use std::sync::Arc;
+
+use crate::ast::rego::{RegoModules, Version};
+use crate::ast::template::Text as Message;
+use crate::diagnostic::{Code, Diagnostic};
+use crate::program;
+use crate::rego::evaluate::Document;
+use crate::rego::foreign::{Dialect, Foreign, ForeignError, Strictness, Text};
+use crate::rego::module::{Expression, Operator, Rule, Statement};
+use crate::source::{Source, Span, Spanned};
+
+use super::scope::Scope;
+use super::text;
+
+/// Writes `verdict`.
+pub(super) fn compile(scope: &mut Scope, written: &RegoModules) {
+    let input = |field: &str| Expression::path(&["input", "modules", field]);
+    let answered = |flag| Statement::Holds(input("answered").equals(Expression::Bool(flag)));
+    let count = || Expression::call("count", vec![input("violations")]);
+    let none = Statement::Holds(count().equals(Expression::count(0)));
+    let some = Statement::Holds(count().compare(Operator::More, Expression::count(0)));
+    let verdicts = [
+        ("pass", vec![answered(true), none]),
+        ("fail", vec![answered(true), some]),
+        ("error", vec![answered(false)]),
+    ];
+    for (text, body) in verdicts {
+        let rule = Rule::value("verdict", Expression::text(text), body);
+        scope.rules.push(rule.at(written.span));
+    }
+}
+
+/// Reads the modules; what is wrong with them is said at their lines.
+pub(super) fn modules(
+    source: &Arc<Source>,
+    message: Option<&Message>,
+    written: &RegoModules,
+) -> Result<program::RegoModules, Vec<Diagnostic>> {
+    let names: Vec<String> = (0..written.modules.len()).map(name).collect();
+    let texts: Vec<Text<'_>> = written
+        .modules
+        .iter()
+        .zip(&names)
+        .map(|(module, name)| Text {
+            name,
+            text: &module.value,
+        })
+        .collect();
+    let dialect = match written.version {
+        Version::V0 => Dialect::V0,
+        Version::V1 => Dialect::V1,
+    };
+    let strictness = if written.strict {
+        Strictness::Strict
+    } else {
+        Strictness::Lenient
+    };
+    let entrypoint = written.entrypoint.as_ref();
+    let entrypoint = entrypoint.map(|entrypoint| entrypoint.value.as_str());
+    let foreign = Foreign::read(&texts, (dialect, strictness), entrypoint);
+    let foreign = foreign.map_err(|errors| {
+        let errors = errors.iter();
+        errors
+            .map(|error| diagnostic(source, written, error))
+            .collect::<Vec<_>>()
+    })?;
+    Ok(program::RegoModules {
+        message: message.map(text::text),
+        inventory: if foreign.reads_inventory() {
+            written.inventory.clone()
+        } else {
+            Vec::new()
+        },
+        foreign,
+        parameters: Document::from_json(&written.parameters),
+        data: written.data.as_ref().map(Document::from_json),
+    })
+}
+
+/// What messages of an evaluation call a module.
+fn name(index: usize) -> String {
+    match index {
+        0 => "source".to_owned(),
+        number => format!("libs[{}]", number - 1),
+    }
+}
+
+fn diagnostic(source: &Arc<Source>, written: &RegoModules, error: &ForeignError) -> Diagnostic {
+    let entrypoint = written.entrypoint.as_ref().map(|one| one.span);
+    let span = match (error.place, written.modules.get(error.module)) {
+        (Some(place), Some(module)) => line_of(source, module, place.0),
+        (None, Some(module)) => entrypoint.unwrap_or(module.span),
+        (_, None) => written.span,
+    };
+    let place = error.place.map_or_else(String::new, |(line, column)| {
+        format!(
+            "{} of Rego, line {line}, column {column}: ",
+            name(error.module)
+        )
+    });
+    let message = format!("{place}{}", error.message);
+    let diagnostic = Diagnostic::error(Code::InvalidRego, source, span, message);
+    match &error.help {
+        Some(help) => diagnostic.help(help.clone()),
+        None => diagnostic,
+    }
+}
+
+/// The line of a module in the file that it stands in; the whole module where that is not a block of lines.
+fn line_of(source: &Source, module: &Spanned<String>, line: usize) -> Span {
+    let Span { start, end } = module.span;
+    let written = source.text.get(start..end).unwrap_or("");
+    let first = module.value.lines().next().unwrap_or("").trim();
+    let mut lines = written.lines().enumerate();
+    let head = lines.find(|(_, text)| text.trim() == first);
+    let Some((head, _)) = head else {
+        return module.span;
+    };
+    let mut offset = start;
+    for (index, text) in written.split_inclusive('\n').enumerate() {
+        if index == head + line - 1 {
+            let blank = text.len() - text.trim_start().len();
+            return Span::new(offset + blank, offset + text.trim_end().len());
+        }
+        offset += text.len();
+    }
+    module.span
+}

@@ -1,0 +1,224 @@
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::*;
+
+const BUDGET: Budget = Budget {
+    instructions: 1_000_000,
+    time: Duration::from_millis(500),
+};
+
+fn read(text: &str, dialect: Dialect) -> Result<Foreign, Vec<ForeignError>> {
+    let name = "policy.rego";
+    let modules = [Text { name, text }];
+    Foreign::read(&modules, (dialect, Strictness::Lenient), None)
+}
+
+fn answer(text: &str, input: &serde_json::Value) -> Result<Option<serde_json::Value>, RegoError> {
+    let foreign = read(text, Dialect::V1).unwrap();
+    let input = Document::from_json(input);
+    let answer = foreign.answer(&input, None, (1_700_000_000_000_000_000, BUDGET))?;
+    Ok(answer.and_then(|answer| answer.to_json()))
+}
+
+fn refusal(text: &str) -> String {
+    let errors = read(text, Dialect::V1).unwrap_err();
+    let error = errors.first().unwrap();
+    format!("{:?} {}", error.place, error.message)
+}
+
+#[test]
+fn a_module_of_either_dialect_answers() {
+    let old =
+        "package policy\nviolation[{\"msg\": msg}] { not input.label; msg := \"no label\" }\n";
+    let foreign = read(old, Dialect::V0).unwrap();
+    let input = Document::from_json(&json!({}));
+    let answer = foreign.answer(&input, None, (0, BUDGET)).unwrap().unwrap();
+    assert_eq!(answer.to_json(), Some(json!([{"msg": "no label"}])));
+    let new = "package policy\nviolation contains {\"msg\": \"no label\"} if not input.label\n";
+    assert_eq!(
+        self::answer(new, &json!({})),
+        Ok(Some(json!([{"msg": "no label"}])))
+    );
+    assert_eq!(
+        self::answer(new, &json!({"label": "x"})),
+        Ok(Some(json!([])))
+    );
+}
+
+#[test]
+fn a_module_that_cannot_be_read_says_where() {
+    let refusal = refusal("package policy\nviolation contains x if {\n  x := [1\n}\n");
+    assert!(refusal.starts_with("Some((3, 5)) expecting"), "{refusal}");
+    let refusal = self::refusal("package policy\nother := 1\n");
+    assert_eq!(refusal, "None there is no rule `policy.violation`");
+}
+
+#[test]
+fn a_function_that_nobody_has_is_refused_when_the_module_is_loaded() {
+    let unknown = "package policy\nviolation contains x if x := crypto.x509(\"a\")\n";
+    assert_eq!(
+        refusal(unknown),
+        "Some((2, 30)) there is no function `crypto.x509`"
+    );
+    for impure in [
+        "http.send({})",
+        "opa.runtime()",
+        "rand.intn(\"a\", 2)",
+        "uuid.rfc4122(\"a\")",
+    ] {
+        let text = format!("package policy\nviolation contains x if x := {impure}\n");
+        assert!(
+            refusal(&text).ends_with("cannot be called"),
+            "{impure}: {}",
+            refusal(&text)
+        );
+    }
+}
+
+#[test]
+fn what_would_overflow_a_stack_is_refused() {
+    let itself = "package policy\nf(x) := f(x)\nviolation contains 1 if f(1)\n";
+    assert_eq!(
+        refusal(itself),
+        "Some((2, 1)) the function `policy.f` calls itself"
+    );
+    let each_other = "package policy\nf(x) := g(x)\ng(x) := f(x)\nviolation contains 1 if f(1)\n";
+    assert!(refusal(each_other).contains("calls itself"));
+    let chain = |length: usize| {
+        let next = |number: usize| format!("r{number} := r{} + 1\n", number - 1);
+        let rules: String = (1..length).map(next).collect();
+        let last = length - 1;
+        format!("package policy\nr0 := 1\n{rules}violation contains r{last}\n")
+    };
+    assert!(refusal(&chain(200)).contains("in a chain of more than 64"));
+    assert_eq!(answer(&chain(60), &json!({})), Ok(Some(json!([60]))));
+}
+
+#[test]
+fn a_rule_that_needs_itself_has_no_answer() {
+    let text = "package policy\na := b\nb := a\nviolation contains a\n";
+    assert!(matches!(
+        answer(text, &json!({})),
+        Err(RegoError::Failed(_))
+    ));
+}
+
+#[test]
+fn brackets_that_take_a_parser_for_ever_are_refused() {
+    let deep = format!(
+        "package policy\nviolation contains {}1{}\n",
+        "[".repeat(40),
+        "]".repeat(40)
+    );
+    assert!(refusal(&deep).contains("nested deeper than 10"));
+    let quoted =
+        "package policy\n# [[[[[[[[[[[[\nviolation contains \"[[[[[[[[[[[[\\\"[\" if true\n";
+    assert!(read(quoted, Dialect::V1).is_ok());
+}
+
+#[test]
+fn an_endless_evaluation_ends_with_its_time() {
+    let text = "package policy\nns := numbers.range(1, 3000)\nviolation contains 1 if {\n  some a in ns\n  some b in ns\n  some c in ns\n  a * b * c == -1\n}\n";
+    let foreign = read(text, Dialect::V1).unwrap();
+    let budget = Budget {
+        instructions: 1,
+        time: Duration::from_millis(30),
+    };
+    let answer = foreign.answer(&Document::null(), None, (0, budget));
+    assert_eq!(answer, Err(RegoError::Timeout));
+}
+
+#[test]
+fn lists_that_take_all_memory_are_not_made() {
+    let text = "package policy\nviolation contains count(numbers.range(1, 100000000000))\n";
+    let modules = [Text { name: "p", text }];
+    let of = |strictness| {
+        let foreign = Foreign::read(
+            &modules,
+            (Dialect::V1, strictness),
+            Some("policy/violation"),
+        )
+        .unwrap();
+        foreign.answer(&Document::null(), None, (0, BUDGET))
+    };
+    // A host's function that fails is an error in either case.
+    assert!(of(Strictness::Strict).is_err());
+    assert!(of(Strictness::Lenient).is_err());
+}
+
+#[test]
+fn a_failing_builtin_is_undefined_or_an_error() {
+    let text = "package policy\nviolation contains to_number(\"x\")\n";
+    let modules = [Text { name: "p", text }];
+    let of = |strictness| {
+        let foreign = Foreign::read(
+            &modules,
+            (Dialect::V1, strictness),
+            Some("data.policy.violation"),
+        )
+        .unwrap();
+        let answer = foreign.answer(&Document::null(), None, (0, BUDGET));
+        answer.map(|answer| answer.and_then(|answer| answer.to_json()))
+    };
+    assert_eq!(of(Strictness::Lenient), Ok(Some(json!([]))));
+    assert!(matches!(of(Strictness::Strict), Err(RegoError::Failed(_))));
+}
+
+#[test]
+fn time_stands_still() {
+    let text = "package policy\nviolation contains time.now_ns()\n";
+    assert_eq!(
+        answer(text, &json!({})),
+        Ok(Some(json!([1_700_000_000_000_000_000_i64])))
+    );
+}
+
+#[test]
+fn libraries_are_called_by_their_imports() {
+    let modules = [
+        Text {
+            name: "policy.rego",
+            text: "package policy\nimport data.lib.words\nviolation contains words.shout(\"a\")\n",
+        },
+        Text {
+            name: "words.rego",
+            text: "package lib.words\nshout(x) := upper(x)\n",
+        },
+    ];
+    let foreign = Foreign::read(
+        &modules,
+        (Dialect::V1, Strictness::Strict),
+        Some("policy/violation"),
+    )
+    .unwrap();
+    let answer = foreign
+        .answer(&Document::null(), None, (0, BUDGET))
+        .unwrap()
+        .unwrap();
+    assert_eq!(answer.to_json(), Some(json!(["A"])));
+    assert!(!foreign.reads_inventory());
+}
+
+#[test]
+fn who_reads_the_inventory_is_known() {
+    let text = "package policy\nviolation contains x if some x in data.inventory.cluster.v1\n";
+    let foreign = read(text, Dialect::V1).unwrap();
+    assert!(foreign.reads_inventory());
+    let data = Document::from_json(&json!({"inventory": {"cluster": {"v1": {"a": 1}}}}));
+    let answer = foreign.answer(&Document::null(), Some(&data), (0, BUDGET));
+    assert_eq!(answer.unwrap().unwrap().to_json(), Some(json!([1])));
+}
+
+#[test]
+fn digests_are_those_of_their_names() {
+    let text = "package policy\nviolation contains x if some x in [crypto.md5(\"a\"), crypto.sha1(\"a\"), crypto.sha256(\"a\")]\n";
+    let answer = answer(text, &json!({})).unwrap().unwrap();
+    let wanted = json!([
+        "0cc175b9c0f1b6a831c399e269772661",
+        "86f7e437faa5a7fce15d1ddcb9eaeaea377667b8",
+        "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb",
+    ]);
+    assert_eq!(answer, wanted);
+}
