@@ -84,16 +84,17 @@ impl Refresh {
         evict: impl Fn() + Send + Sync,
         changed: Arc<Notify>,
     ) {
+        let told = || {
+            evict();
+            changed.notify_one();
+        };
         let mut wait = self.interval;
         loop {
             sleep(wait).await;
             match self.look(PATIENCE).await {
                 Ok(fetched) => {
                     wait = self.interval;
-                    if self.take(fetched, &roots) {
-                        evict();
-                        changed.notify_one();
-                    }
+                    self.take(fetched, &roots, &told);
                 }
                 Err(error) => {
                     tracing::error!(%error, "the trust root could not be refreshed; the last good one stays in force");
@@ -103,15 +104,15 @@ impl Refresh {
         }
     }
 
-    /// Puts a trust root in force; says whether it is another one.
-    fn take(&self, fetched: Fetched, roots: &ArcSwap<TrustRoots>) -> bool {
+    /// Puts a trust root in force, and says so where it is another one.
+    fn take(&self, fetched: Fetched, roots: &ArcSwap<TrustRoots>, changed: &impl Fn()) {
         self.metrics.trust_root_refreshed(fetched.at);
         let before = roots.load_full();
         if before.default_root().id() == fetched.root.id() {
-            return false;
+            return;
         }
         tracing::info!(id = fetched.root.id(), versions = ?fetched.versions, "another trust root is in force");
         roots.store(Arc::new(before.with_default(fetched.root)));
-        true
+        changed();
     }
 }
