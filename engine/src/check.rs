@@ -10,6 +10,8 @@ mod conflicting_settings;
 mod duplicate_rule_name;
 mod empty_match;
 mod exception;
+mod ignored_element;
+mod impossible_pattern;
 mod invalid_exclusion;
 mod invalid_expression;
 mod invalid_regex;
@@ -18,6 +20,7 @@ mod mutate_digest_audit;
 mod name_too_long;
 mod never_evaluated;
 mod operator_case;
+mod other_namespace;
 mod reserved_name;
 mod unanchored_regex;
 mod unknown_log;
@@ -28,6 +31,7 @@ mod user_data_in_background;
 mod variable_not_allowed;
 mod wildcard_attestor;
 mod wildcard_kind;
+mod wrong_scope;
 
 pub use exception::exception;
 
@@ -36,6 +40,7 @@ use crate::ast::context::ContextEntry;
 use crate::ast::foreach::{Foreach, ForeachBody};
 use crate::ast::generate::GenerateBody;
 use crate::ast::mutate::{Mutate, MutateBody, MutateForeach};
+use crate::ast::pattern::Pattern;
 use crate::ast::template::Text;
 use crate::ast::validate::{Deny, ValidateBody};
 use crate::ast::verify_images::{AttestorIdentity, Keyless, VerifyImages};
@@ -59,7 +64,7 @@ pub fn check(policy: Policy, environment: &Environment) -> (Option<Checked>, Vec
     (sound.then(|| Checked::assertion(policy)), diagnostics)
 }
 
-const CHECKS: [fn(&mut Report<'_>); 24] = [
+const CHECKS: [fn(&mut Report<'_>); 28] = [
     name_too_long::check,
     duplicate_rule_name::check,
     conflicting_settings::check,
@@ -68,6 +73,10 @@ const CHECKS: [fn(&mut Report<'_>); 24] = [
     wildcard_kind::check,
     empty_match::check,
     unreachable_rule::check,
+    impossible_pattern::check,
+    ignored_element::check,
+    other_namespace::check,
+    wrong_scope::check,
     mutable_tag::check,
     variable_not_allowed::check,
     user_data_in_background::check,
@@ -311,6 +320,23 @@ fn for_each_block<'a>(blocks: &'a [Foreach], visit: &mut dyn FnMut(&'a Foreach))
         if let ForeachBody::Foreach(inner) = &block.body {
             for_each_block(inner, visit);
         }
+    }
+}
+
+/// Calls `visit` for each pattern of a rule, those of `foreach` too.
+fn for_each_pattern<'a>(rule: &'a Rule, visit: &mut dyn FnMut(&'a Pattern)) {
+    let RuleBody::Validate(validate) = &rule.body else {
+        return;
+    };
+    match &validate.body {
+        ValidateBody::Pattern(pattern) => visit(pattern),
+        ValidateBody::AnyPattern(patterns) => patterns.iter().for_each(visit),
+        ValidateBody::Foreach(blocks) => for_each_block(blocks, &mut |block| match &block.body {
+            ForeachBody::Pattern(pattern) => visit(pattern),
+            ForeachBody::AnyPattern(patterns) => patterns.iter().for_each(&mut *visit),
+            ForeachBody::Deny(_) | ForeachBody::Foreach(_) => {}
+        }),
+        ValidateBody::Deny(_) | ValidateBody::PodSecurity(_) | ValidateBody::Rego(_) => {}
     }
 }
 

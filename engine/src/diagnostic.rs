@@ -94,6 +94,14 @@ pub enum Code {
     EmptyMatch,
     /// A rule that can be about nothing.
     UnreachableRule,
+    /// A pattern that matches nothing, whatever the resource.
+    ImpossiblePattern,
+    /// An element of a list in a pattern that is never compared.
+    IgnoredElement,
+    /// A `Policy` that reaches into another namespace.
+    OtherNamespace,
+    /// A generated resource with a namespace that it cannot have, or without the one that it needs.
+    WrongScope,
     /// A rule that verifies a tag and lets it move.
     MutableTag,
     /// An exclusion of `podSecurity` that excuses nothing, or more than is meant.
@@ -124,7 +132,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of `docs/diagnostics.md`.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 41] = [
         Self::UnreadableFile,
         Self::InvalidYaml,
         Self::UnknownField,
@@ -149,6 +157,10 @@ impl Code {
         Self::WildcardKind,
         Self::EmptyMatch,
         Self::UnreachableRule,
+        Self::ImpossiblePattern,
+        Self::IgnoredElement,
+        Self::OtherNamespace,
+        Self::WrongScope,
         Self::MutableTag,
         Self::InvalidExclusion,
         Self::InvalidRegex,
@@ -191,6 +203,10 @@ impl Code {
             Self::WildcardKind => "wildcard-kind",
             Self::EmptyMatch => "empty-match",
             Self::UnreachableRule => "unreachable-rule",
+            Self::ImpossiblePattern => "impossible-pattern",
+            Self::IgnoredElement => "ignored-element",
+            Self::OtherNamespace => "other-namespace",
+            Self::WrongScope => "wrong-scope",
             Self::MutableTag => "mutable-tag",
             Self::InvalidExclusion => "invalid-exclusion",
             Self::InvalidRegex => "invalid-regex",

@@ -2,6 +2,8 @@
 //!
 //! The leaf is parsed once, at load. Knows nothing of maps and lists of patterns, of anchors, or of variables.
 
+mod contradiction;
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 

@@ -4,4 +4,5 @@ mod content;
 mod dependencies;
 mod diagnostics;
 mod invariants;
+mod policy_checks;
 mod sources;

@@ -383,6 +383,8 @@ fn references_of_patterns_lead_to_texts_of_the_pattern() {
         &expect![[r#"
             unknown-reference 13:26 the reference `$(./../limit)` leads to `/spec/limit`, which is not a text
               help: write `\$(` for a dollar and a parenthesis that refer to nothing
+            warning impossible-pattern 13:26 `>./../limit` can never match
+              help: `&` asks for both, `|` for one of the two
             unknown-reference 17:22 the reference `$(./../gone)` leads to `/spec/gone`, which the pattern has not
               help: write `\$(` for a dollar and a parenthesis that refer to nothing
             unknown-reference 18:18 the reference `$(/metadata/labels)` leads to `/metadata/labels`, which is not a text
@@ -396,5 +398,119 @@ fn references_of_patterns_lead_to_texts_of_the_pattern() {
             unknown-reference 23:23 the reference `$(!./../flag)` leads to `/spec/flag`, which is not a text
               help: write `\$(` for a dollar and a parenthesis that refer to nothing
         "#]],
+    );
+}
+
+#[test]
+fn patterns_that_nothing_matches_are_said() {
+    check(
+        &rules(
+            r#"- name: contradictions
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  validate:
+    anyPattern:
+      - spec:
+          a: ">5 & <3"
+          b: "5-3"
+          c: "x & y"
+          d: "!*"
+          e: ">1.2.3"
+          f: ">1h & <30m | 5"
+          g: "5 & 6"
+          h: ["> 1 & < 1"]
+          i: []
+          ^(j): "x"
+          X(k): "null"
+          k: "?*"
+          =(l): "0 & !0"
+"#,
+        ),
+        &expect![[r#"
+            warning impossible-pattern 11:18 `>5 & <3` can never match
+              help: `&` asks for both, `|` for one of the two
+            warning impossible-pattern 12:18 `5-3` can never match
+              help: `&` asks for both, `|` for one of the two
+            warning impossible-pattern 13:18 `x & y` can never match
+              help: `&` asks for both, `|` for one of the two
+            warning impossible-pattern 14:18 `!*` can never match
+              help: `&` asks for both, `|` for one of the two
+            warning impossible-pattern 15:18 `>1.2.3` can never match
+              help: `&` asks for both, `|` for one of the two
+            warning impossible-pattern 16:18 of `>1h & <30m | 5`, `>1h & <30m` can never match
+              help: `&` asks for both, `|` for one of the two
+            warning impossible-pattern 17:18 `5 & 6` can never match
+              help: `&` asks for both, `|` for one of the two
+            warning impossible-pattern 18:19 `> 1 & < 1` can never match
+              help: `&` asks for both, `|` for one of the two
+            warning impossible-pattern 19:18 an empty list in a pattern matches no list
+              help: a list in a pattern says by its first element what all elements are like
+            warning impossible-pattern 20:15 `^()` takes a list of maps; this matches nothing
+            warning impossible-pattern 22:15 `k` must be there, and must not
+              21:15 this forbids it
+            warning impossible-pattern 23:21 `0 & !0` can never match
+              help: `&` asks for both, `|` for one of the two
+        "#]],
+    );
+}
+
+#[test]
+fn elements_that_are_never_compared_are_said() {
+    check(
+        &rules(
+            r#"- name: lists
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  validate:
+    pattern:
+      spec:
+        a: [x, y]
+        b: [{c: 1}, {d: [1, 2]}]
+        e: [[1], [2, 3]]
+        ^(f): [{a: 1}, {b: 1}]
+        X(g): [1, 2]
+"#,
+        ),
+        &expect![[r#"
+            warning ignored-element 11:20 only the first element of a list in a pattern is compared
+              help: each element of the resource is compared with the first; `|` takes one of several texts
+            warning ignored-element 12:25 only the first element of a list in a pattern is compared
+              help: each element of the resource is compared with the first; `|` takes one of several texts
+            warning ignored-element 13:26 only the first element of a list in a pattern is compared
+              help: each element of the resource is compared with the first; `|` takes one of several texts
+        "#]],
+    );
+}
+
+#[test]
+fn patterns_that_something_matches_are_not_said() {
+    check(
+        &rules(
+            r#"- name: contradictions
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  validate:
+    anyPattern:
+      - spec:
+          a: ">3 & <5"
+          b: "3-5 & !4"
+          c: "x* & *y"
+          d: "!x & !y"
+          e: ">5s & <10s"
+          f: ">=0 & <=0s"
+          g: "*"
+          h: ""
+          i: "{{ request.object.x }} & <3"
+          X(k): "?*"
+          k: null
+          X(l): "?*"
+          =(l): "?*"
+          X(m): "?*"
+          m: {=(n): 1}
+          X(o): ">5 & <3"
+          p: "a-b"
+          q: ">1Gi | <1Mi"
+          r: "1!-5 & 0"
+          s: ">30m & <1"
+"#,
+        ),
+        &expect![""],
     );
 }

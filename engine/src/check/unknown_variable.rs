@@ -48,13 +48,12 @@ use super::reserved_name::is_element;
 use super::{Place, Report, for_each_context, for_each_text};
 
 /// Names that are always set, or that only a webhook sets.
-const ALWAYS: [&str; 7] = [
+const ALWAYS: [&str; 6] = [
     "request",
     "serviceAccountName",
     "serviceAccountNamespace",
     "images",
     "image",
-    "target",
     "@",
 ];
 
@@ -115,6 +114,9 @@ fn declared(rule: &Rule) -> BTreeSet<&str> {
     for_each_context(rule, &mut |entry| {
         names.insert(&entry.name.value);
     });
+    if matches!(&rule.body, RuleBody::Mutate(mutate) if !mutate.targets.is_empty()) {
+        names.insert("target");
+    }
     if let RuleBody::VerifyImages(entries) = &rule.body {
         let attestations = entries.iter().flat_map(|entry| &entry.attestations);
         let of_attestations = attestations.filter_map(|attestation| attestation.name.as_ref());

@@ -14,33 +14,24 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Pattern {
 }
 
 fn read_at(reader: &mut Reader<'_>, node: &Node, place: &Place<'_>) -> Pattern {
-    let pattern =
-        match &node.value {
-            Value::Null => PatternNode::Scalar(PatternScalar::Null),
-            Value::Bool(flag) => PatternNode::Scalar(PatternScalar::Bool(*flag)),
-            Value::Number(number) => PatternNode::Scalar(PatternScalar::Number(number.clone())),
-            Value::String(raw) => {
-                let raw = reference::resolve(reader, place, raw, node.span);
-                let text = template::text(reader, &raw, node.span);
-                PatternNode::Scalar(PatternScalar::Text(text))
-            }
-            Value::List(items) => {
-                if items.is_empty() {
-                    let message = "an empty list in a pattern matches no list";
-                    reader.warning(Code::InvalidValue, node.span, message).set_help(
-                    "a list in a pattern says by its first element what all elements are like",
-                );
-                }
-                PatternNode::List(
-                    items
-                        .iter()
-                        .enumerate()
-                        .map(|(index, item)| read_at(reader, item, &Place::Item(place, index)))
-                        .collect(),
-                )
-            }
-            Value::Map(entries) => PatternNode::Map(read_entries(reader, entries, place)),
-        };
+    let pattern = match &node.value {
+        Value::Null => PatternNode::Scalar(PatternScalar::Null),
+        Value::Bool(flag) => PatternNode::Scalar(PatternScalar::Bool(*flag)),
+        Value::Number(number) => PatternNode::Scalar(PatternScalar::Number(number.clone())),
+        Value::String(raw) => {
+            let raw = reference::resolve(reader, place, raw, node.span);
+            let text = template::text(reader, &raw, node.span);
+            PatternNode::Scalar(PatternScalar::Text(text))
+        }
+        Value::List(items) => PatternNode::List(
+            items
+                .iter()
+                .enumerate()
+                .map(|(index, item)| read_at(reader, item, &Place::Item(place, index)))
+                .collect(),
+        ),
+        Value::Map(entries) => PatternNode::Map(read_entries(reader, entries, place)),
+    };
     Pattern {
         span: node.span,
         node: pattern,
@@ -69,17 +60,9 @@ fn read_entry(reader: &mut Reader<'_>, entry: &Entry, place: &Place<'_>) -> Patt
     let raw = reference::resolve(reader, &place, &entry.key, entry.key_span);
     let (anchor, key) = Anchor::split(&raw);
     let value = read_at(reader, &entry.value, &place);
-    match (anchor, &entry.value.value) {
-        (Some(Anchor::AddIfAbsent), _) => {
-            let message = "`+()` means something in mutation only";
-            reader.error(Code::InvalidValue, entry.key_span, message);
-        }
-        (Some(Anchor::Existence), Value::List(items)) if items.iter().all(is_map) => {}
-        (Some(Anchor::Existence), _) => {
-            let message = "`^()` takes a list of maps; this matches nothing";
-            reader.warning(Code::InvalidValue, entry.key_span, message);
-        }
-        _ => {}
+    if anchor == Some(Anchor::AddIfAbsent) {
+        let message = "`+()` means something in mutation only";
+        reader.error(Code::InvalidValue, entry.key_span, message);
     }
     PatternEntry {
         span: entry.key_span,
@@ -88,8 +71,4 @@ fn read_entry(reader: &mut Reader<'_>, entry: &Entry, place: &Place<'_>) -> Patt
         raw: raw.clone(),
         value,
     }
-}
-
-fn is_map(node: &Node) -> bool {
-    matches!(node.value, Value::Map(_))
 }

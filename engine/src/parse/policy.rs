@@ -8,7 +8,7 @@ use crate::ast::{ApplyRules, FailureActionOverride, Policy, PolicyKind, Rule, Ru
 use crate::diagnostic::Code;
 use crate::response::{FailureAction, FailurePolicy};
 use crate::source::Spanned;
-use crate::yaml::Node;
+use crate::yaml::{Node, Value};
 
 use super::fields::{Fields, Reader};
 use super::{annotations, matching, rule};
@@ -56,6 +56,7 @@ pub(super) fn read(reader: &mut Reader<'_>, document: &Node) -> Option<Policy> {
     // A policy without a name is still read, for what else is wrong.
     let mut spec = spec?;
     let rules = spec.require(reader, "rules");
+    refuse_moved(reader, &spec, rules);
     let settings = read_settings(reader, &mut spec);
     spec.finish(reader, &[]);
     let rules = match rules {
@@ -83,6 +84,7 @@ pub(super) fn read(reader: &mut Reader<'_>, document: &Node) -> Option<Policy> {
     annotations::spread(&metadata.annotations, &mut rules);
     if let Some(namespace) = &namespace {
         refuse_foreign_secrets(reader, &namespace.value, &rules);
+        refuse_overrides(reader, &settings, &rules);
     }
     Some(Policy {
         source: Arc::clone(reader.source()),
@@ -102,6 +104,43 @@ pub(super) struct Metadata {
     pub(super) namespace: Option<Spanned<String>>,
     annotations: BTreeMap<String, Spanned<String>>,
     labels: BTreeMap<String, Spanned<String>>,
+}
+
+/// Settings that moved into the rules, written in both places.
+fn refuse_moved(reader: &mut Reader<'_>, spec: &Fields<'_>, rules: Option<&Node>) {
+    let Some(Value::List(rules)) = rules.map(|node| &node.value) else {
+        return;
+    };
+    for (name, parent) in [
+        ("generateExisting", "generate"),
+        ("mutateExistingOnPolicyUpdate", "mutate"),
+    ] {
+        let old = spec.peek(name);
+        let old = old.filter(|node| matches!(node.value, Value::Bool(true)));
+        let new = |rule: &Node| {
+            rule.get(parent)
+                .is_some_and(|body| body.get(name).is_some())
+        };
+        if let Some(old) = old.filter(|_| rules.iter().any(new)) {
+            let message = format!("`{name}` is also set in `{parent}` of a rule");
+            reader
+                .error(Code::ConflictingSettings, old.span, message)
+                .set_help(format!("remove the deprecated `spec.{name}`"));
+        }
+    }
+}
+
+/// What failures mean in other namespaces is nothing that a policy of one can say.
+fn refuse_overrides(reader: &mut Reader<'_>, settings: &Settings, rules: &[Rule]) {
+    let of_rules = rules.iter().flat_map(|rule| match &rule.body {
+        RuleBody::Validate(validate) => validate.failure_action_overrides.as_slice(),
+        RuleBody::Mutate(_) | RuleBody::Generate(_) | RuleBody::VerifyImages(_) => &[],
+    });
+    let of_policy = &settings.validation_failure_action_overrides;
+    for one in of_policy.iter().chain(of_rules) {
+        let message = "only a ClusterPolicy has other failure actions for some namespaces";
+        reader.error(Code::InvalidValue, one.span, message);
+    }
 }
 
 /// A policy of one namespace reads no secret of another.

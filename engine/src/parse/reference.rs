@@ -52,7 +52,7 @@ enum Piece<'t> {
     Escaped(&'t str),
 }
 
-/// A text with what its references stand for. One that leads nowhere is said, and stays as it is.
+/// A text with what its references stand for. One that leads nowhere is said, and the text is then any.
 pub(super) fn resolve(reader: &mut Reader<'_>, place: &Place<'_>, raw: &str, span: Span) -> String {
     let mut text = String::with_capacity(raw.len());
     for piece in pieces(raw) {

@@ -152,6 +152,9 @@ fn policy(example: &str) -> String {
         let indented = example.trim_end().replace('\n', "\n    ");
         return format!("{RULES}    {indented}\n");
     }
+    if example.starts_with("apiVersion:") {
+        return example.to_owned();
+    }
     let rule = if example.contains("rules:") {
         ""
     } else {
