@@ -41,8 +41,20 @@ pub struct ClusterSettings {
     pub source: Option<ClusterSource>,
     /// Secrets with credentials of registries, for all images.
     pub pull_secrets: Vec<PullSecret>,
+    /// Whether those that pods name count, too.
+    pub pod_secrets: PodSecrets,
     /// Hosts of services, with or without a port, that are called although they are this machine or its link.
     pub local_services: Vec<String>,
+}
+
+/// Whether Secrets that objects name in `imagePullSecrets` show registries who asks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PodSecrets {
+    /// They do not: whoever may create pods would choose what the server reads in their namespace.
+    #[default]
+    Ignored,
+    /// They do, as for Kyverno.
+    Used,
 }
 
 /// Why the cluster cannot be asked as the operator says.

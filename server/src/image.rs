@@ -29,7 +29,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use crate::cache::{self, CacheSettings, EvidenceCache, EvidenceKey, Fetched, Resolutions};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterSettings};
 use crate::metrics::{CacheOutcome, Metrics};
 use artifact::Artifacts;
 use discovery::{Budget, MAX_IN_FLIGHT, Origin, discover};
@@ -127,10 +127,11 @@ impl Images {
         })
     }
 
-    /// Has registries asked with Secrets of a cluster: those that policies name, and `names` for all.
-    pub(crate) fn with_cluster(&mut self, cluster: &Arc<Cluster>, names: &[PullSecret]) {
+    /// Has registries asked with Secrets of a cluster: those that policies name, those for all, and pods' own where that
+    /// was asked for.
+    pub(crate) fn with_cluster(&mut self, cluster: &Arc<Cluster>, settings: &ClusterSettings) {
         if let Some(registries) = &mut self.registries {
-            registries.with_cluster(cluster, names);
+            registries.with_cluster(cluster, settings);
         }
     }
 

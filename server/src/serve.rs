@@ -173,7 +173,7 @@ fn host(
 ) -> Result<Host, ServeError> {
     let cluster = Arc::new(Cluster::new(&settings.cluster, metrics)?);
     if cluster.is_there() {
-        images.with_cluster(&cluster, &settings.cluster.pull_secrets);
+        images.with_cluster(&cluster, &settings.cluster);
     }
     Ok(Host::new(images, cluster))
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use regent_engine::evaluation::need::PullSecret;
+use regent_engine::evaluation::need::{NamedBy, PullSecret};
 use regent_server::tuf::TRUSTED_ROOT;
 
 use super::image::ImageArgs;
@@ -59,6 +59,9 @@ pub struct ServeArgs {
     /// Secret with credentials of registries, in the server's own namespace if none is named; repeatable
     #[arg(long, value_name = "[NAMESPACE/]NAME", value_parser = parse_pull_secret)]
     pub image_pull_secret: Vec<PullSecret>,
+    /// Have registries asked with the Secrets that pods name in `imagePullSecrets`, too
+    #[arg(long)]
+    pub pod_pull_secrets: bool,
     /// Have `apiCall.service` call HOST, with or without a port, although it is this machine or its link; repeatable
     #[arg(long, value_name = "HOST")]
     pub allow_local_service: Vec<String>,
@@ -127,6 +130,7 @@ fn parse_pull_secret(text: &str) -> Result<PullSecret, String> {
     Ok(PullSecret {
         namespace,
         name: name.to_owned(),
+        named_by: NamedBy::Trusted,
     })
 }
 

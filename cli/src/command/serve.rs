@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use regent_engine::load::ExceptionsFrom;
 use regent_server::cache::CacheSettings;
-use regent_server::cluster::{ClusterSettings, ClusterSource};
+use regent_server::cluster::{ClusterSettings, ClusterSource, PodSecrets};
 use regent_server::image::ImageSettings;
 use regent_server::serve::{Running, serve};
 use regent_server::settings::{Limits, Settings, TlsSettings};
@@ -133,6 +133,11 @@ fn cluster(args: &ServeArgs) -> ClusterSettings {
     ClusterSettings {
         source,
         pull_secrets: args.image_pull_secret.clone(),
+        pod_secrets: if args.pod_pull_secrets {
+            PodSecrets::Used
+        } else {
+            PodSecrets::Ignored
+        },
         local_services: args.allow_local_service.clone(),
     }
 }

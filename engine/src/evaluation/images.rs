@@ -15,7 +15,7 @@ use crate::wildcard;
 
 use super::Phase;
 use super::names::{Builder, Names, Predicate};
-use super::need::{FactError, ImageNeed};
+use super::need::{FactError, ImageNeed, PullSecret};
 use super::pod_images::{self, Found};
 use super::pull_secrets;
 use super::request_names::image_value;
@@ -280,10 +280,11 @@ impl Verifier<'_, '_> {
         let own = self.policy.namespace.as_ref();
         let own = own.map(|namespace| namespace.value.as_str());
         for source in &self.program.sources {
-            let pull_secrets = match pull_secrets::of(own, &source.pull_secrets) {
+            let mut pull_secrets = match pull_secrets::of(own, &source.pull_secrets) {
                 Ok(secrets) => secrets,
                 Err(reason) => return Some(Err(reason)),
             };
+            pull_secrets.extend(self.object_secrets());
             let need = ImageNeed {
                 image: reference.clone(),
                 repository: source.repository.clone(),
@@ -308,6 +309,14 @@ impl Verifier<'_, '_> {
             Some(reason) => Err(reason),
             None => Ok(verified),
         })
+    }
+
+    /// Secrets that the object itself names.
+    fn object_secrets(&self) -> Vec<PullSecret> {
+        let request = self.context.request;
+        let object = request.object.as_ref().unwrap_or(&Value::Null);
+        let namespace = request.namespace.as_deref().unwrap_or_default();
+        pull_secrets::of_object(&request.kind.kind, namespace, object)
     }
 
     /// A remembered digest counts only where it is patched in: what runs is then what was verified.

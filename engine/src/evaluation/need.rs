@@ -127,6 +127,17 @@ pub struct PullSecret {
     pub namespace: Option<String>,
     /// Its name.
     pub name: String,
+    /// Who named it.
+    pub named_by: NamedBy,
+}
+
+/// Who named a Secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NamedBy {
+    /// The policy, or whoever runs the host.
+    Trusted,
+    /// The object that is judged, which counts only where whoever runs the host says so.
+    Object,
 }
 
 /// Asks for the verified evidence of one image.

@@ -127,6 +127,11 @@ fn pod<'a>(kind: &str, object: &'a Value) -> Result<Option<(&'static str, &'a Va
     }
 }
 
+/// Where an object of a kind keeps its pod, where that can be read.
+pub(super) fn pod_spec<'a>(kind: &str, object: &'a Value) -> Option<&'a Value> {
+    object.pointer(pod_pointer(kind)?)
+}
+
 fn pod_pointer(kind: &str) -> Option<&'static str> {
     Some(match kind {
         "Pod" => "/spec",

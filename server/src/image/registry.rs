@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use super::credentials::Credentials;
 use super::fetch::{FetchError, quoted};
 use super::oci::{MAX_MANIFEST, Manifest};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterSettings};
 use crate::metrics::Metrics;
 use crate::outbound::place::{Place, Scheme};
 use crate::outbound::{Answer, Call, Patience};
@@ -147,8 +147,8 @@ impl Registries {
     }
 
     /// Has registries asked with Secrets of a cluster: those that policies name, and those that the operator named.
-    pub(crate) fn with_cluster(&mut self, cluster: &Arc<Cluster>, names: &[PullSecret]) {
-        self.authority.ask_cluster(cluster, names);
+    pub(crate) fn with_cluster(&mut self, cluster: &Arc<Cluster>, settings: &ClusterSettings) {
+        self.authority.ask_cluster(cluster, settings);
     }
 
     /// The repository of an image; every request to it ends at the deadline.

@@ -1,12 +1,12 @@
 //! What rules ask of a real API server, by the service account and with the rights that the documentation gives it.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use regent_server::cluster::{ClusterSettings, ClusterSource};
+use regent_server::cluster::{ClusterSettings, ClusterSource, PodSecrets};
 use regent_server::image::Network;
 use regent_server::image::oci::{OCI_CONFIG, OCI_MANIFEST, digest_of};
 use regent_server::image::registry::RegistrySettings;
@@ -19,7 +19,7 @@ use Want::{Allow, Deny};
 
 use super::PATIENCE;
 use super::api_server::ApiServer;
-use crate::registry::scripted::{Reply, Scripted};
+use crate::registry::scripted::{Reply, Scripted, index};
 use crate::registry::{image_of, no_credentials};
 use crate::server::client::{Server, start};
 
@@ -88,6 +88,13 @@ spec:
       validate:
         message: "no data"
         deny: {conditions: {all: [{key: "{{ told.configData.os }}", operator: NotEquals, value: linux}]}}
+    - name: own
+      match: {any: [{resources: {kinds: [Pod], names: [own-*]}}]}
+      verifyImages:
+        - imageReferences: ["private.example/*"]
+          mutateDigest: false
+          verifyDigest: false
+          attestors: [{entries: [{keyless: {issuer: "https://issuer.example", subject: "nobody"}}]}]
     - name: global
       match: {any: [{resources: {kinds: [Pod], names: [global-*]}}]}
       context: [{name: policies, globalReference: {name: policies.names}}]
@@ -164,6 +171,8 @@ struct World {
     /// Wants a name and a password.
     private: Scripted,
     regent: Server,
+    /// The same, for which Secrets of pods do not count.
+    without: Server,
     /// A folder with an image that is signed by a key, and the key.
     keyed: PathBuf,
 }
@@ -204,30 +213,16 @@ impl World {
         }
         let kubeconfig = of_service_account(&api);
         let private = private_registry().await;
-        let regent = start(&[("policy.yaml", POLICIES)], |settings| {
-            settings.cluster = ClusterSettings {
-                source: Some(ClusterSource::Kubeconfig(kubeconfig, None)),
-                ..ClusterSettings::default()
-            };
-            settings.images.network = Network::Registries(RegistrySettings {
-                mirrors: vec![(
-                    "private.example".to_owned(),
-                    format!("http://{}", private.address),
-                )],
-                docker_config: Some(no_credentials()),
-                ..RegistrySettings::default()
-            });
-            settings.images.layouts = vec![keyed.join("layout")];
-            let root = fs::read_to_string(keyed.join("trusted_root.json")).unwrap();
-            settings.trust_roots = TrustRoots::new(TrustRoot::parse(&root).unwrap());
-        })
-        .await;
-        let ready = regent.get("/health/readiness").await;
-        assert_eq!(ready.status, 200, "{}", ready.body);
+        let start = |pod_secrets| serving(&kubeconfig, &private, &keyed, pod_secrets);
+        let (regent, without) = (
+            start(PodSecrets::Used).await,
+            start(PodSecrets::Ignored).await,
+        );
         Some(Self {
             api,
             private,
             regent,
+            without,
             keyed,
         })
     }
@@ -258,6 +253,28 @@ impl World {
         format!("registry.example/acme/app@{}", image_of(&self.keyed))
     }
 
+    /// What becomes of a pod with an image of the private registry, and a Secret of its own.
+    async fn ask_private(server: &Server, name: &str, secret: &str) -> Value {
+        let review = json!({
+            "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+            "request": {
+                "uid": name, "operation": "CREATE", "name": name, "namespace": "default",
+                "kind": {"group": "", "version": "v1", "kind": "Pod"},
+                "resource": {"group": "", "version": "v1", "resource": "pods"},
+                "userInfo": {"username": "root", "groups": ["system:masters"]},
+                "object": {
+                    "apiVersion": "v1", "kind": "Pod",
+                    "metadata": {"name": name, "namespace": "default", "labels": {"team": "red"}},
+                    "spec": {
+                        "imagePullSecrets": [{"name": secret}],
+                        "containers": [{"name": "a", "image": "private.example/acme/app:v1"}],
+                    },
+                },
+            },
+        });
+        server.post("/validate", &review).await.response()
+    }
+
     async fn expect(&self, user: User, name: &str, namespace: &str, want: &Want) {
         let response = self
             .ask(user, name, namespace, &json!({"team": "red"}))
@@ -276,6 +293,37 @@ fn is_as(response: &Value, want: &Want) -> bool {
             response["allowed"] == false && words.iter().all(|word| message.contains(word))
         }
     }
+}
+
+/// A server that asks the cluster and the private registry.
+async fn serving(
+    kubeconfig: &Path,
+    private: &Scripted,
+    keyed: &Path,
+    pod_secrets: PodSecrets,
+) -> Server {
+    let server = start(&[("policy.yaml", POLICIES)], |settings| {
+        settings.cluster = ClusterSettings {
+            source: Some(ClusterSource::Kubeconfig(kubeconfig.to_owned(), None)),
+            pod_secrets,
+            ..ClusterSettings::default()
+        };
+        settings.images.network = Network::Registries(RegistrySettings {
+            mirrors: vec![(
+                "private.example".to_owned(),
+                format!("http://{}", private.address),
+            )],
+            docker_config: Some(no_credentials()),
+            ..RegistrySettings::default()
+        });
+        settings.images.layouts = vec![keyed.join("layout")];
+        let root = fs::read_to_string(keyed.join("trusted_root.json")).unwrap();
+        settings.trust_roots = TrustRoots::new(TrustRoot::parse(&root).unwrap());
+    })
+    .await;
+    let ready = server.get("/health/readiness").await;
+    assert_eq!(ready.status, 200, "{}", ready.body);
+    server
 }
 
 /// A kubeconfig of the service account that the documentation makes.
@@ -358,6 +406,7 @@ async fn rules_have_what_they_need_of_the_cluster() {
     assert!(is_as(&other, &want), "{other}");
     keys_come_from_secrets_that_are_named(&world).await;
     registries_are_asked_with_secrets_that_are_named(&world).await;
+    a_pod_names_its_own_secrets(&world).await;
     what_changes_is_seen(&world).await;
     nothing_is_admitted_without_the_cluster(world).await;
 }
@@ -399,6 +448,12 @@ async fn private_registry() -> Scripted {
         }
         if asked.path.contains("/blobs/") {
             return Reply::blob(config);
+        }
+        if asked.path.contains("/referrers/") {
+            return Reply::index(index(&[]));
+        }
+        if asked.path.contains("/manifests/sha256-") {
+            return Reply::not_found();
         }
         let digest = digest_of(manifest.as_bytes());
         let head = format!("Content-Type: {OCI_MANIFEST}\r\nDocker-Content-Digest: {digest}\r\n");
@@ -443,6 +498,23 @@ async fn registries_are_asked_with_secrets_that_are_named(world: &World) {
         assert!(started.elapsed() < PATIENCE, "{response}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// What a pod names counts where the operator says so, and only there; it need not be there, as for who pulls the image.
+async fn a_pod_names_its_own_secrets(world: &World) {
+    for (server, want) in [
+        (&world.regent, Deny(&["no signatures found"])),
+        (&world.without, Deny(&["refuses access"])),
+    ] {
+        let response = World::ask_private(server, "own-a", "pull").await;
+        assert!(is_as(&response, &want), "{response}");
+    }
+    let response = World::ask_private(&world.regent, "own-b", "other").await;
+    // The server may not read it, which is not the same as that it is not there.
+    assert!(
+        is_as(&response, &Deny(&["the pull secret `other`", "forbidden"])),
+        "{response}"
+    );
 }
 
 /// Bindings, labels and entries of the global context are watched; a `ConfigMap` is asked for each time.

@@ -12,7 +12,7 @@ use hyper::Method;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use moka::Expiry;
 use moka::future::Cache;
-use regent_engine::evaluation::need::PullSecret;
+use regent_engine::evaluation::need::{NamedBy, PullSecret};
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -20,7 +20,7 @@ use challenge::{BearerChallenge, Challenge};
 
 use super::endpoint::Endpoint;
 use super::transport::Transport;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterSettings, PodSecrets};
 use crate::image::credentials::{Credentials, Login, Secret};
 use crate::image::fetch::{FetchError, quoted};
 use crate::outbound::place::{Place, Reach, Scheme};
@@ -79,11 +79,17 @@ impl Expiry<Key, Authorization> for Lives {
     }
 }
 
+/// Where Secrets are read, and which.
+struct Secrets {
+    cluster: Arc<Cluster>,
+    for_all: Vec<PullSecret>,
+    of_pods: PodSecrets,
+}
+
 /// Who asks, and what was given for it.
 pub(super) struct Authority {
     credentials: Credentials,
-    /// Where Secrets are read, and those that are for all images.
-    cluster: Option<(Arc<Cluster>, Vec<PullSecret>)>,
+    secrets: Option<Secrets>,
     remembered: Cache<Key, Authorization>,
 }
 
@@ -125,24 +131,36 @@ impl Authority {
             .build();
         Self {
             credentials,
-            cluster: None,
+            secrets: None,
             remembered,
         }
     }
 
-    pub(super) fn ask_cluster(&mut self, cluster: &Arc<Cluster>, names: &[PullSecret]) {
-        self.cluster = Some((Arc::clone(cluster), names.to_vec()));
+    pub(super) fn ask_cluster(&mut self, cluster: &Arc<Cluster>, settings: &ClusterSettings) {
+        self.secrets = Some(Secrets {
+            cluster: Arc::clone(cluster),
+            for_all: settings.pull_secrets.clone(),
+            of_pods: settings.pod_secrets,
+        });
     }
 
-    /// The credentials for a server: of the Secrets that the policy names, of those that the operator named, of Docker's
-    /// configuration; the first that has any.
+    /// The credentials for a server: of the Secrets that the policy names, of the pod's where they count, of those that the
+    /// operator named, of Docker's configuration; the first that has any.
     async fn login(&self, purpose: Purpose<'_>) -> Result<Option<Login>, FetchError> {
         let (host, deadline) = (&purpose.endpoint.name, purpose.deadline);
-        let Some((cluster, for_all)) = &self.cluster else {
+        let Some(secrets) = &self.secrets else {
             return self.credentials.of(host, deadline).await;
         };
-        for secret in purpose.pull_secrets.iter().chain(for_all) {
-            let read = cluster.pull_secret(secret, deadline).await;
+        for secret in purpose.pull_secrets.iter().chain(&secrets.for_all) {
+            let of_pod = secret.named_by == NamedBy::Object;
+            if of_pod && secrets.of_pods == PodSecrets::Ignored {
+                continue;
+            }
+            let read = secrets.cluster.pull_secret(secret, deadline).await;
+            // As for whoever pulls the image: what a pod names need not be there.
+            if of_pod && matches!(read, Err(FetchError::NotFound(_))) {
+                continue;
+            }
             let about = |error: FetchError| {
                 error.about(&format!("the pull secret {}", quoted(&secret.name)))
             };
