@@ -59,9 +59,9 @@ pub struct ServeArgs {
     /// Secret with credentials of registries, in the server's own namespace if none is named; repeatable
     #[arg(long, value_name = "[NAMESPACE/]NAME", value_parser = parse_pull_secret)]
     pub image_pull_secret: Vec<PullSecret>,
-    /// Have registries asked with the Secrets that pods name in `imagePullSecrets`, too
-    #[arg(long)]
-    pub pod_pull_secrets: bool,
+    /// Whether registries are asked with the Secrets that pods name in `imagePullSecrets`, too
+    #[arg(long, value_enum, default_value_t = PodPullSecrets::Ignore)]
+    pub pod_pull_secrets: PodPullSecrets,
     /// Have `apiCall.service` call HOST, with or without a port, although it is this machine or its link; repeatable
     #[arg(long, value_name = "HOST")]
     pub allow_local_service: Vec<String>,
@@ -132,6 +132,15 @@ fn parse_pull_secret(text: &str) -> Result<PullSecret, String> {
         name: name.to_owned(),
         named_by: NamedBy::Trusted,
     })
+}
+
+/// Whether Secrets that pods name are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum PodPullSecrets {
+    /// As Kyverno does.
+    Use,
+    /// Only those of policies and of the command line count.
+    Ignore,
 }
 
 /// How logs are written.

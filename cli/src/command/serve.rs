@@ -17,7 +17,7 @@ use regent_server::tuf::TufSettings;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use crate::args::serve::{LogFormat, ServeArgs};
+use crate::args::serve::{LogFormat, PodPullSecrets, ServeArgs};
 use crate::exit_status::ExitStatus;
 use crate::images;
 use crate::io::Io;
@@ -133,10 +133,9 @@ fn cluster(args: &ServeArgs) -> ClusterSettings {
     ClusterSettings {
         source,
         pull_secrets: args.image_pull_secret.clone(),
-        pod_secrets: if args.pod_pull_secrets {
-            PodSecrets::Used
-        } else {
-            PodSecrets::Ignored
+        pod_secrets: match args.pod_pull_secrets {
+            PodPullSecrets::Use => PodSecrets::Used,
+            PodPullSecrets::Ignore => PodSecrets::Ignored,
         },
         local_services: args.allow_local_service.clone(),
     }
