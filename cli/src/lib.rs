@@ -27,22 +27,36 @@ pub mod test;
 
 /// Runs the command that `arguments` (the program's name first) ask for.
 pub fn run(arguments: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> ExitStatus {
-    let args = match Args::try_parse_from(args::flags::without_values(arguments)) {
+    let arguments = args::flags::without_values(arguments);
+    let misused = misused(&arguments);
+    let args = match Args::try_parse_from(arguments) {
         Ok(args) => args,
-        Err(error) => return say_usage(&error, io),
+        Err(error) => return say_usage(&error, misused, io),
     };
     io.choose_colours(args.color);
     match command::run(args.command, io) {
         Ok(status) => status,
-        Err(error) => say_error(&error, io),
+        Err(error) => say_error(&error, misused, io),
+    }
+}
+
+/// How a command ends that was misused: Kyverno's own end with 1, whatever went wrong.
+fn misused(arguments: &[OsString]) -> ExitStatus {
+    let words = arguments.iter().skip(1).filter_map(|word| word.to_str());
+    // Before the command there is nothing but `--color` and its value.
+    let mut words = words
+        .filter(|word| !word.starts_with('-') && !matches!(*word, "auto" | "always" | "never"));
+    match words.next() {
+        Some("test" | "apply" | "jp") => ExitStatus::Failed,
+        _ => ExitStatus::Usage,
     }
 }
 
 /// Shows what clap has to say: help and version on stdout, mistakes on stderr.
-fn say_usage(error: &clap::Error, io: &mut Io<'_>) -> ExitStatus {
+fn say_usage(error: &clap::Error, misused: ExitStatus, io: &mut Io<'_>) -> ExitStatus {
     let text = error.render();
     let (sink, status): (&mut dyn std::io::Write, ExitStatus) = if error.use_stderr() {
-        (&mut io.stderr, ExitStatus::Usage)
+        (&mut io.stderr, misused)
     } else {
         (&mut io.stdout, ExitStatus::Pass)
     };
@@ -53,12 +67,12 @@ fn say_usage(error: &clap::Error, io: &mut Io<'_>) -> ExitStatus {
     };
     match written {
         Ok(()) => status,
-        Err(_closed) => ExitStatus::Usage,
+        Err(_closed) => misused,
     }
 }
 
 /// Shows why a command could not do its work.
-fn say_error(error: &anyhow::Error, io: &mut Io<'_>) -> ExitStatus {
+fn say_error(error: &anyhow::Error, misused: ExitStatus, io: &mut Io<'_>) -> ExitStatus {
     let closed_pipe = |cause: &(dyn std::error::Error + 'static)| {
         cause
             .downcast_ref::<std::io::Error>()
@@ -69,5 +83,5 @@ fn say_error(error: &anyhow::Error, io: &mut Io<'_>) -> ExitStatus {
         // Nothing is left to say it on when stderr is gone too; the status says it.
         drop(writeln!(io.stderr, "error: {error:#}"));
     }
-    ExitStatus::Usage
+    misused
 }

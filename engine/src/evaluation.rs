@@ -66,8 +66,8 @@ pub enum Phase {
 /// What rules are run for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Occasion {
-    /// A webhook is answered.
-    Webhook(Phase, Scope),
+    /// A webhook is answered; none where there is no webhook, as in a test: then policies count that answer none too.
+    Webhook(Phase, Option<Scope>),
     /// Nobody waits: other resources than the request's are changed and generated.
     Background,
 }
@@ -276,9 +276,14 @@ fn is_asked(set: &PolicySet, key: RuleKey, occasion: Occasion) -> bool {
     };
     let failure_policy = policy.ast.failure_policy();
     let in_scope = match occasion {
-        Occasion::Background | Occasion::Webhook(_, Scope::All) => true,
-        Occasion::Webhook(_, Scope::FailurePolicyFail) => failure_policy == FailurePolicy::Fail,
-        Occasion::Webhook(_, Scope::FailurePolicyIgnore) => failure_policy == FailurePolicy::Ignore,
+        Occasion::Background | Occasion::Webhook(_, None) => true,
+        Occasion::Webhook(_, Some(scope)) => {
+            let own = match failure_policy {
+                FailurePolicy::Fail => Scope::FailurePolicyFail,
+                FailurePolicy::Ignore => Scope::FailurePolicyIgnore,
+            };
+            policy.ast.admission() && (scope == Scope::All || scope == own)
+        }
     };
     let in_phase = match (occasion, &rule.body) {
         (Occasion::Webhook(..), Body::VerifyImages(_))
@@ -300,7 +305,7 @@ fn is_asked(set: &PolicySet, key: RuleKey, occasion: Occasion) -> bool {
             Body::Validate(_) | Body::PodSecurity(_) | Body::Rego(_) | Body::VerifyImages(_),
         ) => false,
     };
-    in_scope && in_phase && policy.ast.admission()
+    in_scope && in_phase
 }
 
 #[cfg(test)]

@@ -55,7 +55,18 @@ impl PolicySet {
         scope: Scope,
         environment: Environment,
     ) -> Evaluation {
-        let occasion = Occasion::Webhook(phase, scope);
+        let occasion = Occasion::Webhook(phase, Some(scope));
+        Evaluation::start(Arc::clone(self), request, occasion, environment)
+    }
+
+    /// The same where no webhook is answered, as in a test: policies with `admission: false` count too.
+    pub fn review(
+        self: &Arc<Self>,
+        request: Arc<AdmissionRequest>,
+        phase: Phase,
+        environment: Environment,
+    ) -> Evaluation {
+        let occasion = Occasion::Webhook(phase, None);
         Evaluation::start(Arc::clone(self), request, occasion, environment)
     }
 

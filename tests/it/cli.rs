@@ -294,7 +294,7 @@ fn no_test_is_an_error_only_where_tests_are_required() {
     let ran = regent(&["test", text(folder.path()), "--require-tests"]);
     assert_eq!(ran.status, ExitStatus::Failed);
     let ran = regent(&["test", "/no/such/folder"]);
-    assert_eq!(ran.status, ExitStatus::Usage);
+    assert_eq!(ran.status, ExitStatus::Failed);
 }
 
 #[test]

@@ -39,6 +39,8 @@ mod image_rules;
 #[cfg(test)]
 mod jp;
 #[cfg(test)]
+mod kyverno_flags;
+#[cfg(test)]
 mod mutation;
 #[cfg(test)]
 mod opa;

@@ -65,6 +65,9 @@ pub struct TestArgs {
     /// Ask registries for images that no OCI layout has
     #[arg(long)]
     pub registry: bool,
+    /// The branch of a repository that a URL names, which is refused
+    #[arg(short = 'b', long, hide = true)]
+    pub git_branch: Option<String>,
     /// How many folders run at once [default: the machine's processors]
     #[arg(long, value_name = "N")]
     pub threads: Option<std::num::NonZeroUsize>,

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use regent_engine::yaml_text;
 
 use crate::args::test::{TestArgs, TestFormat};
@@ -19,10 +19,13 @@ use crate::test::report::{self, Shown, Strictness, Summary};
 use crate::test::run::{self, Options, TestResult};
 use crate::test::selector::Selector;
 
-/// Runs `regent test`.
+/// Runs `regent test`; as Kyverno's, it ends with 1 whatever goes wrong.
 pub fn run(args: &TestArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     if args.remove_color {
         io.choose_colours(ColourChoice::Never);
+    }
+    if args.git_branch.is_some() {
+        bail!("`--git-branch` is not supported: clone the repository and name its folder");
     }
     let selector = Selector::parse(&args.test_case_selector)?;
     let files = find(&args.paths, &args.file_name)?;

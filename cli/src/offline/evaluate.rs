@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use regent_engine::admission::{AdmissionRequest, Operation};
 use regent_engine::diagnostic::Diagnostic;
-use regent_engine::evaluation::{Evaluation, Phase, Scope, Variables};
+use regent_engine::evaluation::{Evaluation, Phase, Variables};
 use regent_engine::load::{Environment, ExceptionsFrom, Holds, Loaded, load_with_exceptions};
 use regent_engine::response::{PolicyResponse, RuleResponse, RuleStatus, RuleType};
 use regent_engine::source::Source;
@@ -313,7 +313,7 @@ impl Prepared {
         };
         let policies = &self.loaded.policies;
         let environment = self.images.environment();
-        let evaluate = |request, phase| policies.evaluate(request, phase, Scope::All, environment);
+        let evaluate = |request, phase| policies.review(request, phase, environment);
         let mut run = |evaluation: Evaluation| {
             let evaluation = evaluation.with_variables(Arc::clone(variables));
             let mut evaluation = self.watch.watched(evaluation);

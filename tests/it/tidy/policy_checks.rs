@@ -105,6 +105,7 @@ fn of_policies() -> Vec<(&'static str, &'static str, String)> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, one line after the other")]
 fn of_rules() -> Vec<(&'static str, &'static str, String)> {
     vec![
         (
@@ -197,6 +198,7 @@ fn of_rules() -> Vec<(&'static str, &'static str, String)> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, one line after the other")]
 fn of_matches() -> Vec<(&'static str, &'static str, String)> {
     let matched = |matched: &str| rule(&format!("name: a, match: {matched}, {VALIDATE}"));
     vec![
@@ -306,6 +308,7 @@ fn of_variables() -> Vec<(&'static str, &'static str, String)> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, one line after the other")]
 fn of_bodies() -> Vec<(&'static str, &'static str, String)> {
     let patch = |text: &str| body(&format!("mutate: {{patchesJson6902: '{text}'}}"));
     vec![
@@ -403,6 +406,7 @@ fn of_bodies() -> Vec<(&'static str, &'static str, String)> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a table, one line after the other")]
 fn of_images() -> Vec<(&'static str, &'static str, String)> {
     let entry = |fields: &str| body(&format!("verifyImages: [{{{fields}}}]"));
     let attestor = |attestor: &str| {
