@@ -331,7 +331,7 @@ fn comment(source: &Source, rule: &mut module::Rule) {
     rule.comments.push(format!("{line}: {}", text.trim()));
 }
 
-/// What of the match is constant: kinds, operations and the policy's namespace.
+/// What of the match is constant: kinds, operations and namespaces.
 fn candidates(rule: &ast::Rule, namespace: Option<&str>) -> Candidates {
     let mut candidates = Candidates {
         namespace: namespace.map(str::to_owned),
@@ -339,6 +339,7 @@ fn candidates(rule: &ast::Rule, namespace: Option<&str>) -> Candidates {
     };
     let mut every_kind = rule.matches.filters.is_empty();
     let mut every_operation = rule.matches.filters.is_empty();
+    let mut every_namespace = rule.matches.filters.is_empty();
     for filter in &rule.matches.filters {
         let resources = filter.resources.as_ref();
         let kinds = resources.map_or(&[][..], |resources| resources.kinds.as_slice());
@@ -352,12 +353,20 @@ fn candidates(rule: &ast::Rule, namespace: Option<&str>) -> Candidates {
         candidates
             .operations
             .extend(operations.iter().map(|operation| operation.value));
+        let namespaces = resources.map_or(&[][..], |resources| resources.namespaces.as_slice());
+        every_namespace |= namespaces.is_empty();
+        candidates
+            .namespaces
+            .extend(namespaces.iter().map(|namespace| namespace.value.clone()));
     }
     if every_kind {
         candidates.kinds.clear();
     }
     if every_operation {
         candidates.operations.clear();
+    }
+    if every_namespace {
+        candidates.namespaces.clear();
     }
     candidates
 }

@@ -556,6 +556,8 @@ pub struct Candidates {
     pub operations: Vec<Operation>,
     /// The namespace of a `Policy`.
     pub namespace: Option<String>,
+    /// Namespaces that the match names, with wildcards; any where empty.
+    pub namespaces: Vec<String>,
 }
 
 impl Rule {

@@ -7,10 +7,10 @@ use super::*;
 use crate::pattern::{Status, walk};
 
 /// The same numbers each time.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+    pub(super) fn roll(&mut self, sides: usize) -> usize {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -18,7 +18,7 @@ impl Dice {
         usize::try_from(self.0 >> 33).expect("fits") % sides
     }
 
-    fn one_of<T: Clone>(&mut self, of: &[T]) -> T {
+    pub(super) fn one_of<T: Clone>(&mut self, of: &[T]) -> T {
         of[self.roll(of.len())].clone()
     }
 }
@@ -120,7 +120,7 @@ fn value(dice: &mut Dice, pattern: &Value, depth: usize) -> Value {
     }
 }
 
-fn policy(name: &str, matches: &Value, more: &Value) -> Value {
+pub(super) fn policy(name: &str, matches: &Value, more: &Value) -> Value {
     let mut rule = json!({"name": "r", "match": matches});
     let fields = rule.as_object_mut().expect("a map");
     fields.extend(more.as_object().expect("a map").clone());
@@ -130,7 +130,7 @@ fn policy(name: &str, matches: &Value, more: &Value) -> Value {
     })
 }
 
-fn loaded(policies: &[Value]) -> Arc<PolicySet> {
+pub(super) fn loaded(policies: &[Value]) -> Arc<PolicySet> {
     let text: Vec<String> = policies.iter().map(Value::to_string).collect();
     let source = Source::new("policy.yaml", text.join("\n---\n"));
     let loaded = load(&[source], &Environment::default());
