@@ -81,8 +81,25 @@ pub trait Scope {
     /// The value of a name; none where there is no such name, which is an unknown key.
     fn field(&self, name: &str) -> Result<Option<Cow<'_, Value>>, ScopeError>;
 
+    /// A field of what a name stands for, where that can be had without making all of it.
+    fn within(&self, name: &str, field: &str) -> Result<Within<'_>, ScopeError> {
+        let (_, _) = (name, field);
+        Ok(Within::Unknown)
+    }
+
     /// Everything as one map, for the rare expression that takes the root as a value.
     fn whole(&self) -> Result<Value, ScopeError>;
+}
+
+/// What is known of a field of a name.
+#[derive(Debug)]
+pub enum Within<'a> {
+    /// Nothing: the name itself has to be looked up.
+    Unknown,
+    /// There is no such field.
+    Absent,
+    /// Its value.
+    Found(&'a Value),
 }
 
 /// A value is a scope: its own fields are the names.

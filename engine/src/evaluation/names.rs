@@ -10,7 +10,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 
 use serde_json::{Map, Value};
 
-use crate::jmespath::{Environment, ExpressionError, Scope, ScopeError};
+use crate::jmespath::{Environment, ExpressionError, Scope, ScopeError, Within};
 use crate::program::{ContextEntry, Query};
 use crate::template::{Deletion, Resolution, Template, TemplateError, Text};
 
@@ -316,6 +316,18 @@ impl Scope for Names<'_> {
             }
             (Some(given), _) => Some(Cow::Borrowed(given)),
             (None, own) => own,
+        })
+    }
+
+    fn within(&self, name: &str, field: &str) -> Result<Within<'_>, ScopeError> {
+        let here = self.locals.iter().any(|(local, _)| local == name)
+            || self.entries.iter().any(|entry| entry.name == name)
+            || self.of_predicate(name).is_some()
+            || self.ground.given.contains_key(name);
+        Ok(match self.below {
+            _ if here => Within::Unknown,
+            Some(below) => below.within(name, field)?,
+            None => self.ground.request.within(name, field),
         })
     }
 

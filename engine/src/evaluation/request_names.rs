@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 use serde_json::{Map, Value, json};
 
 use crate::admission::{AdmissionRequest, Operation};
-use crate::jmespath::ScopeError;
+use crate::jmespath::{ScopeError, Within};
 use crate::template::Deletion;
 
 use super::pod_images;
@@ -16,6 +16,8 @@ use super::pod_images;
 pub(super) struct RequestNames<'a> {
     request: &'a AdmissionRequest,
     value: OnceCell<Value>,
+    /// The request without its objects.
+    others: OnceCell<Map<String, Value>>,
     images: OnceCell<Result<Value, String>>,
     account: Option<(Value, Value)>,
 }
@@ -33,6 +35,7 @@ impl<'a> RequestNames<'a> {
         Self {
             request,
             value: OnceCell::new(),
+            others: OnceCell::new(),
             images: OnceCell::new(),
             account,
         }
@@ -65,6 +68,27 @@ impl<'a> RequestNames<'a> {
                 .map(|(_, namespace)| Cow::Borrowed(namespace)),
             _ => None,
         })
+    }
+
+    /// A field of the request, without a copy of its objects.
+    pub(super) fn within(&self, name: &str, field: &str) -> Within<'_> {
+        if name != "request" {
+            return Within::Unknown;
+        }
+        let found = match field {
+            "object" => self.request.object.as_ref(),
+            "oldObject" => self.request.old_object.as_ref(),
+            "options" => self.request.options.as_ref(),
+            _ => self.value.get().map_or_else(
+                || {
+                    self.others
+                        .get_or_init(|| other_fields(self.request))
+                        .get(field)
+                },
+                |whole| whole.get(field),
+            ),
+        };
+        found.map_or(Within::Absent, Within::Found)
     }
 
     /// All of them.
@@ -115,40 +139,55 @@ pub(super) fn is_reserved(name: &str) -> bool {
 
 /// The request as in the admission review.
 fn request_value(request: &AdmissionRequest) -> Value {
-    let kind = json!({"group": request.kind.group, "version": request.kind.version, "kind": request.kind.kind});
-    let mut value = json!({
-        "uid": request.uid,
-        "kind": kind,
-        "requestKind": kind,
-        "resource": {
-            "group": request.resource.group,
-            "version": request.resource.version,
-            "resource": request.resource.resource,
-        },
-        "name": request.name,
-        "operation": request.operation.name(),
-        "dryRun": request.dry_run,
-        "roles": request.roles.as_ref().map_or(&[][..], |user| &user.roles),
-        "clusterRoles": request.roles.as_ref().map_or(&[][..], |user| &user.cluster_roles),
-    });
-    let mut set = |name: &str, field: Option<Value>| {
-        if let (Value::Object(fields), Some(field)) = (&mut value, field) {
-            fields.insert(name.to_owned(), field);
+    let mut fields = other_fields(request);
+    let objects = [
+        ("object", &request.object),
+        ("oldObject", &request.old_object),
+        ("options", &request.options),
+    ];
+    for (name, object) in objects {
+        if let Some(object) = object {
+            fields.insert(name.to_owned(), object.clone());
         }
+    }
+    Value::Object(fields)
+}
+
+/// Its fields but for `object`, `oldObject` and `options`.
+fn other_fields(request: &AdmissionRequest) -> Map<String, Value> {
+    let mut fields = Map::new();
+    let mut set = |name: &str, field: Value| {
+        fields.insert(name.to_owned(), field);
     };
-    set("namespace", request.namespace.clone().map(Value::String));
+    let kind = json!({"group": request.kind.group, "version": request.kind.version, "kind": request.kind.kind});
+    set("uid", request.uid.as_str().into());
+    set("kind", kind.clone());
+    set("requestKind", kind);
+    let resource = &request.resource;
     set(
-        "subResource",
-        request.sub_resource.clone().map(Value::String),
+        "resource",
+        json!({"group": resource.group, "version": resource.version, "resource": resource.resource}),
     );
-    set("object", request.object.clone());
-    set("oldObject", request.old_object.clone());
-    set("options", request.options.clone());
-    let user = request.user_info.as_ref().map(|user| {
-        json!({"username": user.username, "uid": user.uid, "groups": user.groups, "extra": user.extra})
-    });
-    set("userInfo", user);
-    value
+    set("name", request.name.as_str().into());
+    set("operation", request.operation.name().into());
+    set("dryRun", request.dry_run.into());
+    let roles = request.roles.as_ref();
+    set("roles", json!(roles.map_or(&[][..], |user| &user.roles)));
+    let cluster_roles = roles.map_or(&[][..], |user| &user.cluster_roles);
+    set("clusterRoles", json!(cluster_roles));
+    if let Some(namespace) = &request.namespace {
+        set("namespace", namespace.as_str().into());
+    }
+    if let Some(sub_resource) = &request.sub_resource {
+        set("subResource", sub_resource.as_str().into());
+    }
+    if let Some(user) = &request.user_info {
+        set(
+            "userInfo",
+            json!({"username": user.username, "uid": user.uid, "groups": user.groups, "extra": user.extra}),
+        );
+    }
+    fields
 }
 
 /// `images.<list>.<name>`, with the lists in the order in which Kyverno goes through them: what it cannot read is said so.

@@ -1,5 +1,7 @@
 //! The tree of an expression on a value.
 
+mod parts;
+
 use std::borrow::Cow;
 use std::cell::Cell;
 
@@ -7,8 +9,9 @@ use serde_json::{Map, Value};
 
 use super::functions::{Argument, Arguments};
 use super::parser::{Call, Comparison, Node, Slice};
-use super::{Environment, ExpressionError, MAX_BYTES, MAX_STEPS, Scope};
+use super::{Environment, ExpressionError, MAX_BYTES, MAX_STEPS, Scope, Within};
 use crate::go_format::{as_float, deep_equal};
+use parts::Seen;
 
 /// The value of an expression in a scope.
 pub(super) fn evaluate<'v>(
@@ -97,6 +100,10 @@ impl<'s> Evaluator<'s> {
     where
         's: 'v,
     {
+        if node.gives_parts() {
+            let seen = self.see(node, current)?;
+            return self.whole(seen);
+        }
         self.step()?;
         match node {
             Node::Current => match current {
@@ -105,23 +112,6 @@ impl<'s> Evaluator<'s> {
             },
             Node::Field(name) => self.field(name, current),
             Node::Literal(value) => Ok(Cow::Borrowed(value)),
-            Node::Then(pair) => {
-                let [left, right] = &**pair;
-                let left = match (left, current) {
-                    // `@.name` need not make the whole root.
-                    (Node::Current, Current::Root) => return self.run(right, current),
-                    _ => self.run(left, current)?,
-                };
-                self.then(left, right)
-            }
-            Node::Pipe(pair) => {
-                let [left, right] = &**pair;
-                if let (Node::Current, Current::Root) = (left, current) {
-                    return null_if_unknown(self.run(right, current));
-                }
-                let left = null_if_unknown(self.run(left, current))?;
-                null_if_unknown(self.then(left, right))
-            }
             Node::Comparison(comparison, pair) => self.compare(*comparison, pair, current),
             Node::Or(pair) => {
                 let [left, right] = &**pair;
@@ -149,14 +139,89 @@ impl<'s> Evaluator<'s> {
             Node::Reference(_) => Err(ExpressionError::Failed(
                 "an expression reference stands where a value is wanted".to_owned(),
             )),
-            Node::Index(_)
-            | Node::Slice(_)
+            Node::Index(_) | Node::Slice(_) => match current {
+                Current::Value(Value::Array(items)) => self.element(node, items),
+                _ => Ok(NULL),
+            },
+            Node::ValueProjection(pair) => {
+                let [left, right] = &**pair;
+                let left = null_if_failed(self.run(left, current))?;
+                self.each_value(&left, right)
+            }
+            Node::Map(entries) => self.select(entries, current),
+            // These give parts, which was asked above.
+            Node::Then(_)
+            | Node::Pipe(_)
             | Node::Projection(_)
-            | Node::ValueProjection(_)
             | Node::FilterProjection(_)
-            | Node::Flatten(_) => self.project(node, current),
-            Node::List(_) | Node::Map(_) => self.select(node, current),
+            | Node::Flatten(_)
+            | Node::List(_) => Err(ExpressionError::LimitExceeded),
         }
+    }
+
+    /// The same, where parts of other values need not be copied.
+    fn see<'v>(&self, node: &'v Node, current: Current<'v>) -> Result<Seen<'v>, ExpressionError>
+    where
+        's: 'v,
+    {
+        if !node.gives_parts() {
+            return self.run(node, current).map(Seen::Value);
+        }
+        self.step()?;
+        match node {
+            Node::Then(pair) => self.dot(pair, current),
+            Node::Pipe(pair) => {
+                let [left, right] = &**pair;
+                if let (Node::Current, Current::Root) = (left, current) {
+                    return null_if_unknown(self.see(right, current));
+                }
+                let left = null_if_unknown(self.see(left, current))?;
+                null_if_unknown(self.then(left, right))
+            }
+            Node::Projection(pair) => {
+                let [left, right] = &**pair;
+                let left = null_if_unknown(self.see(left, current))?;
+                self.each(left, right)
+            }
+            Node::FilterProjection(parts) => {
+                let [left, condition, right] = &**parts;
+                let left = null_if_failed(self.see(left, current))?;
+                self.filter(left, condition, right)
+            }
+            Node::Flatten(left) => {
+                let left = null_if_failed(self.see(left, current))?;
+                self.flatten(left)
+            }
+            Node::List(items) => self.list(items, current),
+            other => self.run(other, current).map(Seen::Value),
+        }
+    }
+
+    /// `left.right`.
+    fn dot<'v>(
+        &self,
+        pair: &'v [Node; 2],
+        current: Current<'v>,
+    ) -> Result<Seen<'v>, ExpressionError>
+    where
+        's: 'v,
+    {
+        let [left, right] = pair;
+        match (left, right, current) {
+            // `@.name` need not make the whole root.
+            (Node::Current, _, Current::Root) => return self.see(right, current),
+            // Nor need `request.object` make the whole request.
+            (Node::Field(name), Node::Field(field), Current::Root) => {
+                match self.scope.within(name, field)? {
+                    Within::Found(value) => return Ok(Seen::Value(Cow::Borrowed(value))),
+                    Within::Absent => return Err(ExpressionError::NotFound(field.clone())),
+                    Within::Unknown => {}
+                }
+            }
+            _ => {}
+        }
+        let left = self.see(left, current)?;
+        self.then(left, right)
     }
 
     fn field<'v>(&self, name: &'v str, current: Current<'v>) -> Outcome<'v>
@@ -174,21 +239,23 @@ impl<'s> Evaluator<'s> {
     }
 
     /// A node on what another one gave.
-    fn then<'v>(&self, left: Cow<'v, Value>, right: &'v Node) -> Outcome<'v>
+    fn then<'v>(&self, left: Seen<'v>, right: &'v Node) -> Result<Seen<'v>, ExpressionError>
     where
         's: 'v,
     {
         match (left, right) {
-            (Cow::Borrowed(left), _) => self.run(right, Current::Value(left)),
+            (Seen::Value(Cow::Borrowed(left)), _) => self.see(right, Current::Value(left)),
             // What is owned is taken apart rather than copied.
-            (Cow::Owned(Value::Object(mut fields)), Node::Field(name)) => {
+            (Seen::Value(Cow::Owned(Value::Object(mut fields))), Node::Field(name)) => {
                 self.step()?;
-                fields
-                    .remove(name)
-                    .map(Cow::Owned)
-                    .ok_or_else(|| ExpressionError::NotFound(name.clone()))
+                let field = fields.remove(name);
+                let field = field.ok_or_else(|| ExpressionError::NotFound(name.clone()))?;
+                Ok(Seen::Value(Cow::Owned(field)))
             }
-            (Cow::Owned(left), _) => self.run_owned(right, &left).map(Cow::Owned),
+            (Seen::Value(Cow::Owned(left)), _) => {
+                Ok(Seen::Value(Cow::Owned(self.run_owned(right, &left)?)))
+            }
+            (list @ Seen::List(_), _) => self.on_list(list, right),
         }
     }
 
@@ -246,38 +313,6 @@ impl<'s> Evaluator<'s> {
         (function.call)(&arguments).map(Cow::Owned)
     }
 
-    /// What looks into lists, and into the values of maps.
-    fn project<'v>(&self, node: &'v Node, current: Current<'v>) -> Outcome<'v>
-    where
-        's: 'v,
-    {
-        match node {
-            Node::Projection(pair) => {
-                let [left, right] = &**pair;
-                let left = null_if_unknown(self.run(left, current))?;
-                self.each(left, right)
-            }
-            Node::FilterProjection(parts) => {
-                let [left, condition, right] = &**parts;
-                let left = null_if_failed(self.run(left, current))?;
-                self.filter(&left, condition, right)
-            }
-            Node::ValueProjection(pair) => {
-                let [left, right] = &**pair;
-                let left = null_if_failed(self.run(left, current))?;
-                self.each_value(&left, right)
-            }
-            Node::Flatten(left) => {
-                let left = null_if_failed(self.run(left, current))?;
-                self.flatten(left)
-            }
-            _ => match current {
-                Current::Value(Value::Array(items)) => self.element(node, items),
-                _ => Ok(NULL),
-            },
-        }
-    }
-
     fn element<'v>(&self, node: &Node, items: &'v [Value]) -> Outcome<'v> {
         match node {
             Node::Index(index) => {
@@ -301,24 +336,6 @@ impl<'s> Evaluator<'s> {
         }
     }
 
-    /// A node on each element; elements for which it gives null are left out.
-    fn each<'v>(&self, list: Cow<'v, Value>, right: &Node) -> Outcome<'v> {
-        if !list.is_array() {
-            return Ok(NULL);
-        }
-        if matches!(right, Node::Current)
-            && let Cow::Owned(Value::Array(mut items)) = list
-        {
-            items.retain(|item| !item.is_null());
-            return Ok(Cow::Owned(Value::Array(items)));
-        }
-        let mut results = Vec::new();
-        for item in list.as_array().into_iter().flatten() {
-            self.collect(right, item, &mut results)?;
-        }
-        Ok(Cow::Owned(Value::Array(results)))
-    }
-
     fn collect(
         &self,
         node: &Node,
@@ -330,20 +347,6 @@ impl<'s> Evaluator<'s> {
             results.push(self.own(result)?);
         }
         Ok(())
-    }
-
-    fn filter<'v>(&self, list: &Value, condition: &Node, right: &Node) -> Outcome<'v> {
-        let Value::Array(items) = list else {
-            return Ok(NULL);
-        };
-        let mut results = Vec::new();
-        for item in items {
-            let holds = null_if_unknown(self.run(condition, Current::Value(item)))?;
-            if is_true(&holds) {
-                self.collect(right, item, &mut results)?;
-            }
-        }
-        Ok(Cow::Owned(Value::Array(results)))
     }
 
     /// A node on each value of a map, and, as in Kyverno's fork, on null as many times before.
@@ -361,58 +364,39 @@ impl<'s> Evaluator<'s> {
         Ok(Cow::Owned(Value::Array(results)))
     }
 
-    fn flatten<'v>(&self, list: Cow<'v, Value>) -> Outcome<'v> {
-        if !list.is_array() {
-            return Ok(NULL);
-        }
-        let Value::Array(items) = self.own(list)? else {
-            return Ok(NULL);
-        };
-        let mut flat = Vec::with_capacity(items.len());
-        for item in items {
-            match item {
-                Value::Array(inner) => flat.extend(inner),
-                other => flat.push(other),
-            }
-        }
-        Ok(Cow::Owned(Value::Array(flat)))
-    }
-
-    /// `[a, b]` and `{a: b}`, which are null on null.
-    fn select<'v>(&self, node: &'v Node, current: Current<'v>) -> Outcome<'v>
+    /// `{a: b}`, which is null on null.
+    fn select<'v>(&self, entries: &'v [(String, Node)], current: Current<'v>) -> Outcome<'v>
     where
         's: 'v,
     {
         if let Current::Value(Value::Null) = current {
             return Ok(NULL);
         }
-        let part = |node: &'v Node| self.own(null_if_unknown(self.run(node, current))?);
-        Ok(Cow::Owned(match node {
-            Node::List(items) => Value::Array(items.iter().map(part).collect::<Result<_, _>>()?),
-            Node::Map(entries) => {
-                let mut fields = Map::new();
-                for (name, node) in entries {
-                    fields.insert(name.clone(), part(node)?);
-                }
-                Value::Object(fields)
-            }
-            _ => Value::Null,
-        }))
+        let mut fields = Map::new();
+        for (name, node) in entries {
+            let part = null_if_unknown(self.run(node, current))?;
+            fields.insert(name.clone(), self.own(part)?);
+        }
+        Ok(Cow::Owned(Value::Object(fields)))
     }
 }
 
 /// Unknown keys become null where the language swallows them.
-pub(super) fn null_if_unknown(outcome: Outcome<'_>) -> Outcome<'_> {
+pub(super) fn null_if_unknown<'v, T: From<Cow<'v, Value>>>(
+    outcome: Result<T, ExpressionError>,
+) -> Result<T, ExpressionError> {
     match outcome {
-        Err(ExpressionError::NotFound(_)) => Ok(NULL),
+        Err(ExpressionError::NotFound(_)) => Ok(NULL.into()),
         other => other,
     }
 }
 
 /// Filters, flattening and the values of a map swallow every error to their left that is the expression's own.
-fn null_if_failed(outcome: Outcome<'_>) -> Outcome<'_> {
+fn null_if_failed<'v, T: From<Cow<'v, Value>>>(
+    outcome: Result<T, ExpressionError>,
+) -> Result<T, ExpressionError> {
     match outcome {
-        Err(ExpressionError::NotFound(_) | ExpressionError::Failed(_)) => Ok(NULL),
+        Err(ExpressionError::NotFound(_) | ExpressionError::Failed(_)) => Ok(NULL.into()),
         other => other,
     }
 }
