@@ -40,6 +40,9 @@ struct Args {
     /// One section alone, by its name in the document
     #[arg(long)]
     section: Option<String>,
+    /// One job of a section alone, by its name: for profilers
+    #[arg(long)]
+    job: Option<String>,
     /// Cargo's own flag
     #[arg(long, hide = true)]
     bench: bool,
@@ -50,6 +53,7 @@ fn main() -> Result<()> {
     let measure = Measure {
         turns: args.turns,
         turn: Duration::from_millis(args.turn),
+        job: args.job,
     };
     let wanted = |name: &str| {
         args.section
@@ -88,11 +92,13 @@ type Job<'a> = (&'a str, Box<dyn FnMut() + 'a>);
 struct Measure {
     turns: usize,
     turn: Duration,
+    job: Option<String>,
 }
 
 impl Measure {
     /// The medians of some jobs, by name.
     fn run(&self, mut jobs: Vec<Job<'_>>) -> Map<String, Value> {
+        jobs.retain(|(name, _)| self.job.as_deref().is_none_or(|job| job == *name));
         let (names, mut calls): (Vec<&str>, Vec<&mut dyn FnMut()>) = jobs
             .iter_mut()
             .map(|(name, job)| (*name, &mut **job as &mut dyn FnMut()))
@@ -126,12 +132,13 @@ fn request(pod: &Value) -> Result<Arc<AdmissionRequest>> {
 
 /// Evaluates a request that needs no facts.
 fn evaluate(set: &Arc<PolicySet>, request: &Arc<AdmissionRequest>) -> Vec<PolicyResponse> {
-    let mut evaluation = set.evaluate(
+    let evaluation = set.evaluate(
         Arc::clone(request),
         Phase::Validate,
         Scope::All,
         regent_server::clock::environment(),
     );
+    let mut evaluation = evaluation.without_messages_of_passes();
     match evaluation.step() {
         Step::Done(responses) => responses,
         Step::Need(_) => Vec::new(),

@@ -83,6 +83,15 @@ pub enum Scope {
     FailurePolicyIgnore,
 }
 
+/// Which messages are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Messages {
+    /// All of them.
+    All,
+    /// Not those of `validate` rules that pass.
+    NotOfPasses,
+}
+
 /// Where an evaluation stands.
 #[derive(Debug)]
 pub enum Step {
@@ -102,6 +111,7 @@ pub struct Evaluation {
     documents: Option<Arc<Documents>>,
     phase: Phase,
     opinion: Opinion,
+    messages: Messages,
     environment: Environment,
     variables: Arc<Variables>,
     facts: RefCell<Facts>,
@@ -135,6 +145,7 @@ impl Evaluation {
             documents: None,
             phase,
             opinion: Opinion::Bytecode,
+            messages: Messages::All,
             environment,
             variables: Arc::default(),
             facts: RefCell::default(),
@@ -148,6 +159,13 @@ impl Evaluation {
     #[must_use]
     pub fn with_second_opinion(mut self) -> Self {
         self.opinion = Opinion::BytecodeAndInterpreter;
+        self
+    }
+
+    /// The same without messages of `validate` rules that pass, which an answer to an API server does not hold.
+    #[must_use]
+    pub fn without_messages_of_passes(mut self) -> Self {
+        self.messages = Messages::NotOfPasses;
         self
     }
 
@@ -208,17 +226,19 @@ impl Evaluation {
     }
 
     /// The answers by policy; of a policy with `applyRules: One`, none after the first that applied.
-    fn responses(&self) -> Vec<PolicyResponse> {
+    fn responses(&mut self) -> Vec<PolicyResponse> {
         let mut by_policy: BTreeMap<usize, Vec<RuleResponse>> = BTreeMap::new();
-        for (key, progress) in &self.rules {
+        for (key, progress) in &mut self.rules {
+            // Who asks once more has it all evaluated once more.
+            let progress = std::mem::replace(progress, Progress::Waiting);
             let Some(policy) = self.set.policies().get(key.0) else {
                 continue;
             };
             let rules = by_policy.entry(key.0).or_default();
             let one = policy.ast.apply_rules() == ApplyRules::One;
             match progress {
-                Progress::Answered(response) if !(one && is_after_another(response, rules)) => {
-                    rules.push(response.clone());
+                Progress::Answered(response) if !(one && is_after_another(&response, rules)) => {
+                    rules.push(response);
                 }
                 Progress::Answered(_)
                 | Progress::NotAbout

@@ -215,10 +215,11 @@ impl Case {
         let read = Arc::new(review::read(body)?);
         let request = self.request.get_or_init(|| read);
         let Asked { phase, scope } = self.asked;
-        let evaluation =
-            self.snapshot
-                .policies
-                .evaluate(request.clone(), phase, scope, clock::environment());
+        let evaluation = self
+            .snapshot
+            .policies
+            .evaluate(request.clone(), phase, scope, clock::environment())
+            .without_messages_of_passes();
         self.proceed(Box::new(evaluation))
     }
 

@@ -10,7 +10,7 @@ use crate::operator;
 use crate::program;
 use crate::rego::module::{Expression, Operator, Rule, Statement};
 
-use super::scope::{Scope, constant};
+use super::scope::Scope;
 use super::text;
 
 /// Writes the rules of `conditions` and `name`, whose value is `true`, `false` or `error` as a text.
@@ -145,7 +145,7 @@ pub(super) fn operator_text(operator: &OperatorName) -> String {
 /// A value without variables, where it can stand in the text.
 pub(super) fn constant_operand(template: &Template) -> Option<Expression> {
     let value = template.constant()?;
-    (depth(&value) < MAX_LITERAL_DEPTH).then(|| constant(&value))
+    (depth(&value) < MAX_LITERAL_DEPTH).then(|| Expression::constant(&value))
 }
 
 /// Parsing of nested literals takes twice as long for each level: deeper constants come in as values.

@@ -21,7 +21,7 @@ use crate::template::Template;
 use crate::wildcard;
 
 use super::condition::slot_at;
-use super::scope::{Scope, constant, matches};
+use super::scope::{Scope, matches};
 use super::text;
 
 /// Writes `verdict` for one pattern.
@@ -310,7 +310,7 @@ fn leaf(scope: &mut Scope, scalar: &PatternScalar, place: &Place) -> Check {
         }
     };
     scope.patterns.push(value.clone());
-    Check::Scalar(constant(&value))
+    Check::Scalar(Expression::constant(&value))
 }
 
 fn is_object() -> Expression {

@@ -140,20 +140,3 @@ fn as_regex(pattern: &str) -> String {
     expression.push_str(")$");
     expression
 }
-
-/// A constant as Rego.
-pub(super) fn constant(value: &Value) -> Expression {
-    match value {
-        Value::Null => Expression::Null,
-        Value::Bool(flag) => Expression::Bool(*flag),
-        Value::Number(number) => Expression::Number(number.clone()),
-        Value::String(text) => Expression::text(text),
-        Value::Array(items) => Expression::Array(items.iter().map(constant).collect()),
-        Value::Object(fields) => Expression::Object(
-            fields
-                .iter()
-                .map(|(name, field)| (name.clone(), constant(field)))
-                .collect(),
-        ),
-    }
-}

@@ -5,8 +5,9 @@
 mod review;
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::admission::AdmissionRequest;
 use crate::rego::evaluate::Document;
@@ -14,35 +15,40 @@ use crate::rego::evaluate::Document;
 /// Documents of one request.
 #[derive(Debug)]
 pub(super) struct Documents {
-    resource: Document,
-    subject: Value,
-    subject_document: Document,
+    request: Arc<AdmissionRequest>,
+    /// Once a program is about the whole of it.
+    resource: OnceLock<Document>,
+    /// What `match` and `exclude` read, without labels of the namespace.
+    subject: Document,
 }
 
 impl Documents {
-    /// Converts a request.
-    pub(super) fn new(request: &AdmissionRequest) -> Self {
-        let resource = resource(request);
-        let subject = subject(request, resource);
-        let subject_document = Document::from_json(&subject);
+    /// Of a request.
+    pub(super) fn new(request: &Arc<AdmissionRequest>) -> Self {
         Self {
-            resource: resource.map_or_else(Document::null, Document::from_json),
-            subject,
-            subject_document,
+            request: Arc::clone(request),
+            resource: OnceLock::new(),
+            subject: subject(request, None),
         }
     }
 
+    fn resource(&self) -> &Document {
+        self.resource.get_or_init(|| {
+            resource(&self.request).map_or_else(Document::null, Document::from_json)
+        })
+    }
+
     /// What `match` and `exclude` read.
-    pub(super) fn subject(&self) -> &Value {
-        &self.subject
+    pub(super) fn subject(&self) -> Value {
+        self.subject.to_json().unwrap_or(Value::Null)
     }
 
     /// The input of a program that is about an element, or about the object where there is none.
     pub(super) fn input_about(&self, element: Option<Document>, values: Document) -> Document {
-        let resource = element.unwrap_or_else(|| self.resource.clone());
+        let resource = element.unwrap_or_else(|| self.resource().clone());
         Document::object([
             ("resource", resource),
-            ("subject", self.subject_document.clone()),
+            ("subject", self.subject.clone()),
             ("values", values),
         ])
     }
@@ -54,17 +60,11 @@ impl Documents {
         values: Document,
     ) -> Document {
         let subject = match namespace_labels {
-            None => self.subject_document.clone(),
-            Some(labels) => {
-                let mut subject = self.subject.clone();
-                if let Some(fields) = subject.as_object_mut() {
-                    fields.insert("namespace_labels".to_owned(), json!(labels));
-                }
-                Document::from_json(&subject)
-            }
+            None => self.subject.clone(),
+            labels @ Some(_) => subject(&self.request, labels),
         };
         Document::object([
-            ("resource", self.resource.clone()),
+            ("resource", self.resource().clone()),
             ("subject", subject),
             ("values", values),
         ])
@@ -72,23 +72,19 @@ impl Documents {
 
     /// The input of a program that says which rules are about the request.
     pub(super) fn about_subject(&self) -> Document {
-        Document::object([("subject", self.subject_document.clone())])
+        Document::object([("subject", self.subject.clone())])
     }
 
     /// The input of a program that says which rules pass.
-    pub(super) fn together(&self, about: Document, values: Document) -> Document {
-        Document::object([
-            ("about", about),
-            ("resource", self.resource.clone()),
-            ("values", values),
-        ])
+    pub(super) fn together(about: Document, at: Document, values: Document) -> Document {
+        Document::object([("about", about), ("at", at), ("values", values)])
     }
 
     /// The input of a rule's verdict on what modules found.
     pub(super) fn modules(&self, found: Document) -> Document {
         Document::object([
-            ("resource", self.resource.clone()),
-            ("subject", self.subject_document.clone()),
+            ("resource", self.resource().clone()),
+            ("subject", self.subject.clone()),
             ("modules", found),
         ])
     }
@@ -96,8 +92,8 @@ impl Documents {
     /// The input of a `podSecurity` rule's verdict.
     pub(super) fn pod_security(&self, found: Document) -> Document {
         Document::object([
-            ("resource", self.resource.clone()),
-            ("subject", self.subject_document.clone()),
+            ("resource", self.resource().clone()),
+            ("subject", self.subject.clone()),
             ("pod_security", found),
         ])
     }
@@ -109,9 +105,12 @@ pub(super) fn resource(request: &AdmissionRequest) -> Option<&Value> {
 }
 
 /// The summary that `match` and `exclude` read: every field is there, and has its type.
-fn subject(request: &AdmissionRequest, resource: Option<&Value>) -> Value {
-    let metadata =
-        |field: &str| resource.and_then(|resource| resource.pointer(&format!("/metadata/{field}")));
+fn subject(
+    request: &AdmissionRequest,
+    namespace_labels: Option<&BTreeMap<String, String>>,
+) -> Document {
+    let metadata = resource(request).and_then(|resource| resource.pointer("/metadata"));
+    let metadata = |field: &str| metadata?.get(field);
     let text = |field: &str| metadata(field).and_then(Value::as_str).unwrap_or("");
     let name = [text("name"), &request.name, text("generateName")]
         .into_iter()
@@ -120,34 +119,53 @@ fn subject(request: &AdmissionRequest, resource: Option<&Value>) -> Value {
     let namespace = request.namespace.as_deref().unwrap_or("");
     let subresource = request.sub_resource.as_deref().unwrap_or("");
     let kind = request.kind.kind.as_str();
+    let is_whole =
+        subresource.is_empty() || (kind == "Pod" && subresource == "ephemeralcontainers");
     let user = request.user_info.as_ref();
-    json!({
-        "operation": request.operation.name(),
-        "group": request.kind.group,
-        "version": request.kind.version,
-        "kind": kind,
-        "subresource": subresource,
-        "is_whole": subresource.is_empty() || (kind == "Pod" && subresource == "ephemeralcontainers"),
-        "name": name,
-        "namespace": if kind == "Namespace" { name } else { namespace },
-        "request_namespace": namespace,
-        "labels": texts(metadata("labels")),
-        "annotations": texts(metadata("annotations")),
-        "namespace_labels": {},
-        "has_user": user.is_some(),
-        "user": user.map_or("", |user| user.username.as_str()),
-        "groups": user.map_or(&[][..], |user| &user.groups),
-        "roles": request.roles.as_ref().map_or(&[][..], |user| &user.roles),
-        "cluster_roles": request.roles.as_ref().map_or(&[][..], |user| &user.cluster_roles),
-    })
+    let roles = request.roles.as_ref();
+    let list = |texts: &[String]| Document::list(texts.iter().map(|text| Document::text(text)));
+    let labels = namespace_labels.into_iter().flatten();
+    let labels = labels.map(|(name, label)| (name.as_str(), Document::text(label)));
+    let own_namespace = if kind == "Namespace" { name } else { namespace };
+    Document::object([
+        ("annotations", texts(metadata("annotations"))),
+        (
+            "cluster_roles",
+            list(roles.map_or(&[], |user| &user.cluster_roles)),
+        ),
+        ("group", Document::text(&request.kind.group)),
+        ("groups", list(user.map_or(&[], |user| &user.groups))),
+        ("has_user", Document::flag(user.is_some())),
+        ("is_whole", Document::flag(is_whole)),
+        ("kind", Document::text(kind)),
+        ("labels", texts(metadata("labels"))),
+        ("name", Document::text(name)),
+        ("namespace", Document::text(own_namespace)),
+        ("namespace_labels", Document::object(labels)),
+        ("operation", Document::text(request.operation.name())),
+        ("request_namespace", Document::text(namespace)),
+        ("roles", list(roles.map_or(&[], |user| &user.roles))),
+        ("subresource", Document::text(subresource)),
+        (
+            "user",
+            Document::text(user.map_or("", |user| &user.username)),
+        ),
+        ("version", Document::text(&request.kind.version)),
+    ])
 }
 
 /// A map of texts; none at all where one value is not a text, as Kubernetes' own accessors have it.
-fn texts(map: Option<&Value>) -> Value {
-    match map {
-        Some(Value::Object(fields)) if fields.values().all(Value::is_string) => {
-            Value::Object(fields.clone())
-        }
-        _ => json!({}),
-    }
+fn texts(map: Option<&Value>) -> Document {
+    let fields = map.and_then(Value::as_object);
+    let texts = fields.and_then(|fields| {
+        let pairs = fields.iter();
+        let pairs = pairs.map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+        pairs.collect::<Option<Vec<_>>>()
+    });
+    let texts = texts.unwrap_or_default();
+    Document::object(
+        texts
+            .into_iter()
+            .map(|(name, text)| (name, Document::text(text))),
+    )
 }

@@ -1,5 +1,7 @@
 //! `allowExistingViolations`: an update of an object that broke the rule before it does not count as breaking it.
 
+use std::sync::Arc;
+
 use crate::admission::{AdmissionRequest, Operation};
 use crate::ast::RuleBody;
 use crate::program::{Policy, Rule};
@@ -30,12 +32,12 @@ impl Context<'_> {
         let (Some(old), true, true) = (old, failed, allows(policy, rule)) else {
             return Progress::Answered(response);
         };
-        let request = AdmissionRequest {
+        let request = Arc::new(AdmissionRequest {
             operation: Operation::Create,
             object: Some(old.clone()),
             old_object: None,
             ..self.request.clone()
-        };
+        });
         let documents = Documents::new(&request);
         let names = RequestNames::new(&request);
         let mut before = Context {
@@ -48,6 +50,7 @@ impl Context<'_> {
             machine: &mut *self.machine,
             facts: self.facts,
             traced: Traced::Not,
+            messages: self.messages,
         };
         match before.evaluate((policy, rule), &Progress::Waiting, Known::Nothing) {
             waiting @ (Progress::Waiting | Progress::WaitingForImages) => waiting,

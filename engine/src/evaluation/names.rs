@@ -323,7 +323,7 @@ impl Scope for Names<'_> {
         let here = self.locals.iter().any(|(local, _)| local == name)
             || self.entries.iter().any(|entry| entry.name == name)
             || self.of_predicate(name).is_some()
-            || self.ground.given.contains_key(name);
+            || self.given(name)?.is_some();
         Ok(match self.below {
             _ if here => Within::Unknown,
             Some(below) => below.within(name, field)?,

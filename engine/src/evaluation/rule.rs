@@ -30,7 +30,7 @@ use super::tracing::Traced;
 use super::validate::Stage;
 use super::values::Values;
 use super::variables::Given;
-use super::{Phase, Variables, images};
+use super::{Messages, Phase, Variables, images};
 
 /// What all rules of a request share.
 pub(super) struct Context<'a> {
@@ -43,6 +43,7 @@ pub(super) struct Context<'a> {
     pub(super) machine: &'a mut Machine,
     pub(super) facts: &'a RefCell<Facts>,
     pub(super) traced: Traced,
+    pub(super) messages: Messages,
 }
 
 /// What came of a rule so far.

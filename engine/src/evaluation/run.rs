@@ -81,6 +81,7 @@ impl Evaluation {
                 Some(_) => Traced::Between,
                 None => Traced::Not,
             },
+            messages: self.messages,
         }
     }
 

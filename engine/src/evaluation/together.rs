@@ -10,6 +10,7 @@ use crate::program::together::{DemandProgram, Programs};
 use crate::rego::evaluate::{Document, RegoError};
 use crate::response::RuleStatus;
 
+use super::documents::Documents;
 use super::names::Names;
 use super::rule::Context;
 use super::variables::Given;
@@ -124,7 +125,8 @@ impl Context<'_> {
         let about = about.into_iter().map(|name| (name, Document::flag(true)));
         let slots: BTreeSet<usize> = members().flat_map(|member| member.slots.clone()).collect();
         let values = self.values(known, &slots);
-        let input = self.documents.together(Document::object(about), values);
+        let at = known.places.find(self.request.object.as_ref());
+        let input = Documents::together(Document::object(about), at, values);
         let answer = answered(self.machine.run(&known.program, 0, &input), defect)?;
         let mut verdicts = vec![None; known.rules.len()];
         for (name, status) in [("fail", RuleStatus::Fail), ("pass", RuleStatus::Pass)] {

@@ -148,10 +148,10 @@ impl Context<'_> {
 
     /// Notes whether a rule is about the resource.
     pub(super) fn trace_match(&mut self, is_about: bool) {
-        let subject = self.documents.subject();
         let Traced::Now(tracing) = &mut self.traced else {
             return;
         };
+        let subject = self.documents.subject();
         let Some(span) = tracing.rule().map(|rule| rule.matches.span) else {
             return;
         };

@@ -9,6 +9,7 @@ use crate::rego::evaluate::{Document, Program};
 use crate::response::{FailureAction, RuleStatus};
 use crate::template::Template;
 
+use super::Messages;
 use super::names::Names;
 use super::rule::{Answer, Context, Progress, respond, unexpected};
 use super::values::Values;
@@ -106,6 +107,7 @@ impl Context<'_> {
     pub(super) fn validated_as(&self, stage: &Stage<'_>, status: RuleStatus) -> Progress {
         let (said, asked) = (stage.said(), stage.asked());
         let message = match asked.demand {
+            _ if self.is_silent(status) => String::new(),
             Demand::Pattern(judged) => {
                 self.message(&asked, std::slice::from_ref(&judged.what), (&said, status))
             }
@@ -117,6 +119,11 @@ impl Context<'_> {
         // The caller knows what a failure means.
         let action = FailureAction::Enforce;
         Progress::Answered(respond(stage.policy, stage.rule, action, answer))
+    }
+
+    /// Whether nobody reads the message of a rule of this status.
+    fn is_silent(&self, status: RuleStatus) -> bool {
+        status == RuleStatus::Pass && self.messages == Messages::NotOfPasses
     }
 
     /// What comes of a demand.
@@ -169,6 +176,7 @@ impl Context<'_> {
             .filter(|_| status != RuleStatus::Pass)
             .map(|conditions| explain::conditions::walk(conditions, asked.names));
         let message = match status {
+            RuleStatus::Pass if self.is_silent(status) => String::new(),
             RuleStatus::Pass => said.passed(),
             RuleStatus::Error => {
                 let reason = walked.map_or_else(String::new, |walked| walked.error());
@@ -224,6 +232,9 @@ impl Context<'_> {
         patterns: &[Arc<Template>],
         (said, status): (&Said<'_>, RuleStatus),
     ) -> String {
+        if self.is_silent(status) {
+            return String::new();
+        }
         let nothing = serde_json::Value::Null;
         let resource = asked.element.or(self.request.object.as_ref());
         explain::validate::Patterns {

@@ -9,10 +9,11 @@ mod places;
 use std::sync::Arc;
 
 use crate::rego::evaluate::Program;
-use crate::rego::module::{Expression, Rule, Statement};
+use crate::rego::module::{Rule, Statement};
 use crate::template::Template;
 
 use super::{Policy, RuleKey};
+pub use places::Places;
 
 /// What of a rule can stand in a program for many.
 #[derive(Debug, Clone, Default)]
@@ -50,23 +51,32 @@ pub struct Demand {
 /// All of this must hold.
 #[derive(Debug, Clone, Default)]
 pub struct Pass {
-    /// Of the resource.
+    /// Of values with variables.
     pub statements: Vec<Statement>,
-    /// Of each value at some places of it, [`Place::VALUE`] in the statements.
-    pub each: Vec<(Place, Vec<Statement>)>,
+    /// Of the values at some places of the resource.
+    pub each: Vec<(Place, Wanted)>,
 }
 
-/// Where in a resource values are, each of its shape.
-#[derive(Debug, Clone)]
+/// What values at a place must be, beside the shape that it gives them.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Wanted {
+    /// Each as a scalar of a pattern says.
+    Scalar(serde_json::Value),
+    /// There must be none.
+    None,
+    /// Nothing else.
+    Shape,
+}
+
+/// Where in a resource values are: the steps to there from its root, which is a map.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
-    /// The one map where it starts.
-    pub base: Expression,
-    /// How it goes on from there, the first step with a key.
+    /// The steps.
     pub steps: Vec<Step>,
 }
 
 /// A step of a place.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     /// To the value of a key, in each map.
     Key {
@@ -81,25 +91,40 @@ pub enum Step {
     Items,
 }
 
-/// What a value is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a value is; at the end of a place it also says what is found there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Shape {
-    /// A map.
+    /// A map; at the end nothing is found.
     Map,
-    /// A list.
+    /// A list; at the end its elements are found.
     List,
+    /// Anything; it is found, and of a list the elements.
+    Scalar,
+    /// Anything but null; nothing is found.
+    NotNull,
+    /// Anything; that there is one is found.
+    There,
 }
 
 impl Place {
-    /// The name of a value in statements about it.
-    pub const VALUE: &str = "value";
-
     /// One step on.
     #[must_use]
     pub fn then(&self, step: Step) -> Self {
         let mut place = self.clone();
         place.steps.push(step);
         place
+    }
+}
+
+/// For people: `spec.containers?[].image`.
+impl std::fmt::Display for Place {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let steps = self.steps.iter().map(|step| match step {
+            Step::Key { key, needed, .. } => format!(".{key}{}", if *needed { "" } else { "?" }),
+            Step::Items => "[]".to_owned(),
+        });
+        let steps: String = steps.collect();
+        formatter.write_str(steps.strip_prefix('.').unwrap_or(&steps))
     }
 }
 
@@ -153,6 +178,8 @@ pub struct DemandProgram {
     pub program: Program,
     /// Its rules, by their numbers.
     pub rules: Vec<Member>,
+    /// What of the resource it is asked about, `input.at`.
+    pub places: Places,
     /// Values with variables, and the names that they have in `input.values`.
     pub slots: Vec<(String, Arc<Template>)>,
 }

@@ -51,6 +51,9 @@ pub struct Patterns {
     /// The answers, made once.
     pass: Rego,
     fail: Rego,
+    holds: Rego,
+    holds_not: Rego,
+    error: Rego,
 }
 
 impl Default for Patterns {
@@ -69,12 +72,19 @@ impl Patterns {
                 .collect(),
             pass: Rego::from("pass"),
             fail: Rego::from("fail"),
+            holds: Rego::from("true"),
+            holds_not: Rego::from("false"),
+            error: Rego::from("error"),
         }
     }
 
     /// Whether a value, or each of a list, is as a pattern says; one that came with the request is read now, in time linear
     /// in its length.
     fn accept(&self, pattern: &Rego, value: &Rego) -> bool {
+        // Most lists of what is at a place are empty.
+        if matches!(value, Rego::Array(items) if items.is_empty()) {
+            return true;
+        }
         let Some(pattern) = self.known.get(pattern) else {
             let pattern = to_json(pattern).unwrap_or(Value::Null);
             return accepts(&scalar::Pattern::parse(&pattern), value);
@@ -116,7 +126,7 @@ pub const BUILTINS: [Builtin; 5] = [
     Builtin {
         name: "regent.condition",
         arity: 3,
-        call: Call::Json(condition),
+        call: Call::Rego(condition),
     },
     Builtin {
         name: "regent.pattern",
@@ -176,16 +186,18 @@ fn wildcard_matches(arguments: &[Value]) -> Value {
 }
 
 /// `regent.condition(key, operator, value)`: `"true"` or `"false"`, and `"error"` where the two cannot be compared.
-fn condition(arguments: &[Value]) -> Value {
-    let [key, Value::String(name), value] = arguments else {
-        return Value::from("error");
+fn condition(arguments: &[Rego], patterns: &Patterns) -> Rego {
+    match compared(arguments) {
+        Some(true) => patterns.holds.clone(),
+        Some(false) => patterns.holds_not.clone(),
+        None => patterns.error.clone(),
+    }
+}
+
+fn compared(arguments: &[Rego]) -> Option<bool> {
+    let [key, Rego::String(name), value] = arguments else {
+        return None;
     };
-    let Some(operator) = Operator::parse(name) else {
-        return Value::from("error");
-    };
-    Value::from(match operator::evaluate(operator, key, value) {
-        Ok(true) => "true",
-        Ok(false) => "false",
-        Err(_reason) => "error",
-    })
+    let operator = Operator::parse(name)?;
+    operator::evaluate(operator, &to_json(key)?, &to_json(value)?).ok()
 }

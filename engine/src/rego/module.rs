@@ -5,7 +5,7 @@
 
 mod rename;
 
-use serde_json::Number;
+use serde_json::{Number, Value};
 
 use crate::source::Span;
 
@@ -173,6 +173,23 @@ impl Expression {
     /// A set of texts.
     pub fn texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         Self::Set(texts.into_iter().map(Self::text).collect())
+    }
+
+    /// A constant.
+    pub fn constant(value: &Value) -> Self {
+        match value {
+            Value::Null => Self::Null,
+            Value::Bool(flag) => Self::Bool(*flag),
+            Value::Number(number) => Self::Number(number.clone()),
+            Value::String(text) => Self::text(text),
+            Value::Array(items) => Self::Array(items.iter().map(Self::constant).collect()),
+            Value::Object(fields) => Self::Object(
+                fields
+                    .iter()
+                    .map(|(name, field)| (name.clone(), Self::constant(field)))
+                    .collect(),
+            ),
+        }
     }
 
     /// A count.

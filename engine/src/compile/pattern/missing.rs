@@ -6,7 +6,6 @@ use crate::ast::pattern::{Anchor, Pattern, PatternNode};
 use crate::rego::module::{Expression, Rule};
 
 use super::Scope;
-use super::constant;
 
 /// An expression that holds where keys are missing; none where the pattern has no such keys. `value` is the pattern with
 /// its variables resolved, where it has some.
@@ -53,7 +52,7 @@ fn named(scope: &mut Scope, value: &Value) -> Expression {
         Value::Array(items) => {
             Expression::Array(items.iter().map(|item| named(scope, item)).collect())
         }
-        other => return constant(other),
+        other => return Expression::constant(other),
     };
     let name = scope.fresh("written");
     scope.rules.push(Rule::value(&name, expression, Vec::new()));

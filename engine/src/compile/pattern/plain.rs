@@ -12,7 +12,7 @@ use crate::ast::pattern::{Anchor, Pattern, PatternEntry, PatternNode, PatternSca
 use crate::rego::module::{Expression, Operator, Rule, Statement};
 use crate::scalar;
 
-use super::super::scope::{Scope, constant};
+use super::super::scope::Scope;
 use super::{is_star, spread};
 
 /// Nodes of a pattern in one body; regorus' bytecode has 255 registers for it, and a node takes up to eight.
@@ -217,7 +217,7 @@ impl<'a> Body<'a> {
 
     fn host(&mut self, value: Expression, wanted: &Value) -> Expression {
         self.scope.patterns.push(wanted.clone());
-        let status = Expression::call("regent.scalar", vec![value, constant(wanted)]);
+        let status = Expression::call("regent.scalar", vec![value, Expression::constant(wanted)]);
         status.equals(Expression::text("pass"))
     }
 
@@ -278,7 +278,9 @@ pub(super) fn sample(pattern: &Pattern, depth: usize) -> Option<Expression> {
         return None;
     }
     match &pattern.node {
-        PatternNode::Scalar(scalar) => sample_leaf(&leaf(scalar)?).map(|leaf| constant(&leaf)),
+        PatternNode::Scalar(scalar) => {
+            sample_leaf(&leaf(scalar)?).map(|leaf| Expression::constant(&leaf))
+        }
         // Nothing in a list is nothing that fails.
         PatternNode::List(items) => (!items.is_empty()).then(|| Expression::Array(Vec::new())),
         PatternNode::Map(entries) => {

@@ -19,7 +19,7 @@ impl Documents {
         let object = |object: Option<&Value>| match object {
             // Converted already, where it is the one that rules are about.
             Some(object) if resource(request).is_some_and(|one| std::ptr::eq(one, object)) => {
-                self.resource.clone()
+                self.resource().clone()
             }
             Some(object) => Document::from_json(object),
             None => Document::null(),

@@ -11,7 +11,7 @@ use crate::template::Template;
 use super::super::{Policy, RuleKey};
 use super::places::Places;
 use super::{
-    Demand, DemandProgram, Member, Place, Programs, Seat, Selection, SelectionProgram, slot,
+    Demand, DemandProgram, Member, Place, Programs, Seat, Selection, SelectionProgram, Wanted, slot,
 };
 
 /// Matches in one program: regorus evaluates all of them, also those that a request cannot be about.
@@ -251,9 +251,12 @@ impl Judged {
         for pass in &demand.passes {
             let mut body = guard.clone();
             body.extend(Statement::all_renamed(&pass.statements, &names));
-            body.extend(self.each(&pass.each));
+            let (each, comments) = self.each(&pass.each);
+            body.extend(each);
             let rule = Rule::contains("pass", Expression::count(number), body);
-            self.rules.push(rule.comment(&entry.name));
+            let rule = rule.comment(&entry.name);
+            self.rules
+                .push(comments.into_iter().fold(rule, Rule::comment));
         }
         if demand.exact {
             let class = self.exact.entry((about.clone(), applies)).or_default();
@@ -267,32 +270,35 @@ impl Judged {
         });
     }
 
-    /// What must hold of each value at some places; where that is much, in rules of its own.
-    fn each(&mut self, demands: &[(Place, Vec<Statement>)]) -> Vec<Statement> {
+    /// What must hold of the values at some places; where that is much, in rules of its own.
+    fn each(&mut self, demands: &[(Place, Wanted)]) -> (Vec<Statement>, Vec<String>) {
+        let mut comments = Vec::new();
         let mut body = Vec::new();
-        let mut statements = 0;
-        let much = demands
-            .iter()
-            .map(|(_, each)| 1 + each.len())
-            .sum::<usize>()
-            > MAX_STATEMENTS;
-        for (place, each) in demands {
-            if statements + 1 + each.len() > MAX_STATEMENTS {
-                body = vec![self.apart(std::mem::take(&mut body))];
-                statements = 1;
-            }
-            statements += 1 + each.len();
-            let values = Expression::name(self.places.name(place));
-            body.push(Statement::Every(
-                Place::VALUE.to_owned(),
-                values,
-                each.clone(),
-            ));
+        for (wanted, places) in by_what_is_wanted(demands) {
+            let number = self.places.number_of(&places);
+            let shown = |place: &Place| format!("at[{number}]: {place}");
+            comments.extend(places.iter().map(shown));
+            let at = Expression::path(&["input", "at"]);
+            let values = Expression::Index(Box::new(at), Box::new(Expression::count(number)));
+            body.push(Statement::Holds(match wanted {
+                Wanted::Scalar(scalar) => {
+                    let status = Expression::call(
+                        "regent.scalar",
+                        vec![values, Expression::constant(scalar)],
+                    );
+                    status.equals(Expression::text("pass"))
+                }
+                // A map stands where something was not of its shape.
+                Wanted::None | Wanted::Shape => values.equals(Expression::Array(Vec::new())),
+            }));
         }
-        if much {
-            body = vec![self.apart(body)];
+        if body.len() > MAX_STATEMENTS {
+            body = body
+                .chunks(MAX_STATEMENTS)
+                .map(|some| self.apart(some.to_vec()))
+                .collect();
         }
-        body
+        (body, comments)
     }
 
     /// Statements as a rule, and the statement that it holds.
@@ -320,22 +326,26 @@ impl Judged {
         let failed = if self.exact.is_empty() {
             Expression::Set(Vec::new())
         } else {
-            Expression::name("exact").compare(Operator::Without, Expression::name("pass"))
+            Expression::name("fail")
         };
         for ((about, applies), numbers) in &self.exact {
             let numbers = numbers.iter().copied().map(Expression::count).collect();
+            let others =
+                Expression::Set(numbers).compare(Operator::Without, Expression::name("pass"));
             let mut body = vec![holds_for(about)];
             body.extend(
                 applies
                     .iter()
                     .map(|name| Statement::Holds(Expression::name(name))),
             );
-            body.push(Statement::Some("rule".to_owned(), Expression::Set(numbers)));
-            let rule = Rule::contains("exact", Expression::name("rule"), body);
+            body.extend([
+                Statement::Assign("others".to_owned(), others),
+                Statement::Some("rule".to_owned(), Expression::name("others")),
+            ]);
+            let rule = Rule::contains("fail", Expression::name("rule"), body);
             self.rules
                 .push(rule.comment("Of these, what does not pass fails."));
         }
-        self.rules.append(&mut self.places.rules);
         let verdicts = Expression::Object(vec![
             ("fail".to_owned(), failed),
             ("pass".to_owned(), Expression::name("pass")),
@@ -346,6 +356,7 @@ impl Judged {
         Ok(DemandProgram {
             program: program.with_patterns(&self.patterns),
             rules: self.members,
+            places: self.places,
             slots: self.slots.all,
         })
     }
@@ -361,6 +372,20 @@ impl Slots {
         }
         number
     }
+}
+
+/// Places by what is wanted at them, each once, in an order that is always the same.
+fn by_what_is_wanted(demands: &[(Place, Wanted)]) -> Vec<(&Wanted, BTreeSet<Place>)> {
+    let mut all: Vec<(&Wanted, BTreeSet<Place>)> = Vec::new();
+    for (place, wanted) in demands {
+        match all.iter_mut().find(|(other, _)| *other == wanted) {
+            Some((_, places)) => {
+                places.insert(place.clone());
+            }
+            None => all.push((wanted, BTreeSet::from([place.clone()]))),
+        }
+    }
+    all
 }
 
 /// The name of a value in `input.values`.

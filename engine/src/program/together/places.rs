@@ -1,154 +1,226 @@
-//! Values at places of a resource, found once for all rules that look there.
+//! Values at places of a resource, found in one walk for all rules of a program: the lists `input.at`.
+//!
+//! Says where values are, never what they must be: that is for the program. Where something at a place is not of its
+//! shape, or is not there and must be, a map stands for the list; no scalar of a pattern is as a map, and no list.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::rego::module::{Expression, Operator, Rule, Statement};
+use serde_json::{Map, Value};
+
+use crate::rego::evaluate::Document;
 
 use super::{Place, Shape, Step};
 
-/// Rules of a program whose values are the lists of the values at places.
-///
-/// Such a rule has no value where one at the place is not of its shape, or where one that is needed is not there: then
-/// nothing holds of each.
-#[derive(Default)]
-pub(super) struct Places {
-    /// The names by what the places are.
-    names: HashMap<String, String>,
-    /// The rules.
-    pub(super) rules: Vec<Rule>,
+/// Of so many values the last are looked at before one is added: most are the same, as all containers are alike.
+const ALIKE: usize = 8;
+
+/// Which lists a program needs, and where their values are.
+#[derive(Debug, Default)]
+pub struct Places {
+    /// The numbers of the lists by their places.
+    numbers: BTreeMap<BTreeSet<Place>, usize>,
+    root: Node,
+    shared: Shared,
 }
+
+/// What stands in the lists of all requests.
+#[derive(Debug)]
+struct Shared {
+    nothing: Document,
+    broken: Document,
+    map: Value,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self {
+            nothing: Document::list([]),
+            broken: Document::object([]),
+            map: Value::Object(Map::new()),
+        }
+    }
+}
+
+/// What is looked for at a place.
+#[derive(Debug, Default)]
+struct Node {
+    /// Lists that have their values here.
+    ends: Vec<usize>,
+    /// Lists that have their values here or below.
+    all: Vec<usize>,
+    /// Of maps: below a key.
+    keys: Vec<(String, Vec<Branch>)>,
+    /// Of lists: of each element.
+    items: Option<Box<Node>>,
+}
+
+/// The value of a key.
+#[derive(Debug)]
+struct Branch {
+    needed: bool,
+    shape: Shape,
+    node: Node,
+}
+
+/// The lists on their way.
+struct Found<'r> {
+    /// None where something was not of its shape.
+    lists: Vec<Option<Vec<&'r Value>>>,
+    /// What is found of a map: no scalar is compared with what is in it.
+    map: &'r Value,
+}
+
+/// What is found where it only counts that there is something.
+static THERE: Value = Value::Bool(true);
 
 impl Places {
-    /// The name of the rule for a place.
-    pub(super) fn name(&mut self, place: &Place) -> String {
-        let said = format!("{place:?}");
-        if let Some(name) = self.names.get(&said) {
-            return name.clone();
+    /// The number of the list of the values at some places.
+    pub(super) fn number_of(&mut self, places: &BTreeSet<Place>) -> usize {
+        if let Some(number) = self.numbers.get(places) {
+            return *number;
         }
-        let body = self.body(place);
-        let name = format!("at_{}", self.names.len());
-        let rule = Rule::value(&name, Expression::name("found"), body).comment(shown(place));
-        self.rules.push(rule);
-        self.names.insert(said, name.clone());
-        name
+        let number = self.numbers.len();
+        self.numbers.insert(places.clone(), number);
+        for place in places {
+            self.root.add(number, &place.steps);
+        }
+        number
     }
 
-    /// That what is above a place has a value is a statement of its own: what is gone through counts as empty where it has
-    /// none, in a list that is collected anywhere, and in bytecode everywhere.
-    fn body(&mut self, place: &Place) -> Vec<Statement> {
-        let (last, before) = match place.steps.split_last() {
-            Some(found) => found,
-            None => (&Step::Items, [].as_slice()),
+    /// The lists of a resource.
+    pub fn find(&self, resource: Option<&Value>) -> Document {
+        let mut found = Found {
+            lists: vec![Some(Vec::new()); self.numbers.len()],
+            map: &self.shared.map,
         };
-        let above = (!before.is_empty()).then(|| {
-            let above = Place {
-                base: place.base.clone(),
-                steps: before.to_vec(),
-            };
-            Expression::name(self.name(&above))
-        });
-        match (last, above) {
-            (Step::Key { key, needed, shape }, Some(maps)) => {
-                let mut body = vec![
-                    Statement::Holds(maps.clone()),
-                    assign("maps", maps),
-                    collect([&[some("one", "maps")], &value_of(&name("one"), key)[..]].concat()),
-                ];
-                if *needed {
-                    let all = count(name("found")).equals(count(name("maps")));
-                    body.push(Statement::Holds(all));
-                }
-                body.push(each(*shape));
-                body
+        match resource {
+            Some(Value::Object(fields)) => self.root.of_map(fields, &mut found),
+            _ => found.lose(&self.root.all),
+        }
+        let list = |list: Option<Vec<&Value>>| match list {
+            None => self.shared.broken.clone(),
+            Some(values) if values.is_empty() => self.shared.nothing.clone(),
+            Some(values) => Document::list(values.into_iter().map(Document::from_json)),
+        };
+        Document::list(found.lists.into_iter().map(list))
+    }
+}
+
+impl Node {
+    fn add(&mut self, number: usize, steps: &[Step]) {
+        if self.all.last() != Some(&number) {
+            self.all.push(number);
+        }
+        let Some((step, rest)) = steps.split_first() else {
+            return self.ends.push(number);
+        };
+        let below = match step {
+            Step::Items => Some(&mut **self.items.get_or_insert_default()),
+            Step::Key { key, needed, shape } => self.below(key, *needed, *shape),
+        };
+        if let Some(below) = below {
+            below.add(number, rest);
+        }
+    }
+
+    /// The node of the value of a key, one for all places that go through there in the same way.
+    fn below(&mut self, key: &str, needed: bool, shape: Shape) -> Option<&mut Self> {
+        let of_key = |one: &(String, Vec<Branch>)| one.0 == key;
+        let new = || (key.to_owned(), Vec::new());
+        let (_, branches) = found_or_added(&mut self.keys, of_key, new)?;
+        let alike = |one: &Branch| one.needed == needed && one.shape == shape;
+        let new = || Branch {
+            needed,
+            shape,
+            node: Self::default(),
+        };
+        found_or_added(branches, alike, new).map(|branch| &mut branch.node)
+    }
+
+    fn of_map<'r>(&self, fields: &'r Map<String, Value>, found: &mut Found<'r>) {
+        for (key, branches) in &self.keys {
+            let value = fields.get(key);
+            for branch in branches {
+                branch.of(value, found);
             }
-            (Step::Key { key, needed, shape }, None) => {
-                let base = &place.base;
-                if *needed {
-                    let value = base.clone().field(key);
-                    return vec![
-                        Statement::Holds(Expression::call(shape.test(), vec![value.clone()])),
-                        assign("found", Expression::Array(vec![value])),
-                    ];
-                }
-                let is_map = Expression::call("is_object", vec![base.clone()]);
-                vec![
-                    Statement::Holds(is_map),
-                    collect(value_of(base, key).to_vec()),
-                    each(*shape),
-                ]
-            }
-            (Step::Items, above) => {
-                let lists = above.unwrap_or_else(|| Expression::Array(vec![place.base.clone()]));
-                vec![
-                    Statement::Holds(lists.clone()),
-                    assign("lists", lists),
-                    collect(vec![some("list", "lists"), some("value", "list")]),
-                    each(Shape::Map),
-                ]
+        }
+    }
+
+    fn of_list<'r>(&self, items: &'r [Value], found: &mut Found<'r>) {
+        found.add(&self.ends, items);
+        let Some(node) = &self.items else {
+            return;
+        };
+        for item in items {
+            match item {
+                Value::Object(fields) => node.of_map(fields, found),
+                _ => found.lose(&node.all),
             }
         }
     }
 }
 
-fn name(text: &str) -> Expression {
-    Expression::name(text)
-}
+impl Branch {
+    fn of<'r>(&self, value: Option<&'r Value>, found: &mut Found<'r>) {
+        match value {
+            Some(value) => self.of_value(value, found),
+            None if self.needed => found.lose(&self.node.all),
+            None => {}
+        }
+    }
 
-fn assign(text: &str, value: Expression) -> Statement {
-    Statement::Assign(text.to_owned(), value)
-}
-
-fn some(text: &str, of: &str) -> Statement {
-    Statement::Some(text.to_owned(), name(of))
-}
-
-/// The value of a key, where it is there; that nothing in the input is a set tells what is not.
-///
-/// An assignment of nothing would end the whole list in bytecode, which is a defect of regorus.
-fn value_of(map: &Expression, key: &str) -> [Statement; 2] {
-    let nothing = || Expression::Set(Vec::new());
-    let arguments = vec![map.clone(), Expression::text(key), nothing()];
-    let is_there = name("value").compare(Operator::NotEqual, nothing());
-    [
-        assign("value", Expression::call("object.get", arguments)),
-        Statement::Holds(is_there),
-    ]
-}
-
-/// `found` is the list of the values that a body gives.
-fn collect(body: Vec<Statement>) -> Statement {
-    let values = Expression::Collect(Box::new(name("value")), body);
-    assign("found", values)
-}
-
-fn count(of: Expression) -> Expression {
-    Expression::call("count", vec![of])
-}
-
-/// Each value that was found is of a shape.
-fn each(shape: Shape) -> Statement {
-    let one = Expression::call(shape.test(), vec![name("one")]);
-    Statement::Every("one".to_owned(), name("found"), vec![Statement::Holds(one)])
-}
-
-impl Shape {
-    /// The function that says whether a value has the shape.
-    const fn test(self) -> &'static str {
-        match self {
-            Self::Map => "is_object",
-            Self::List => "is_array",
+    fn of_value<'r>(&self, value: &'r Value, found: &mut Found<'r>) {
+        let node = &self.node;
+        match (self.shape, value) {
+            (Shape::Map, Value::Object(fields)) => node.of_map(fields, found),
+            (Shape::List, Value::Array(items)) => node.of_list(items, found),
+            (Shape::Map | Shape::List, _) | (Shape::NotNull, Value::Null) => found.lose(&node.all),
+            (Shape::NotNull, _) => {}
+            (Shape::Scalar, Value::Array(items)) => found.add(&node.ends, items),
+            (Shape::Scalar, one) => found.add(&node.ends, std::slice::from_ref(one)),
+            (Shape::There, _) => found.add(&node.ends, std::slice::from_ref(&THERE)),
         }
     }
 }
 
-/// A place for people: `spec.containers?[].securityContext?`.
-fn shown(place: &Place) -> String {
-    let steps = place.steps.iter().map(|step| match step {
-        Step::Key {
-            key, needed: true, ..
-        } => format!(".{key}"),
-        Step::Key { key, .. } => format!(".{key}?"),
-        Step::Items => "[]".to_owned(),
-    });
-    steps.collect::<String>().trim_start_matches('.').to_owned()
+impl<'r> Found<'r> {
+    /// Adds values to some lists.
+    fn add(&mut self, lists: &[usize], values: &'r [Value]) {
+        for list in lists {
+            if let Some(Some(found)) = self.lists.get_mut(*list) {
+                add(found, values, self.map);
+            }
+        }
+    }
+
+    fn lose(&mut self, lists: &[usize]) {
+        for list in lists {
+            if let Some(list) = self.lists.get_mut(*list) {
+                *list = None;
+            }
+        }
+    }
+}
+
+/// Adds to a list the values that it does not end with already.
+fn add<'r>(list: &mut Vec<&'r Value>, values: &'r [Value], map: &'r Value) {
+    for value in values {
+        let value = if value.is_object() { map } else { value };
+        let mut before = list.iter().rev().take(ALIKE);
+        let known = before.any(|one| *one == value);
+        list.extend((!known).then_some(value));
+    }
+}
+
+/// The first that is as asked for; where there is none, a new one.
+fn found_or_added<T>(
+    all: &mut Vec<T>,
+    is: impl Fn(&T) -> bool,
+    new: impl FnOnce() -> T,
+) -> Option<&mut T> {
+    let index = all.iter().position(is).unwrap_or(all.len());
+    if index == all.len() {
+        all.push(new());
+    }
+    all.get_mut(index)
 }
