@@ -69,10 +69,18 @@ pub fn read_file(path: &Path) -> Result<Arc<Source>, Box<Diagnostic>> {
 }
 
 /// API groups whose objects are policies, those that are not supported yet too: they are refused by name.
-pub const POLICY_GROUPS: [&str; 3] = [
+pub const POLICY_GROUPS: [&str; 4] = [
+    "constraints.gatekeeper.sh",
     "kyverno.io",
     "policies.kyverno.io",
     "admissionregistration.k8s.io",
+];
+
+/// API groups of what policies are made of.
+const OTHER_GROUPS: [&str; 3] = [
+    "config.gatekeeper.sh",
+    "syncset.gatekeeper.sh",
+    "templates.gatekeeper.sh",
 ];
 
 /// Whether a file may hold a policy.
@@ -81,7 +89,8 @@ fn holds_policy(source: &Arc<Source>) -> bool {
     let is_policy = |document: &yaml::Node| {
         let version = document.get("apiVersion").and_then(yaml::Node::as_str);
         let group = version.and_then(|version| version.split_once('/'));
-        group.is_some_and(|(group, _)| POLICY_GROUPS.contains(&group))
+        let mut known = POLICY_GROUPS.iter().chain(&OTHER_GROUPS);
+        group.is_some_and(|(group, _)| known.any(|one| *one == group))
     };
     documents.iter().any(is_policy) || diagnostics.iter().any(Diagnostic::is_error)
 }

@@ -6,6 +6,7 @@ pub mod coverage;
 pub mod definition;
 pub mod find;
 pub mod folder;
+pub mod gator;
 pub mod report;
 pub mod rows;
 pub mod run;

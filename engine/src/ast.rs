@@ -9,6 +9,7 @@ pub mod evidence;
 pub mod exception;
 pub mod extractor;
 pub mod foreach;
+pub mod gatekeeper;
 pub mod generate;
 pub mod matching;
 pub mod mutate;
@@ -136,6 +137,22 @@ pub struct Rule {
     pub report_properties: Vec<(Spanned<String>, template::Text)>,
     /// What it demands.
     pub body: RuleBody,
+}
+
+impl Rule {
+    /// What Gatekeeper says that it is about, beyond `matches`.
+    pub fn constraint(&self) -> Option<&rego::Constraint> {
+        match &self.body {
+            RuleBody::Validate(Validate {
+                body: validate::ValidateBody::Rego(modules),
+                ..
+            }) => modules.constraint.as_ref(),
+            RuleBody::Validate(_)
+            | RuleBody::VerifyImages(_)
+            | RuleBody::Mutate(_)
+            | RuleBody::Generate(_) => None,
+        }
+    }
 }
 
 /// Where a rule comes from.

@@ -121,6 +121,12 @@ impl<'a> Report<'a> {
         rules.filter(|rule| rule.origin == Origin::Written)
     }
 
+    /// Whether it is a constraint of Gatekeeper, whose name is as long as any object's may be.
+    fn is_constraint(&self) -> bool {
+        let mut rules = self.rules();
+        rules.any(|rule| rule.constraint().is_some())
+    }
+
     /// The author's entries of `verifyImages`, with their rules.
     fn image_entries(&self) -> impl Iterator<Item = (&'a Rule, &'a VerifyImages)> + use<'a> {
         self.rules().flat_map(|rule| {

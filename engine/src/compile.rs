@@ -5,6 +5,7 @@
 //! by a defect, which is an `internal-error`.
 
 mod condition;
+mod constraint;
 mod exception;
 mod foreach;
 mod generate;
@@ -20,6 +21,7 @@ mod together;
 mod validate;
 
 pub use exception::exception;
+pub use rego::template;
 
 use std::sync::Arc;
 
@@ -37,6 +39,7 @@ use crate::rego::evaluate::{Program, RegoError};
 use crate::rego::module::{self, Expression, Module};
 use crate::rego::writer;
 use crate::source::{Source, Span};
+use crate::template;
 
 use scope::Scope;
 
@@ -90,9 +93,12 @@ fn compile_rule(
 ) -> Result<Rule, Failure> {
     let mut scope = Scope::default();
     let namespace = confined_to(policy);
-    matching::compile(&mut scope, &rule.matches, rule.excludes.as_ref(), namespace);
+    let constraint = rule.constraint();
+    let filters = (&rule.matches, rule.excludes.as_ref());
+    matching::compile(&mut scope, filters, constraint, namespace);
     let needs_namespace_labels = needs_namespace_labels(policy, rule);
-    let selection = (!needs_namespace_labels).then(|| together::selection(&scope, namespace));
+    let selection = (!needs_namespace_labels && constraint.is_none())
+        .then(|| together::selection(&scope, namespace));
     scope.place(rule.matches.span);
     let preconditions = preconditions(&mut scope, rule.preconditions.as_ref());
     scope.place(rule.span);
@@ -104,13 +110,12 @@ fn compile_rule(
             functions |= matches!(validate.body, ValidateBody::Deny(_));
             compile_validate(&mut scope, policy, rule, validate)?
         }
-        RuleBody::VerifyImages(entries) => Body::VerifyImages(
-            entries
-                .iter()
-                .enumerate()
-                .map(|(number, entry)| compile_images((policy, builders), rule, number, entry))
-                .collect::<Result<_, _>>()?,
-        ),
+        RuleBody::VerifyImages(entries) => {
+            let entries = entries.iter().enumerate();
+            let compiled = entries
+                .map(|(number, entry)| compile_images((policy, builders), rule, number, entry));
+            Body::VerifyImages(compiled.collect::<Result<_, _>>()?)
+        }
         RuleBody::Mutate(written) => Body::Mutate(mutate::compile((policy, rule), written)?),
         RuleBody::Generate(written) => {
             Body::Generate(generate::compile((policy, rule), &written.body)?)
@@ -140,14 +145,17 @@ fn compile_rule(
         context: text::context(&rule.context, namespace),
         preconditions,
         image_extractors: extractors(rule),
-        report_properties: rule
-            .report_properties
-            .iter()
-            .map(|(name, value)| (name.value.clone(), text::text(value)))
-            .collect(),
+        report_properties: report_properties(rule),
         body,
         exceptions: Vec::new(),
     })
+}
+
+fn report_properties(rule: &ast::Rule) -> Vec<(String, template::Text)> {
+    let written = rule.report_properties.iter();
+    written
+        .map(|(name, value)| (name.value.clone(), text::text(value)))
+        .collect()
 }
 
 /// Where images are looked for, beside pods.
@@ -380,7 +388,9 @@ fn needs_namespace_labels(policy: &ast::Policy, rule: &ast::Rule) -> bool {
         .rule_overrides
         .iter()
         .chain(actions.policy_overrides);
-    selects || overrides.any(|one| one.namespace_selector.is_some())
+    let constrained = rule.constraint();
+    let constrained = constrained.is_some_and(|one| one.namespace_selector.is_some());
+    selects || constrained || overrides.any(|one| one.namespace_selector.is_some())
 }
 
 /// Whether a rule asks for the roles of the user: in its filters, or in an expression.

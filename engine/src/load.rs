@@ -1,6 +1,7 @@
 //! The load line: texts become a policy set and diagnostics. `serve`, `test`, `check` and `compile` all run this.
 
 mod front;
+mod gatekeeper;
 
 use std::sync::Arc;
 

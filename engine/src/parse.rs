@@ -12,6 +12,7 @@ mod exception;
 mod extractor;
 mod fields;
 mod foreach;
+pub mod gatekeeper;
 mod generate;
 mod json_patch;
 mod key;

@@ -164,6 +164,8 @@ pub struct Details {
     pub exceptions: Vec<String>,
     /// What a `podSecurity` rule found.
     pub pod_security: Option<PodSecurityDetails>,
+    /// What modules found, one text each.
+    pub violations: Vec<String>,
 }
 
 /// The controls that a pod violates.

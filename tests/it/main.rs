@@ -33,6 +33,8 @@ mod expr_oracle;
 #[cfg(test)]
 mod front;
 #[cfg(test)]
+mod gatekeeper;
+#[cfg(test)]
 mod generator;
 #[cfg(test)]
 mod image_rules;

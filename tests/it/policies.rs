@@ -42,8 +42,10 @@ fn each_is_tested_both_ways() {
         let file = PathBuf::from(line["file"].as_str().unwrap());
         let counts = found.entry(file.parent().unwrap().to_owned()).or_default();
         match line["expected"].as_str().unwrap() {
-            "pass" => counts.0 += 1,
+            "pass" | "no violations" => counts.0 += 1,
             "fail" => counts.1 += 1,
+            // Of a suite of Gatekeeper's: all that its assertions say.
+            text if text.contains("violations") => counts.1 += 1,
             _ => {}
         }
     }
@@ -62,8 +64,12 @@ fn each_is_tested_both_ways() {
 #[test]
 fn none_has_a_warning() {
     let policies = folders();
-    let policies = policies.iter().map(|folder| folder.join("policy.yaml"));
+    // A constraint of Gatekeeper's is checked with its template.
+    let files = ["policy.yaml", "template.yaml", "constraint.yaml"];
+    let policies = policies.iter();
+    let policies = policies.flat_map(|folder| files.map(|file| folder.join(file)));
     let policies: Vec<String> = policies
+        .filter(|path| path.is_file())
         .map(|path| path.to_str().unwrap().to_owned())
         .collect();
     let mut arguments = vec!["check"];

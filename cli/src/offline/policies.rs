@@ -141,8 +141,12 @@ fn policy(source: &Arc<Source>, node: &Node) -> Option<Named> {
         .filter_map(|name| Some((name.as_str()?.to_owned(), name.span)))
         .unzip();
     let name = metadata.get("name")?;
+    let own = name.as_str()?.to_owned();
+    if group == CONSTRAINTS {
+        return Some(constraint(source, (name.span, own), kind));
+    }
     Some(Named {
-        name: name.as_str()?.to_owned(),
+        name: own,
         source: Arc::clone(source),
         span: name.span,
         namespace,
@@ -154,4 +158,24 @@ fn policy(source: &Arc<Source>, node: &Node) -> Option<Named> {
         rule_spans,
         errors: Vec::new(),
     })
+}
+
+/// The group of Gatekeeper's constraints.
+const CONSTRAINTS: &str = "constraints.gatekeeper.sh";
+
+/// A constraint, as the engine names it: by its kind and name, with one rule of its name.
+fn constraint(source: &Arc<Source>, (span, name): (Span, String), kind: String) -> Named {
+    Named {
+        name: format!("{kind}.{name}"),
+        source: Arc::clone(source),
+        span,
+        namespace: None,
+        kind,
+        group: CONSTRAINTS.to_owned(),
+        mutates: false,
+        generates: false,
+        rules: vec![name],
+        rule_spans: vec![span],
+        errors: Vec::new(),
+    }
 }

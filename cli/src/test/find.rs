@@ -1,6 +1,6 @@
-//! Finding test files: by name, in folders and below.
+//! Finding test files: by name, in folders and below; suites of Gatekeeper's are found with those of the usual name.
 //!
-//! Knows nothing of what is in them.
+//! Knows nothing of what is in them, but that a suite says that it is one.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,6 +8,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+
+use super::gator;
 
 /// Deeper than any repository of policies.
 const MAX_DEPTH: usize = 64;
@@ -49,9 +51,24 @@ fn walk(
         // A link is not followed: its target is found where it lies, and its test is not run twice.
         if entry.file_type()?.is_dir() {
             walk(&path, file_name, depth + 1, seen, found)?;
-        } else if entry.file_name() == file_name && seen.insert(path.canonicalize()?) {
+        } else if is_test(&path, file_name) && seen.insert(path.canonicalize()?) {
             found.push(path);
         }
     }
     Ok(())
+}
+
+/// The name of test files where nobody says another.
+pub const FILE_NAME: &str = "kyverno-test.yaml";
+
+fn is_test(path: &Path, file_name: &str) -> bool {
+    let name = path
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or("");
+    let yaml = name
+        .strip_suffix(".yaml")
+        .or_else(|| name.strip_suffix(".yml"));
+    let like_a_suite = yaml.is_some_and(|stem| stem.starts_with("suite"));
+    name == file_name || (file_name == FILE_NAME && like_a_suite && gator::is_suite(path))
 }

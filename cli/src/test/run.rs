@@ -11,6 +11,7 @@ use regent_engine::diagnostic::Diagnostic;
 use super::coverage::Coverage;
 use super::definition::{self, Definition, ExpectedRow};
 use super::folder::prepare;
+use super::gator;
 use super::rows::{self, Judged, Line, Outcome};
 use super::selector::Selector;
 use crate::args::image::ImageArgs;
@@ -82,6 +83,9 @@ pub fn run(files: &[PathBuf], options: &Options<'_>, told: impl FnMut(usize)) ->
 }
 
 fn run_file(file: &Path, options: &Options<'_>) -> Vec<TestResult> {
+    if gator::is_suite(file) {
+        return gator::run_file(file, options);
+    }
     match definition::read(file) {
         Ok(definitions) => definitions
             .iter()

@@ -36,6 +36,13 @@ impl Selector {
         Ok(selector)
     }
 
+    /// Whether a line is chosen, by its policy, rule and resource.
+    pub fn includes(&self, policy: &str, rule: &str, resource: &str) -> bool {
+        wildcard::matches(&self.policy, policy)
+            && wildcard::matches(&self.rule, rule)
+            && wildcard::matches(&self.resource, resource)
+    }
+
     /// The row with the resources that are chosen, if it is.
     pub fn choose(&self, row: &ExpectedRow) -> Option<ExpectedRow> {
         if !wildcard::matches(&self.policy, &row.policy)

@@ -1,14 +1,18 @@
 //! `validate.rego`: modules that the author wrote, and constraints of Gatekeeper, which are such too.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
-use crate::source::{Span, Spanned};
+use crate::source::{Source, Span, Spanned};
 
 /// What a rule asks modules.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RegoModules {
     /// Where it was written.
     pub span: Span,
+    /// The text that their spans point into; the policy's own where there is none.
+    pub source: Option<Arc<Source>>,
     /// The rule's own module first, then its libraries; never empty.
     pub modules: Vec<Spanned<String>>,
     /// What they are written in.

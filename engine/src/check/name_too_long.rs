@@ -27,6 +27,9 @@ const MAX: usize = 63;
 pub(super) fn check(report: &mut Report<'_>) {
     let policy = [("policy", &report.policy.name)];
     let rules = report.rules().map(|rule| ("rule", &rule.name));
+    if report.is_constraint() {
+        return;
+    }
     for (what, name) in policy.into_iter().chain(rules) {
         let length = name.value.chars().count();
         if length > MAX {

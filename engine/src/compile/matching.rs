@@ -7,8 +7,10 @@ use crate::ast::matching::{
     Combination, Filter, Filters, Kind, Requirement, Resources, Selector, SelectorOperator,
     Subject, SubjectKind,
 };
+use crate::ast::rego::Constraint;
 use crate::rego::module::{Expression, Operator, Rule, Statement};
 
+use super::constraint;
 use super::scope::{Scope, matches};
 
 /// Which of the two lists of filters.
@@ -31,17 +33,22 @@ pub(super) fn is_in(namespace: &str) -> Expression {
 /// Writes `selected`; `namespace` is the one that a namespaced policy is confined to.
 pub(super) fn compile(
     scope: &mut Scope,
-    includes: &Filters,
-    excludes: Option<&Filters>,
+    (includes, excludes): (&Filters, Option<&Filters>),
+    constraint: Option<&Constraint>,
     namespace: Option<&str>,
 ) {
     filters(scope, Side::Match, includes);
+    let in_scope = constraint.map(|written| constraint::compile(scope, written));
     let mut matched = vec![Statement::Holds(Expression::name(MATCHED))];
     let mut alternatives = vec![vec![Statement::Not(Expression::name(MATCHED))]];
     if let Some(namespace) = namespace {
         let own = is_in(namespace);
         matched.push(Statement::Holds(own.clone()));
         alternatives.push(vec![Statement::Not(own)]);
+    }
+    if let Some(in_scope) = in_scope {
+        matched.push(Statement::Holds(in_scope.clone()));
+        alternatives.push(vec![Statement::Not(in_scope)]);
     }
     if let Some(excludes) = excludes {
         filters(scope, Side::Exclude, excludes);
@@ -69,7 +76,7 @@ pub(super) fn compile_exception(scope: &mut Scope, includes: &Filters) {
 }
 
 /// Fields of the host's summary.
-fn subject(field: &str) -> Expression {
+pub(super) fn subject(field: &str) -> Expression {
     Expression::path(&["input", "subject", field])
 }
 
@@ -224,7 +231,11 @@ fn pair(scope: &mut Scope, map: &Expression, key: &str, value: &str) -> Vec<Stat
     body
 }
 
-fn of_selector(scope: &mut Scope, labels: &Expression, selector: &Selector) -> Vec<Statement> {
+pub(super) fn of_selector(
+    scope: &mut Scope,
+    labels: &Expression,
+    selector: &Selector,
+) -> Vec<Statement> {
     let mut body = Vec::new();
     for (key, value) in &selector.match_labels {
         body.extend(pair(scope, labels, &key.value, &value.value));

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::ast::gatekeeper::ConstraintTemplate;
 use crate::ast::rego::{RegoModules, Version};
 use crate::ast::template::Text as Message;
 use crate::diagnostic::{Code, Diagnostic};
@@ -40,6 +41,7 @@ pub(super) fn modules(
     message: Option<&Message>,
     written: &RegoModules,
 ) -> Result<program::RegoModules, Vec<Diagnostic>> {
+    let source = written.source.as_ref().unwrap_or(source);
     let names: Vec<String> = (0..written.modules.len()).map(name).collect();
     let texts: Vec<Text<'_>> = written
         .modules
@@ -79,6 +81,13 @@ pub(super) fn modules(
         parameters: Document::from_json(&written.parameters),
         data: written.data.as_ref().map(Document::from_json),
     })
+}
+
+/// What is wrong with the modules of a template, of which there need not be a constraint.
+pub fn template(template: &ConstraintTemplate) -> Vec<Diagnostic> {
+    modules(&template.source, None, &template.modules)
+        .err()
+        .unwrap_or_default()
 }
 
 /// What messages of an evaluation call a module.

@@ -1,9 +1,10 @@
 //! `allowExistingViolations`: an update of an object that broke the rule before it does not count as breaking it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::admission::{AdmissionRequest, Operation};
-use crate::ast::RuleBody;
+use crate::ast::{self, RuleBody};
 use crate::program::{Policy, Rule};
 use crate::response::{FailureAction, RuleResponse, RuleStatus};
 
@@ -14,6 +15,47 @@ use super::together::Known;
 use super::tracing::Traced;
 
 impl Context<'_> {
+    /// Whether an update is of an object that a constraint was about: Gatekeeper looks at both, so that nobody takes an
+    /// object out of its scope by changing it.
+    pub(super) fn was_selected(
+        &mut self,
+        (policy, rule): (&Policy, &Rule),
+        labels: Option<&BTreeMap<String, String>>,
+    ) -> Result<bool, String> {
+        let is_constraint = policy.rule_ast(rule).and_then(ast::Rule::constraint);
+        let old = self.request.old_object.as_ref().zip(is_constraint);
+        let (Some((old, _)), true) = (old, self.request.object.is_some()) else {
+            return Ok(false);
+        };
+        let request = Arc::new(AdmissionRequest {
+            object: Some(old.clone()),
+            ..self.request.clone()
+        });
+        let documents = Documents::new(&request);
+        let names = RequestNames::new(&request);
+        self.about((&request, &documents, &names))
+            .is_selected(rule, labels)
+    }
+
+    /// The same for another request.
+    fn about<'b>(
+        &'b mut self,
+        (request, documents, names): (&'b AdmissionRequest, &'b Documents, &'b RequestNames<'b>),
+    ) -> Context<'b> {
+        Context {
+            request,
+            phase: self.phase,
+            documents,
+            names,
+            environment: self.environment,
+            variables: self.variables,
+            machine: &mut *self.machine,
+            facts: self.facts,
+            traced: Traced::Not,
+            messages: self.messages,
+        }
+    }
+
     /// The response to an update, or that the old object broke the rule as well.
     ///
     /// Kyverno lets an update pass where the old object cannot be judged; here the failure stands then.
@@ -40,18 +82,7 @@ impl Context<'_> {
         });
         let documents = Documents::new(&request);
         let names = RequestNames::new(&request);
-        let mut before = Context {
-            request: &request,
-            phase: self.phase,
-            documents: &documents,
-            names: &names,
-            environment: self.environment,
-            variables: self.variables,
-            machine: &mut *self.machine,
-            facts: self.facts,
-            traced: Traced::Not,
-            messages: self.messages,
-        };
+        let mut before = self.about((&request, &documents, &names));
         match before.evaluate((policy, rule), &Progress::Waiting, Known::Nothing) {
             waiting @ (Progress::Waiting | Progress::WaitingForImages) => waiting,
             Progress::Answered(old) if old.status == response.status => {

@@ -5,13 +5,16 @@ use serde_json::{Value, json};
 use crate::limits;
 use crate::program::{self, Policy, RegoModules, Rule};
 use crate::rego::evaluate::Document;
-use crate::response::RuleStatus;
+use crate::response::{Details, RuleStatus};
 
 use super::names::Names;
 use super::rule::{Answer, Context, unexpected};
 
 /// The most violations of which something is said; the others are counted.
 const MAX_MESSAGES: usize = 20;
+
+/// The most violations that are kept one by one.
+const MAX_DETAILS: usize = 1_000;
 
 /// The longest text of a module that is passed on, in characters.
 const MAX_TEXT: usize = 1_000;
@@ -23,7 +26,7 @@ impl Context<'_> {
         (policy, rule): (&Policy, &Rule),
         modules: &RegoModules,
         names: &Names<'_>,
-    ) -> Option<Answer> {
+    ) -> Option<(Answer, Option<Box<Details>>)> {
         let found = match self.data_of(modules)? {
             Ok(data) => self.violations(modules, data.as_ref()),
             Err(error) => Err(error.to_string()),
@@ -33,8 +36,8 @@ impl Context<'_> {
             Ok("pass") => RuleStatus::Pass,
             Ok("fail") => RuleStatus::Fail,
             Ok("error") => RuleStatus::Error,
-            Ok(other) => return Some(Answer::new(RuleStatus::Error, unexpected(other))),
-            Err(message) => return Some(Answer::new(RuleStatus::Error, message)),
+            Ok(other) => return Some((Answer::new(RuleStatus::Error, unexpected(other)), None)),
+            Err(message) => return Some((Answer::new(RuleStatus::Error, message), None)),
         };
         let name = policy.rule_ast(rule).map_or("", |ast| &ast.name.value);
         let message = match (status, &found) {
@@ -42,7 +45,14 @@ impl Context<'_> {
             (_, Ok(violations)) => failed(modules, violations, names),
             (_, Err(error)) => format!("the modules of rule {name} gave no answer: {error}"),
         };
-        Some(Answer::new(status, message))
+        let violations = found.ok().filter(|found| !found.is_empty());
+        let details = violations.map(|found| {
+            Box::new(Details {
+                violations: found.into_iter().take(MAX_DETAILS).collect(),
+                ..Details::default()
+            })
+        });
+        Some((Answer::new(status, message), details))
     }
 
     /// The violations that modules found.

@@ -114,7 +114,10 @@ impl Context<'_> {
             return described(rule, &names, progress);
         }
         if known == Known::Nothing {
-            let selected = self.is_selected(rule, labels.as_ref());
+            let selected = match self.is_selected(rule, labels.as_ref()) {
+                Ok(false) => self.was_selected((policy, rule), labels.as_ref()),
+                known => known,
+            };
             self.trace_match(selected == Ok(true));
             match selected {
                 Ok(true) => {}
@@ -162,7 +165,7 @@ impl Context<'_> {
     }
 
     /// Whether a rule is about the request, by its own program.
-    fn is_selected(
+    pub(super) fn is_selected(
         &mut self,
         rule: &Rule,
         labels: Option<&BTreeMap<String, String>>,
@@ -203,8 +206,11 @@ impl Context<'_> {
             }
             Body::Rego(modules) => match self.ask_modules((policy, rule), modules, names) {
                 None => Progress::Waiting,
-                Some(answer) => {
-                    let response = respond(policy, rule, action, answer);
+                Some((answer, details)) => {
+                    let response = RuleResponse {
+                        details,
+                        ..respond(policy, rule, action, answer)
+                    };
                     self.allow_existing(policy, rule, response)
                 }
             },

@@ -23,6 +23,7 @@ mod candidates;
 mod denied_images;
 mod exception;
 mod extractors;
+mod gatekeeper;
 mod images;
 mod mutation;
 mod pod_security;

@@ -13,6 +13,7 @@ use crate::policy_set::PolicySet;
 use crate::source::{Source, Spanned};
 use crate::{autogen, check, compile, parse, wildcard, yaml};
 
+use super::gatekeeper::Gatekeeper;
 use super::{Environment, ExceptionsFrom, Holds, Loaded};
 
 /// What could be read and checked so far.
@@ -24,6 +25,7 @@ pub(super) struct Front {
     /// Where the policies of each name stand.
     places: BTreeMap<String, String>,
     builders: Arc<Builders>,
+    gatekeeper: Gatekeeper,
 }
 
 impl Front {
@@ -39,6 +41,7 @@ impl Front {
             }
             front.say(found);
         }
+        front.constraints(environment);
         front
     }
 
@@ -50,19 +53,34 @@ impl Front {
     ) -> Vec<Diagnostic> {
         if parse::is_exception(document) {
             self.exception(source, document, &environment.exceptions)
+        } else if let Some(kind) = parse::gatekeeper::document(document) {
+            self.gatekeeper.document(kind, source, document)
         } else {
-            self.policy(source, document, environment)
+            self.policy(parse::parse(source, document), environment)
         }
     }
 
-    /// Reads a policy; one with errors, or of a name that there is already, is left out.
+    /// Reads the constraints, of whose templates all are known now.
+    fn constraints(&mut self, environment: &Environment) {
+        let gatekeeper = std::mem::take(&mut self.gatekeeper);
+        for (source, document) in &gatekeeper.constraints {
+            let known = (
+                gatekeeper.templates.as_slice(),
+                gatekeeper.synced.as_slice(),
+            );
+            let read = parse::gatekeeper::constraint(source, document, known);
+            let said = self.policy(read, environment);
+            self.say(said);
+        }
+    }
+
+    /// Takes a policy; one with errors, or of a name that there is already, is left out.
     fn policy(
         &mut self,
-        source: &Arc<Source>,
-        document: &yaml::Node,
+        read: (Option<Policy>, Vec<Diagnostic>),
         environment: &Environment,
     ) -> Vec<Diagnostic> {
-        let (policy, mut said) = read(source, document, environment);
+        let (policy, mut said) = checked(read, environment);
         let Some(policy) = policy else { return said };
         match self.places.entry(policy.policy().key()) {
             Entry::Vacant(place) => {
@@ -166,13 +184,11 @@ fn unheard(exception: &PolicyException, from: &ExceptionsFrom) -> Option<Diagnos
     Some(Diagnostic::warning(code, &exception.source, span, message).help(help))
 }
 
-/// A document becomes a checked policy, if it has no errors.
-fn read(
-    source: &Arc<Source>,
-    document: &yaml::Node,
+/// What was read becomes a checked policy, if it has no errors.
+fn checked(
+    (policy, mut diagnostics): (Option<Policy>, Vec<Diagnostic>),
     environment: &Environment,
 ) -> (Option<Checked>, Vec<Diagnostic>) {
-    let (policy, mut diagnostics) = parse::parse(source, document);
     let readable = !diagnostics.iter().any(Diagnostic::is_error);
     let checked = policy.and_then(|mut policy| {
         if environment.exact_slsa_versions {

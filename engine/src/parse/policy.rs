@@ -161,6 +161,13 @@ fn refuse_foreign_secrets(reader: &mut Reader<'_>, own: &str, rules: &[Rule]) {
     }
 }
 
+impl Metadata {
+    /// An annotation.
+    pub(super) fn annotation(&self, name: &str) -> Option<&Spanned<String>> {
+        self.annotations.get(name)
+    }
+}
+
 pub(super) fn read_metadata(reader: &mut Reader<'_>, node: &Node) -> Option<Metadata> {
     let mut fields = reader.fields(node, "metadata")?;
     let name = fields.require(reader, "name");

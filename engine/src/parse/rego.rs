@@ -32,6 +32,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<RegoModules> 
     modules.extend(libs);
     Some(RegoModules {
         span: node.span,
+        source: None,
         modules,
         version: version.map_or(Version::V1, |version| version.value),
         entrypoint,

@@ -42,8 +42,9 @@ pub enum FileError {
 }
 
 /// Says of a document that it is a policy, in YAML and in JSON.
-static POLICY: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#""?apiVersion["']?\s*:\s*["']?(policies\.)?kyverno\.io/"#).ok());
+static POLICY: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r#""?apiVersion["']?\s*:\s*["']?((policies\.)?kyverno\.io|(templates|constraints|config|syncset)\.gatekeeper\.sh)/"#).ok()
+});
 
 /// Reads all policy files of `paths`, sorted within each directory.
 pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Arc<Source>>, FileError> {

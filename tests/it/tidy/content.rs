@@ -100,6 +100,17 @@ fn every_policy_has_its_four_files_and_its_name() {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         names.sort();
+        if folder.parent() == Some(&workspace().join("policies/gatekeeper")) {
+            let wanted = [
+                "README.md",
+                "constraint.yaml",
+                "samples",
+                "suite.yaml",
+                "template.yaml",
+            ];
+            assert_eq!(names, wanted, "{}", folder.display());
+            continue;
+        }
         assert_eq!(
             names,
             [

@@ -1,0 +1,74 @@
+//! What a constraint of Gatekeeper asks of a request, beyond kinds, names and labels: the rule `in_scope`.
+
+use crate::ast::rego::{Constraint, Scope as Where};
+use crate::rego::module::{Expression, Operator, Rule, Statement};
+use crate::source::Spanned;
+
+use super::matching::{of_selector, subject};
+use super::scope::Scope;
+
+/// The name of the rule.
+const IN_SCOPE: &str = "in_scope";
+
+/// Writes `in_scope`, and says its name.
+pub(super) fn compile(scope: &mut Scope, written: &Constraint) -> Expression {
+    let mut body = vec![Statement::Holds(Expression::Bool(true))];
+    if let Some(wanted) = &written.scope {
+        body.extend(of_scope(scope, wanted.value));
+    }
+    if let Some(namespaces) = &written.namespaces {
+        // What is in no namespace is not left out by one.
+        let among = scope.matches_one(&subject("namespace"), &[], words(namespaces));
+        body.extend(scope.any_of("namespaces", &[], vec![vec![in_none()], among]));
+    }
+    if !written.excluded_namespaces.is_empty() {
+        let among = words(&written.excluded_namespaces);
+        let mut left_out = scope.matches_one(&subject("namespace"), &[], among);
+        left_out.push(Statement::Not(in_no_namespace()));
+        let name = scope.fresh("excluded_namespace");
+        scope.rules.push(Rule::holds(&name, left_out));
+        body.push(Statement::Not(Expression::name(name)));
+    }
+    if let Some(selector) = &written.namespace_selector {
+        let mut own = of_selector(scope, &subject("labels"), selector);
+        own.push(is_namespace(true));
+        let mut others = of_selector(scope, &subject("namespace_labels"), selector);
+        others.extend([is_namespace(false), Statement::Not(in_no_namespace())]);
+        let alternatives = vec![vec![in_none()], own, others];
+        body.extend(scope.any_of("selected_namespace", &[], alternatives));
+    }
+    scope.rules.push(Rule::holds(IN_SCOPE, body));
+    Expression::name(IN_SCOPE)
+}
+
+fn of_scope(scope: &mut Scope, wanted: Where) -> Vec<Statement> {
+    match wanted {
+        Where::Cluster => {
+            let alternatives = vec![vec![is_namespace(true)], vec![in_none()]];
+            scope.any_of("cluster", &[], alternatives)
+        }
+        Where::Namespaced => vec![is_namespace(false), Statement::Not(in_no_namespace())],
+    }
+}
+
+/// A Namespace counts as one of its own name.
+fn in_no_namespace() -> Expression {
+    subject("namespace").equals(Expression::text(""))
+}
+
+fn in_none() -> Statement {
+    Statement::Holds(in_no_namespace())
+}
+
+fn is_namespace(wanted: bool) -> Statement {
+    let operator = if wanted {
+        Operator::Equal
+    } else {
+        Operator::NotEqual
+    };
+    Statement::Holds(subject("kind").compare(operator, Expression::text("Namespace")))
+}
+
+fn words(written: &[Spanned<String>]) -> impl Iterator<Item = &str> {
+    written.iter().map(|one| one.value.as_str())
+}
