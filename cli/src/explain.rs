@@ -80,10 +80,17 @@ impl Explanation {
             trace.rule, trace.policy, resource.namespace, resource.kind, resource.name
         );
         let blamed = blamed(trace).into_iter();
+        let mut parts: Vec<Part> = blamed.map(|step| Part::of(step, &trace.source)).collect();
+        // What a patch makes, and whether its anchors hold, is computed beside the Rego.
+        if parts.iter().any(|part| part.kind == BranchKind::Patch) {
+            for part in &mut parts {
+                part.rego.clear();
+            }
+        }
         Self {
             title,
             source: Arc::clone(&trace.source),
-            parts: blamed.map(|step| Part::of(step, &trace.source)).collect(),
+            parts,
         }
     }
 
@@ -155,9 +162,11 @@ impl Part {
             None => String::new(),
         };
         let said = match (&self.held, self.kind) {
+            (Err(reason), BranchKind::Patch) => reason.clone(),
             (Err(reason), _) => format!("cannot be judged: {reason}"),
-            (Ok(false), BranchKind::Image) => wanted.clone(),
+            (Ok(false), BranchKind::Image | BranchKind::Patch) => wanted.clone(),
             (Ok(false), BranchKind::PodSecurity) => format!("{wanted}{place}"),
+            (Ok(true), BranchKind::Patch) => format!("makes {seen}"),
             (Ok(false), BranchKind::Match) => format!("is not about {seen}"),
             (Ok(true), BranchKind::Match) => format!("is about {seen}"),
             (_, BranchKind::DenyAll) => "everything that `match` is about is denied".to_owned(),

@@ -10,6 +10,7 @@ pub mod strategic_merge;
 
 mod anchors;
 mod lists;
+pub(crate) mod unmet;
 
 use serde_json::Value;
 use thiserror::Error;

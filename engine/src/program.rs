@@ -146,8 +146,8 @@ pub struct Mutate {
 /// What is done to a resource.
 #[derive(Debug)]
 pub enum Change {
-    /// One patch.
-    Patch(Patch),
+    /// One patch, and where it was written.
+    Patch(Patch, Span),
     /// A patch for each element of some lists.
     Foreach(Vec<ChangeForeach>),
 }

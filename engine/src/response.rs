@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::image::Digest;
+use crate::source::Span;
 
 /// What became of one rule on one resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -87,6 +88,18 @@ pub enum PatchOperation {
     },
 }
 
+impl PatchOperation {
+    /// The operation as RFC 6902 writes it.
+    pub fn to_json(&self) -> serde_json::Value {
+        use serde_json::json;
+        match self {
+            Self::Add { path, value } => json!({"op": "add", "path": path, "value": value}),
+            Self::Replace { path, value } => json!({"op": "replace", "path": path, "value": value}),
+            Self::Remove { path } => json!({"op": "remove", "path": path}),
+        }
+    }
+}
+
 /// What was found about one image of the object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageOutcome {
@@ -107,6 +120,8 @@ pub struct ImageOutcome {
 /// What one attestor or attestation of a rule saw of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
+    /// Where it was written.
+    pub span: Span,
     /// Its place in the entry of `verifyImages`.
     pub place: String,
     /// Of an attestation, how many statements are believed.

@@ -69,6 +69,8 @@ pub enum BranchKind {
     PodSecurity,
     /// An entry of `verifyImages`.
     Image,
+    /// A patch of `mutate`.
+    Patch,
 }
 
 impl BranchKind {
@@ -91,6 +93,7 @@ impl BranchKind {
             Self::Shape => "shape of the pattern",
             Self::PodSecurity => "pod security",
             Self::Image => "image",
+            Self::Patch => "patch",
         }
     }
 }

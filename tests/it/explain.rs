@@ -194,3 +194,56 @@ fn watching_changes_no_result() {
     };
     assert!(results(&["--explain", "--coverage"]) == results(&[]));
 }
+
+const MUTATIONS: &str = r#"apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: changes}
+spec:
+  rules:
+    - name: pull
+      match: {any: [{resources: {kinds: [Pod]}}]}
+      mutate:
+        patchStrategicMerge:
+          spec:
+            containers:
+              - (image): "*:latest"
+                imagePullPolicy: Always
+    - name: label
+      match: {any: [{resources: {kinds: [Pod]}}]}
+      mutate:
+        patchStrategicMerge:
+          metadata: {labels: {+(tier): none}}
+    - name: each
+      match: {any: [{resources: {kinds: [Pod]}}]}
+      mutate:
+        foreach:
+          - list: request.object.spec.containers
+            preconditions:
+              all: [{key: "{{ element.name }}", operator: NotEquals, value: a}]
+            patchesJson6902: |-
+              - {op: add, path: "/metadata/labels/{{ element.name }}", value: "yes"}
+    - name: broken
+      match: {any: [{resources: {kinds: [Pod]}}]}
+      mutate:
+        patchesJson6902: |-
+          - {op: replace, path: /spec/gone, value: 1}
+"#;
+
+const PODS: &str = "apiVersion: v1
+kind: Pod
+metadata: {name: tagged, labels: {tier: front}}
+spec: {containers: [{name: a, image: 'a:1'}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: latest, labels: {}}
+spec: {containers: [{name: a, image: 'a:latest'}, {name: b, image: 'b:1'}]}
+";
+
+/// What a patch made, and what kept it from making anything: an anchor, a precondition of an element, an error.
+#[test]
+fn apply_explains_what_rules_change_and_why_they_do_not() {
+    let folder = folder_of(&[("policy.yaml", MUTATIONS), ("resources.yaml", PODS)]);
+    let ran = apply(&folder, &[]);
+    check(&ran.stderr, &folder, &expect_file!["explain/mutate.txt"]);
+}

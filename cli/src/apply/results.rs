@@ -36,11 +36,12 @@ pub struct Response<'a> {
 }
 
 impl Response<'_> {
-    /// Explains the rules that did not pass.
+    /// Explains the rules that did not pass, and what those changed that mutate.
     pub fn explain(&mut self, prepared: &Prepared) {
         let key = self.policy.key();
         let rules = self.answer.rules.iter();
-        let others = rules.filter(|rule| rule.status != RuleStatus::Pass);
+        let others = rules
+            .filter(|rule| rule.status != RuleStatus::Pass || rule.rule_type == RuleType::Mutation);
         let explained = others.filter_map(|rule| {
             let why = Explanation::of(prepared, self.evaluated, (&key, &rule.rule))?;
             Some((rule.rule.as_str(), why))

@@ -34,7 +34,7 @@ fn change(
     number: &str,
 ) -> Result<Change, RegoError> {
     match body {
-        MutateBody::Patch(patch) => Ok(Change::Patch(self::patch(patch))),
+        MutateBody::Patch(patch) => Ok(Change::Patch(self::patch(patch), span(patch))),
         MutateBody::Foreach(blocks) => {
             let mut compiled = Vec::new();
             for (index, written) in blocks.iter().enumerate() {
@@ -57,6 +57,14 @@ fn patch(written: &written::Patch) -> Patch {
                 plain: patch.plain.clone(),
             },
         },
+    }
+}
+
+/// Where a patch was written.
+fn span(patch: &written::Patch) -> Span {
+    match patch {
+        written::Patch::StrategicMerge(patch) => patch.span,
+        written::Patch::Json(patch) => patch.span,
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) struct Judged {
     pub(super) message: String,
     verified: Option<VerifiedImage>,
     note: Option<String>,
-    findings: Vec<Finding>,
+    pub(super) findings: Vec<Finding>,
 }
 
 impl Judged {

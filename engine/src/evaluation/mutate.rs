@@ -9,10 +9,11 @@ use serde_json::Value;
 
 use crate::ast::mutate::Order;
 use crate::explain;
-use crate::mutate::{diff, json_patch, strategic_merge};
+use crate::mutate::{diff, json_patch, strategic_merge, unmet};
 use crate::program::{self, Change, ChangeForeach, Conditions, Judged, Patch};
 use crate::rego::evaluate::Program;
 use crate::response::{PatchOperation, RuleStatus};
+use crate::source::Span;
 use crate::template::{Template, TemplateError};
 
 use super::names::Names;
@@ -63,7 +64,11 @@ impl Context<'_> {
         change: &Change,
     ) -> Option<Mutated> {
         let changed = match change {
-            Change::Patch(patch) => patched(names, object, patch, Within::Rule),
+            Change::Patch(patch, span) => {
+                let changed = patched(names, object, patch, Within::Rule);
+                self.trace_changed((patch, *span), names, object, &changed);
+                changed
+            }
             Change::Foreach(blocks) => {
                 self.change_each(names, object, (blocks, 0), &mut Walk::default())
             }
@@ -169,7 +174,13 @@ impl Context<'_> {
             }
             let object = current.as_ref().unwrap_or(object);
             let changed = match &block.change {
-                Change::Patch(patch) => patched(&names, object, patch, Within::Foreach),
+                Change::Patch(patch, span) => {
+                    let changed = patched(&names, object, patch, Within::Foreach);
+                    self.trace_element(&block.list_text, index);
+                    self.trace_changed((patch, *span), &names, object, &changed);
+                    self.trace_element_end();
+                    changed
+                }
                 Change::Foreach(blocks) => {
                     self.change_each(&names, object, (blocks, level + 1), walk)
                 }
@@ -209,6 +220,34 @@ impl Context<'_> {
             Ok(other) => Err(unexpected(other)),
             Err(message) => Err(message.clone()),
         })
+    }
+}
+
+impl Context<'_> {
+    /// Notes what a patch made of an object, or why nothing.
+    fn trace_changed(
+        &mut self,
+        (patch, span): (&Patch, Span),
+        names: &Names<'_>,
+        object: &Value,
+        changed: &Changed,
+    ) {
+        if !self.is_traced() {
+            return;
+        }
+        let held = match changed {
+            Changed::Waiting => return,
+            Changed::To(new) => Ok(Some(diff::diff(object, new))),
+            Changed::Not(_) => Ok(None),
+            Changed::Failed(reason) => Err(reason.clone()),
+        };
+        let unmet = match (patch, changed) {
+            (Patch::StrategicMerge(template), Changed::Not(_)) => names
+                .template(template)
+                .map_or_else(|_| Vec::new(), |patch| unmet::unmet(&patch, object)),
+            _ => Vec::new(),
+        };
+        self.trace_patch(span, held, &unmet);
     }
 }
 

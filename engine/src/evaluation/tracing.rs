@@ -15,11 +15,12 @@ use crate::ast::pattern::Pattern;
 use crate::ast::validate::ValidateBody;
 use crate::ast::{self, RuleBody};
 use crate::explain::steps::{self, About, Ground};
+use crate::mutate::unmet::Unmet;
 use crate::pattern::{self, Mismatch, Status};
 use crate::pod_security::FieldError;
 use crate::program::{Conditions, Policy, Rule};
 use crate::rego::evaluate::Program;
-use crate::response::RuleStatus;
+use crate::response::{PatchOperation, RuleStatus};
 use crate::source::Span;
 use crate::template::Template;
 use crate::trace::{BranchKind, Part, Step, Trace, for_each_part};
@@ -301,6 +302,47 @@ impl Context<'_> {
         tracing.steps.extend(steps);
     }
 
+    /// Notes what a patch changed, or that it changed nothing, with the anchors that do not hold.
+    pub(super) fn trace_patch(
+        &mut self,
+        span: Span,
+        held: Result<Option<Vec<PatchOperation>>, String>,
+        unmet: &[Unmet],
+    ) {
+        let Traced::Now(tracing) = &mut self.traced else {
+            return;
+        };
+        let (held, made) = match held {
+            Ok(made) => (Ok(made.is_some()), made),
+            Err(reason) => (Err(reason), None),
+        };
+        let wanted = match (&held, unmet.is_empty()) {
+            (Ok(false), true) => "changes nothing: the object is already as it says",
+            (Ok(false), false) => "changes nothing: an anchor does not hold",
+            _ => "changes the object",
+        };
+        let element = tracing.element();
+        let ground = Bare(&tracing.program);
+        let mut steps = vec![Step {
+            wanted: wanted.to_owned(),
+            seen: made.map(|made| made.iter().map(PatchOperation::to_json).collect()),
+            element: element.clone(),
+            ..ground.step(BranchKind::Patch, span, held)
+        }];
+        steps.extend(unmet.iter().map(|one| Step {
+            wanted: one.wanted.to_string(),
+            path: Some(one.path.clone()),
+            seen: one.seen.clone(),
+            element: element.clone(),
+            ..ground.step(
+                BranchKind::Anchor(one.anchor),
+                tracing.key_in(span, &one.key),
+                Ok(false),
+            )
+        }));
+        tracing.steps.extend(steps);
+    }
+
     /// Whether what is looked at is kept.
     pub(super) fn is_traced(&self) -> bool {
         !matches!(self.traced, Traced::Not)
@@ -329,10 +371,35 @@ impl Context<'_> {
             ..Bare(program).step(BranchKind::Image, span, held)
         };
         tracing.steps.push(step);
+        // Who was wanted and who was seen, at each attestor that is not satisfied.
+        let missed = judged.findings.iter();
+        let missed = missed.filter_map(|one| Some((one, one.reason.as_ref()?)));
+        tracing.steps.extend(missed.map(|(finding, reason)| Step {
+            wanted: format!("{}: {reason}", finding.place),
+            path: Some(image.pointer.clone()),
+            seen: Some(image.text.as_str().into()),
+            ..Bare(program).step(BranchKind::Image, finding.span, Ok(false))
+        }));
     }
 }
 
 impl Tracing {
+    /// The element that is looked at, in words.
+    fn element(&self) -> Option<String> {
+        let (list, index) = self.elements.last()?;
+        Some(format!("element {index} of `{list}`"))
+    }
+
+    /// Where a key stands in a part of the policy; the part, where it cannot be found.
+    fn key_in(&self, span: Span, key: &str) -> Span {
+        let text = self.policy.source.text.get(span.start..span.end);
+        let at = text.and_then(|text| text.find(key));
+        at.map_or(span, |at| {
+            let start = span.start + at;
+            Span::new(start, start + key.len())
+        })
+    }
+
     fn compare(&mut self, what: &str, said: &str, walked: &str) {
         if said != walked {
             self.disagreements.push(format!(

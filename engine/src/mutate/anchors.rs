@@ -34,7 +34,7 @@ pub(super) fn work_off(patch: &mut Value, object: &Value) -> Result<(), Unmet> {
 }
 
 /// The anchor of a key that means something here.
-fn anchor_of(key: &str) -> Option<(Anchor, &str)> {
+pub(super) fn anchor_of(key: &str) -> Option<(Anchor, &str)> {
     match Anchor::split(key) {
         (Some(anchor @ (Anchor::Condition | Anchor::Global | Anchor::AddIfAbsent)), bare) => {
             Some((anchor, bare))
@@ -125,7 +125,7 @@ fn conditions(
 }
 
 /// Scalars are compared as texts here, on both sides.
-fn as_compared(value: &Value) -> Value {
+pub(super) fn as_compared(value: &Value) -> Value {
     match value {
         Value::Null => Value::String("null".to_owned()),
         Value::Bool(_) | Value::Number(_) => Value::String(value.to_string()),

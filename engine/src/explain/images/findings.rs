@@ -17,12 +17,14 @@ impl Walk<'_> {
             let leaves = attestation.attestors.iter().flat_map(AttestorSet::leaves);
             let mut leaves = leaves.map(|attestor| {
                 let (field, index) = (field(attestor), attestor.index);
-                format!(".entries[{index}].{field}")
+                (format!(".entries[{index}].{field}"), attestor.span)
             });
             for (number, (_, used)) in views {
-                let by = leaves.next().unwrap_or_default();
+                let leaf = leaves.next();
+                let (by, span) = leaf.unwrap_or_else(|| (String::new(), attestation.span));
                 let kind = &attestation.predicate_type.value;
                 findings.push(Finding {
+                    span,
                     place: format!("attestations[{index}]{by} ({kind})"),
                     statements: used.len(),
                     reason: self.unanswered(attestation, (number, used)),
@@ -37,6 +39,7 @@ impl Walk<'_> {
             let place = format!("{place}.entries[{}].{}", attestor.index, field(attestor));
             if let AttestorIdentity::Nested(inner) = &attestor.identity {
                 findings.push(Finding {
+                    span: attestor.span,
                     place: place.clone(),
                     statements: 0,
                     reason: self.unsatisfied(inner, &place),
@@ -44,6 +47,7 @@ impl Walk<'_> {
                 self.of_set(inner, &place, findings);
             } else {
                 findings.push(Finding {
+                    span: attestor.span,
                     place,
                     statements: 0,
                     reason: self.unsigned(attestor),
