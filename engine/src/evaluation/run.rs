@@ -159,17 +159,20 @@ impl Evaluation {
         let set = Arc::clone(&self.set);
         let mut rules = std::mem::take(&mut self.rules);
         let mut traces = Vec::new();
-        let alone = machine.is_recording() || self.traces.is_some();
+        let recorded = machine.is_recording();
+        let alone = recorded || self.traces.is_some();
         let second_opinion = self.opinion == Opinion::BytecodeAndInterpreter;
         let mut context = self.context(machine, view);
         let waiting = rules.iter().filter(|(_, one)| is_waiting(one));
         let waiting: Vec<RuleKey> = waiting.map(|(key, _)| *key).collect();
         // Who wants to know how a rule was judged is shown its own program.
-        let answers = if alone {
+        let answers = if self.traces.is_some() && !recorded {
             Answers::default()
         } else {
             context.judged(&set, &waiting)
         };
+        // What programs for many are asked is recorded too, and counts for nothing then.
+        let answers = if alone { Answers::default() } else { answers };
         for (key, progress) in rules.iter_mut().filter(|(_, one)| is_waiting(one)) {
             let Some((policy, rule)) = find(&set, *key) else {
                 continue;

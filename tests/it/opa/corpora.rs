@@ -6,12 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use regent::args::image::ImageArgs;
-use regent::offline::evaluate::SlsaVersions;
+use regent::offline::evaluate::{Prepared, SlsaVersions};
 use regent::offline::images::{OfflineImages, Registries};
 use regent::offline::observe::Watch;
 use regent::test::find::find;
 use regent::test::folder::prepare;
 use regent::test::{definition, definition::Definition};
+use regent_engine::load::{self, Environment};
 use regent_engine::rego::library;
 use regent_engine::rego::record::Asked;
 use regent_tests::{record, shared_path};
@@ -245,6 +246,57 @@ fn the_programs_of_kyvernos_folders_mean_the_same_in_opa_and_to_the_explainer() 
     compare("folders", &questions);
     // A folder whose policies never run asks nothing: it must not be many.
     assert!(asking.len() * 10 >= folders.len() * 9, "{}", asking.len());
+}
+
+/// The tests of a folder, read, but for those that cannot be.
+fn all_prepared(folder: &PathBuf) -> Vec<Prepared> {
+    let files = find(std::slice::from_ref(folder), "kyverno-test.yaml").unwrap();
+    let definitions = files
+        .iter()
+        .flat_map(|file| definition::read(file).unwrap_or_default());
+    let prepared = definitions.filter_map(|definition| {
+        let images = OfflineImages::new(
+            definition.folder(),
+            &definition.images,
+            &ImageArgs::default(),
+            &Registries::Offline,
+        );
+        prepare(&definition, images.unwrap(), SlsaVersions::EitherAnswers).ok()
+    });
+    prepared.collect()
+}
+
+/// All policies of the folders in one set, so that programs for many rules are as large as they become in a cluster.
+#[test]
+fn programs_for_many_rules_mean_the_same_in_opa() {
+    let Some(folders) = folders() else { return };
+    let (mut policies, mut resources) = (Vec::new(), Vec::new());
+    for prepared in folders.iter().flat_map(all_prepared) {
+        policies.extend(prepared.policies.iter().map(|one| one.source.clone()));
+        resources.extend(prepared.resources.into_iter().map(|one| one.object));
+    }
+    policies.sort_by(|left, right| left.name.cmp(&right.name));
+    policies.dedup_by(|left, right| left.name == right.name);
+    let set = load::load(&policies, &Environment::default()).policies;
+    let mut questions = Questions::default();
+    // Every so many of them: each of a handful of programs is asked about each resource.
+    for object in resources.iter().step_by(5) {
+        let mut asked = oracle::asked(&set, object);
+        asked.retain(|one| {
+            let entry = one.entry_point();
+            ["data.regent.selection_", "data.regent.demand_"]
+                .iter()
+                .any(|many| entry.starts_with(many))
+        });
+        questions.add("all folders", asked);
+    }
+    for question in &questions.questions {
+        assert_eq!(&question.asked.second_opinion(), question.asked.answer());
+    }
+    compare("together", &questions.questions);
+    let demands = questions.questions.iter();
+    let demands = demands.filter(|one| one.asked.entry_point().contains("demand_"));
+    assert!(demands.count() > 100);
 }
 
 #[test]

@@ -121,6 +121,14 @@ fn prepare(
 
 /// Whether flags name the rule and the entry point; exceptions belong to no rule.
 fn is_wanted(args: &CompileArgs, policies: &PolicySet, asked: &Asked) -> bool {
+    // Programs for many rules repeat what is asked of the rules' own.
+    let of_many = ["data.regent.selection_", "data.regent.demand_"];
+    if of_many
+        .iter()
+        .any(|many| asked.entry_point().starts_with(many))
+    {
+        return false;
+    }
     let is_named = |name: &str| wildcard::matches(&args.rule, name);
     let has = |program: &&Program| program.is(asked.program());
     let mut of_rules = policies.policies().iter().flat_map(|policy| {
