@@ -37,6 +37,8 @@ mod gatekeeper;
 #[cfg(test)]
 mod generator;
 #[cfg(test)]
+mod guide;
+#[cfg(test)]
 mod image_rules;
 #[cfg(test)]
 mod jp;
