@@ -42,6 +42,7 @@ pub mod semver;
 pub mod source;
 pub mod template;
 pub mod trace;
+pub mod wasm;
 pub mod wildcard;
 pub mod yaml;
 pub mod yaml_text;

@@ -134,6 +134,16 @@ impl Document {
             .collect()
     }
 
+    /// What it holds.
+    pub(super) fn value(&self) -> &Value {
+        &self.0
+    }
+
+    /// A document that holds a value.
+    pub(super) fn of(value: Value) -> Self {
+        Self(value)
+    }
+
     /// As JSON; none where it holds what JSON does not.
     pub fn to_json(&self) -> Option<serde_json::Value> {
         to_json(&self.0)

@@ -65,7 +65,8 @@ fn the_engine_cannot_reach_a_network_a_runtime_or_cryptography() {
         "kube",
         "rustls",
         "oci-client",
-        "wasmtime",
+        "wasi-common",
+        "wasmtime-wasi",
     ];
     for name in &reached {
         assert!(

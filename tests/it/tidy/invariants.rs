@@ -153,6 +153,32 @@ fn only_rego_names_regorus() {
 }
 
 #[test]
+fn only_wasm_names_wasmtime() {
+    let found: Vec<String> = shipped()
+        .into_iter()
+        .filter(|file| !(file.path.starts_with("engine/") && file.module() == "wasm"))
+        .filter(|file| file.code.contains("wasmtime") || file.code.contains("wasmparser"))
+        .map(|file| file.path)
+        .collect();
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn unsafe_is_used_once() {
+    let files = shipped();
+    let found = lines(&files, |line| {
+        line.contains("unsafe {") || line.contains("unsafe fn")
+    });
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(
+        found
+            .iter()
+            .all(|line| line.contains("engine/src/wasm/cache.rs")),
+        "{found:#?}"
+    );
+}
+
+#[test]
 fn only_review_names_the_wire() {
     let found: Vec<String> = ["engine/src", "server/src"]
         .into_iter()
