@@ -6,6 +6,7 @@
 pub mod decode;
 pub mod documents;
 pub mod evaluate;
+pub mod guests;
 pub mod host;
 pub mod images;
 pub mod observe;

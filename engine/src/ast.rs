@@ -11,6 +11,7 @@ pub mod extractor;
 pub mod foreach;
 pub mod gatekeeper;
 pub mod generate;
+pub mod guest;
 pub mod matching;
 pub mod mutate;
 pub mod pattern;
@@ -30,9 +31,10 @@ use condition::Conditions;
 use context::ContextEntry;
 use extractor::ImageExtractor;
 use generate::Generate;
+use guest::Guest;
 use matching::{Filters, Selector};
-use mutate::Mutate;
-use validate::Validate;
+use mutate::{Mutate, MutateBody};
+use validate::{Validate, ValidateBody};
 use verify_images::VerifyImages;
 
 /// A `ClusterPolicy` or `Policy`.
@@ -233,6 +235,26 @@ pub struct FailureActions<'a> {
     pub policy_overrides: &'a [FailureActionOverride],
     /// The policy's action; Audit where it was not written.
     pub policy: FailureAction,
+}
+
+impl Rule {
+    /// The module that it asks, if it asks one.
+    pub fn guest(&self) -> Option<&Guest> {
+        match &self.body {
+            RuleBody::Validate(Validate {
+                body: ValidateBody::Wasm(guest),
+                ..
+            })
+            | RuleBody::Mutate(Mutate {
+                body: MutateBody::Wasm(guest),
+                ..
+            }) => Some(guest),
+            RuleBody::Validate(_)
+            | RuleBody::Mutate(_)
+            | RuleBody::VerifyImages(_)
+            | RuleBody::Generate(_) => None,
+        }
+    }
 }
 
 impl Policy {

@@ -103,9 +103,15 @@ fn applies(rules: &[Rule]) -> bool {
         })
     };
     let bodies = rules.iter().all(|rule| match &rule.body {
-        RuleBody::Validate(_) | RuleBody::VerifyImages(_) => true,
+        // A module is given a whole request, and decides itself what in it is a pod.
+        RuleBody::Validate(validate) => !matches!(validate.body, ValidateBody::Wasm(_)),
+        RuleBody::VerifyImages(_) => true,
         // The paths of a JSON patch are not rewritten, and other resources than the rule's have no controllers.
-        RuleBody::Mutate(mutate) => mutate.targets.is_empty() && !mutate.body.has_json_patch(),
+        RuleBody::Mutate(mutate) => {
+            mutate.targets.is_empty()
+                && !mutate.body.has_json_patch()
+                && !matches!(mutate.body, MutateBody::Wasm(_))
+        }
         RuleBody::Generate(_) => false,
     });
     bodies && filters().all(supported) && filters().any(needed)
@@ -226,14 +232,15 @@ fn wrap_patterns(validate: &mut Validate, pod: PodPath) {
         ValidateBody::Deny(_)
         | ValidateBody::Foreach(_)
         | ValidateBody::PodSecurity(_)
-        | ValidateBody::Rego(_) => {}
+        | ValidateBody::Rego(_)
+        | ValidateBody::Wasm(_) => {}
     }
 }
 
 fn wrap_patches(body: &mut MutateBody, pod: PodPath) {
     match body {
         MutateBody::Patch(Patch::StrategicMerge(patch)) => wrap_template(patch, pod),
-        MutateBody::Patch(Patch::Json(_)) => {}
+        MutateBody::Patch(Patch::Json(_)) | MutateBody::Wasm(_) => {}
         MutateBody::Foreach(blocks) => {
             for block in blocks {
                 // Kyverno loses the order on the way.

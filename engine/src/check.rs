@@ -188,7 +188,8 @@ fn for_each_condition<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Place, &'a Condi
             ValidateBody::Pattern(_)
             | ValidateBody::AnyPattern(_)
             | ValidateBody::PodSecurity(_)
-            | ValidateBody::Rego(_) => {}
+            | ValidateBody::Rego(_)
+            | ValidateBody::Wasm(_) => {}
         },
         RuleBody::VerifyImages(entries) => {
             for entry in entries {
@@ -342,7 +343,10 @@ fn for_each_pattern<'a>(rule: &'a Rule, visit: &mut dyn FnMut(&'a Pattern)) {
             ForeachBody::AnyPattern(patterns) => patterns.iter().for_each(&mut *visit),
             ForeachBody::Deny(_) | ForeachBody::Foreach(_) => {}
         }),
-        ValidateBody::Deny(_) | ValidateBody::PodSecurity(_) | ValidateBody::Rego(_) => {}
+        ValidateBody::Deny(_)
+        | ValidateBody::PodSecurity(_)
+        | ValidateBody::Rego(_)
+        | ValidateBody::Wasm(_) => {}
     }
 }
 
@@ -421,7 +425,10 @@ fn for_each_text<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Place, &'a Text)) {
             let patterns = match &validate.body {
                 ValidateBody::Pattern(pattern) => std::slice::from_ref(pattern),
                 ValidateBody::AnyPattern(patterns) => patterns.as_slice(),
-                ValidateBody::Deny(_) | ValidateBody::PodSecurity(_) | ValidateBody::Rego(_) => &[],
+                ValidateBody::Deny(_)
+                | ValidateBody::PodSecurity(_)
+                | ValidateBody::Rego(_)
+                | ValidateBody::Wasm(_) => &[],
                 ValidateBody::Foreach(blocks) => {
                     for_each_block(blocks, &mut |block| for_each_text_of_block(block, visit));
                     &[]

@@ -9,6 +9,7 @@ mod constraint;
 mod exception;
 mod foreach;
 mod generate;
+mod guest;
 mod images;
 mod matching;
 mod mutate;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 
 use crate::ast::condition::Conditions;
 use crate::ast::matching::Filter;
+use crate::ast::mutate::MutateBody;
 use crate::ast::validate::ValidateBody;
 use crate::ast::{self, Checked, PolicyKind, RuleBody};
 use crate::builders::Builders;
@@ -104,23 +106,8 @@ fn compile_rule(
     scope.place(rule.span);
     let mut functions = preconditions.is_some();
     let mut entry_points = vec!["selected", "preconditions"];
-    let body = match &rule.body {
-        RuleBody::Validate(validate) => {
-            entry_points.push("verdict");
-            functions |= matches!(validate.body, ValidateBody::Deny(_));
-            compile_validate(&mut scope, policy, rule, validate)?
-        }
-        RuleBody::VerifyImages(entries) => {
-            let entries = entries.iter().enumerate();
-            let compiled = entries
-                .map(|(number, entry)| compile_images((policy, builders), rule, number, entry));
-            Body::VerifyImages(compiled.collect::<Result<_, _>>()?)
-        }
-        RuleBody::Mutate(written) => Body::Mutate(mutate::compile((policy, rule), written)?),
-        RuleBody::Generate(written) => {
-            Body::Generate(generate::compile((policy, rule), &written.body)?)
-        }
-    };
+    let body = compile_body(&mut scope, &mut entry_points, (policy, builders), rule)?;
+    functions |= matches!(&rule.body, RuleBody::Validate(validate) if matches!(validate.body, ValidateBody::Deny(_)));
     if functions {
         scope.rules.extend(condition::prelude());
     }
@@ -156,6 +143,38 @@ fn report_properties(rule: &ast::Rule) -> Vec<(String, template::Text)> {
     written
         .map(|(name, value)| (name.value.clone(), text::text(value)))
         .collect()
+}
+
+/// What the rule demands; adds the entry points that say so.
+fn compile_body(
+    scope: &mut Scope,
+    entry_points: &mut Vec<&str>,
+    (policy, builders): (&ast::Policy, &Arc<Builders>),
+    rule: &ast::Rule,
+) -> Result<Body, Failure> {
+    Ok(match &rule.body {
+        RuleBody::Validate(validate) => {
+            entry_points.push("verdict");
+            compile_validate(scope, policy, rule, validate)?
+        }
+        RuleBody::VerifyImages(entries) => Body::VerifyImages(
+            entries
+                .iter()
+                .enumerate()
+                .map(|(number, entry)| compile_images((policy, builders), rule, number, entry))
+                .collect::<Result<_, _>>()?,
+        ),
+        RuleBody::Mutate(written) => {
+            if let MutateBody::Wasm(written) = &written.body {
+                entry_points.push("verdict");
+                guest::compile(scope, written);
+            }
+            Body::Mutate(mutate::compile((policy, rule), written)?)
+        }
+        RuleBody::Generate(written) => {
+            Body::Generate(generate::compile((policy, rule), &written.body)?)
+        }
+    })
 }
 
 /// Where images are looked for, beside pods.
@@ -201,6 +220,13 @@ fn compile_validate(
             return modules
                 .map(|modules| Body::Rego(Box::new(modules)))
                 .map_err(Failure::Author);
+        }
+        ValidateBody::Wasm(written) => {
+            guest::compile(scope, written);
+            return Ok(Body::Wasm(program::Wasm {
+                message: validate.message.as_ref().map(text::text),
+                guest: guest::guest((policy, rule), written),
+            }));
         }
     };
     Ok(Body::Validate(program::Validate {

@@ -44,7 +44,10 @@ pub fn decide(request: &AdmissionRequest, responses: &[PolicyResponse]) -> Decis
     // INVARIANT: the only construction of an allow; every rule was looked at by `blocks`, exhaustively by its status.
     Decision::Allow {
         patch: patches(responses),
-        warnings: responses.iter().flat_map(warnings).collect(),
+        warnings: responses
+            .iter()
+            .flat_map(|policy| warnings(policy).chain(of_modules(policy)))
+            .collect(),
     }
 }
 
@@ -98,6 +101,16 @@ fn warnings(policy: &PolicyResponse) -> impl Iterator<Item = String> + '_ {
         // An error that was let through is said in any case: nobody else would notice that the rule is not in force.
         RuleStatus::Error => Some(warning(policy, rule)),
         RuleStatus::Fail | RuleStatus::Warn => policy.emit_warning.then(|| warning(policy, rule)),
+    })
+}
+
+/// What modules want the user to be told, whatever became of their rules.
+fn of_modules(policy: &PolicyResponse) -> impl Iterator<Item = String> + '_ {
+    policy.rules.iter().flat_map(|rule| {
+        let details = rule.details.as_ref();
+        let warnings = details.map_or(&[][..], |details| details.warnings.as_slice());
+        let name = |text: &String| format!("policy {}.{}: {text}", policy.policy, rule.rule);
+        warnings.iter().map(name).collect::<Vec<_>>()
     })
 }
 

@@ -126,13 +126,15 @@ pub enum Code {
     UnknownOperation,
     /// The annotation for autogen names what it cannot make rules for.
     AutogenControllers,
+    /// A module that cannot be found, compiled or used with its settings; said by hosts, since the engine opens no files.
+    UnusableModule,
     /// The policy compiled to something that does not run: a defect of Regent.
     InternalError,
 }
 
 impl Code {
     /// All of them, in the order of `docs/diagnostics.md`.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 42] = [
         Self::UnreadableFile,
         Self::InvalidYaml,
         Self::UnknownField,
@@ -173,6 +175,7 @@ impl Code {
         Self::OperatorCase,
         Self::UnknownOperation,
         Self::AutogenControllers,
+        Self::UnusableModule,
         Self::InternalError,
     ];
 
@@ -219,6 +222,7 @@ impl Code {
             Self::OperatorCase => "operator-case",
             Self::UnknownOperation => "unknown-operation",
             Self::AutogenControllers => "autogen-controllers",
+            Self::UnusableModule => "unusable-module",
             Self::InternalError => "internal-error",
         }
     }

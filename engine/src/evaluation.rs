@@ -10,6 +10,7 @@ mod existing;
 mod facts;
 mod foreach;
 mod generate;
+mod guest;
 mod images;
 mod inventory;
 mod mutate;
@@ -309,20 +310,24 @@ fn is_asked(set: &PolicySet, key: RuleKey, occasion: Occasion) -> bool {
         (Occasion::Webhook(..), Body::VerifyImages(_))
         | (
             Occasion::Webhook(Phase::Validate, _),
-            Body::Validate(_) | Body::PodSecurity(_) | Body::Rego(_),
+            Body::Validate(_) | Body::PodSecurity(_) | Body::Rego(_) | Body::Wasm(_),
         )
         | (Occasion::Background, Body::Generate(_)) => true,
         (Occasion::Webhook(Phase::Mutate, _), Body::Mutate(_)) => changes_object(rule),
         (Occasion::Background, Body::Mutate(_)) => !changes_object(rule),
         (
             Occasion::Webhook(Phase::Mutate, _),
-            Body::Validate(_) | Body::PodSecurity(_) | Body::Rego(_),
+            Body::Validate(_) | Body::PodSecurity(_) | Body::Rego(_) | Body::Wasm(_),
         )
         | (Occasion::Webhook(Phase::Validate, _), Body::Mutate(_))
         | (Occasion::Webhook(..), Body::Generate(_))
         | (
             Occasion::Background,
-            Body::Validate(_) | Body::PodSecurity(_) | Body::Rego(_) | Body::VerifyImages(_),
+            Body::Validate(_)
+            | Body::PodSecurity(_)
+            | Body::Rego(_)
+            | Body::Wasm(_)
+            | Body::VerifyImages(_),
         ) => false,
     };
     in_scope && in_phase

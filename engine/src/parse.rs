@@ -14,6 +14,7 @@ mod fields;
 mod foreach;
 pub mod gatekeeper;
 mod generate;
+mod guest;
 mod json_patch;
 mod key;
 mod matching;

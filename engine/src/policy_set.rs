@@ -6,7 +6,7 @@ use crate::admission::AdmissionRequest;
 use crate::evaluation::{Evaluation, Occasion, Phase, Scope};
 use crate::jmespath::Environment;
 use crate::program::together::Programs;
-use crate::program::{Exception, Policy, RuleKey};
+use crate::program::{Exception, Guest, Policy, Rule, RuleKey};
 use crate::selection::Selection;
 
 /// Compiled policies, indexed by kind and operation.
@@ -99,6 +99,17 @@ impl PolicySet {
     /// Programs that judge many rules at once.
     pub fn together(&self) -> &Programs {
         &self.together
+    }
+
+    /// The modules that rules ask, each with the rule that does.
+    pub fn guests(&self) -> impl Iterator<Item = (&Policy, &Rule, &Arc<Guest>)> {
+        let rules = |policy: &Policy| 0..policy.rules.len();
+        self.policies.iter().flat_map(move |policy| {
+            rules(policy).filter_map(move |index| {
+                let rule = policy.rules.get(index)?;
+                Some((policy, rule, rule.guest()?))
+            })
+        })
     }
 
     /// Rules that may be about a request, in the order of the policies.

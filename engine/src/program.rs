@@ -25,6 +25,8 @@ use crate::rego::evaluate;
 use crate::rego::foreign::Foreign;
 use crate::source::Span;
 use crate::template::{Template, Text};
+use crate::wasm::bounds::Limits;
+use crate::wasm::metadata::Abi;
 use crate::wildcard;
 use together::Together;
 
@@ -126,6 +128,8 @@ pub enum Body {
     PodSecurity(PodSecurity),
     /// `validate` with `rego`.
     Rego(Box<RegoModules>),
+    /// `validate` with `wasm`.
+    Wasm(Wasm),
     /// `verifyImages`.
     VerifyImages(Vec<ImageEntry>),
     /// `mutate`.
@@ -150,6 +154,8 @@ pub enum Change {
     Patch(Patch, Span),
     /// A patch for each element of some lists.
     Foreach(Vec<ChangeForeach>),
+    /// What a module makes of it.
+    Wasm(Arc<Guest>),
 }
 
 /// A patch.
@@ -326,6 +332,36 @@ pub struct RegoModules {
     pub data: Option<evaluate::Document>,
     /// What `data.inventory` holds.
     pub inventory: Vec<InventoryKind>,
+}
+
+/// `validate.wasm` of a rule.
+#[derive(Debug)]
+pub struct Wasm {
+    /// What to say of a resource that fails.
+    pub message: Option<Text>,
+    /// Who is asked.
+    pub guest: Arc<Guest>,
+}
+
+/// A module that a rule asks, and under which conditions.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Guest {
+    /// The policy's key and the rule's name.
+    pub rule: (String, String),
+    /// The name of the text that the policy stands in: a file is looked for beside it.
+    pub source: String,
+    /// The module, as the policy names it.
+    pub module: String,
+    /// What its bytes must be.
+    pub digest: Option<String>,
+    /// Which language it speaks; as it says itself where the policy does not.
+    pub abi: Option<Abi>,
+    /// Its settings, as JSON.
+    pub settings: String,
+    /// What it may take.
+    pub limits: Limits,
+    /// What it may ask for; wildcards.
+    pub capabilities: Arc<[String]>,
 }
 
 /// An entry of `verifyImages`.
@@ -561,14 +597,33 @@ pub struct Candidates {
 }
 
 impl Rule {
+    /// The module that it asks, if it asks one.
+    pub fn guest(&self) -> Option<&Arc<Guest>> {
+        match &self.body {
+            Body::Wasm(wasm) => Some(&wasm.guest),
+            Body::Mutate(Mutate {
+                change: Change::Wasm(guest),
+                ..
+            }) => Some(guest),
+            Body::Mutate(_)
+            | Body::Validate(_)
+            | Body::PodSecurity(_)
+            | Body::Rego(_)
+            | Body::VerifyImages(_)
+            | Body::Generate(_) => None,
+        }
+    }
+
     /// Whether the rule is about other resources than the request's: no webhook asks it.
     pub fn is_background(&self) -> bool {
         match &self.body {
             Body::Generate(_) => true,
             Body::Mutate(mutate) => !mutate.targets.is_empty(),
-            Body::Validate(_) | Body::PodSecurity(_) | Body::Rego(_) | Body::VerifyImages(_) => {
-                false
-            }
+            Body::Validate(_)
+            | Body::PodSecurity(_)
+            | Body::Rego(_)
+            | Body::Wasm(_)
+            | Body::VerifyImages(_) => false,
         }
     }
 }

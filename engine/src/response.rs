@@ -181,6 +181,8 @@ pub struct Details {
     pub pod_security: Option<PodSecurityDetails>,
     /// What modules found, one text each.
     pub violations: Vec<String>,
+    /// What a module wants the user to be told besides; cleaned and cut.
+    pub warnings: Vec<String>,
 }
 
 /// The controls that a pod violates.

@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::cluster::Cluster;
+use crate::guests::Guests;
 use crate::image::Images;
 use crate::watch::namespaces::Namespaces;
 
@@ -20,19 +21,24 @@ mod tests;
 pub struct Host {
     images: Images,
     cluster: Arc<Cluster>,
+    guests: Arc<Guests>,
 }
 
 impl Host {
-    /// A host that answers for images by `images`, and for everything else by `cluster`.
-    pub(crate) fn new(images: Images, cluster: Arc<Cluster>) -> Self {
-        Self { images, cluster }
+    /// A host that answers for images by `images`, for modules by `guests`, and for everything else by `cluster`.
+    pub(crate) fn new(images: Images, cluster: Arc<Cluster>, guests: Arc<Guests>) -> Self {
+        Self {
+            images,
+            cluster,
+            guests,
+        }
     }
 
     /// The answer to `need` where it is at hand, at once.
     pub fn remembered(&self, need: &Need) -> Option<Fact> {
         match need {
             Need::Image(image) => Some(Fact::Image(Ok(self.images.remembered(image)?))),
-            Need::NamespaceLabels { .. } | Need::Roles | Need::Data(_) => None,
+            Need::NamespaceLabels { .. } | Need::Roles | Need::Data(_) | Need::Guest(_) => None,
         }
     }
 
@@ -52,6 +58,7 @@ impl Host {
             Need::Roles => Fact::Roles(self.roles(request, deadline).await),
             Need::Image(image) => Fact::Image(self.images.evidence(&image, deadline).await),
             Need::Data(data) => Fact::Data(self.data(&data, deadline).await),
+            Need::Guest(need) => self.guests.answer_beside(need, deadline).await,
         }
     }
 
@@ -130,6 +137,7 @@ pub(crate) fn too_late(need: &Need) -> Fact {
         Need::Roles => "the roles of the user were not found out".to_owned(),
         Need::Image(image) => format!("{} was not verified", described(image)),
         Need::Data(data) => format!("{} was not fetched", data.description()),
+        Need::Guest(need) => format!("module `{}` did not answer", need.guest.module),
     };
     let message = format!("{what} before the deadline of the request");
     Fact::missing(need, FactError::Timeout(message))

@@ -3,6 +3,7 @@
 pub mod cache;
 pub mod clock;
 pub mod cluster;
+pub mod guests;
 pub mod image;
 pub mod layout_registry;
 

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use regent_engine::load::Environment;
+use regent_engine::wasm::error::WasmError;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
@@ -18,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::admit::Admission;
 use crate::cluster::{Cluster, ClusterError};
+use crate::guests::{GuestSettings, Guests};
 use crate::health::Health;
 use crate::host::Host;
 use crate::image::trust::TrustRoots;
@@ -49,6 +51,9 @@ pub enum ServeError {
     /// The cluster, and services.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// What runs modules.
+    #[error("modules: {0}")]
+    Guests(#[from] WasmError),
     /// An address.
     #[error("{address}: {error}")]
     Listen {
@@ -82,9 +87,10 @@ pub async fn serve(settings: Settings) -> Result<Running, ServeError> {
     let certificate = ServingCertificate::load(&settings.tls, now())?;
     let tls = TlsAcceptor::from(tls::server_config(certificate.clone())?);
     let (refresh, trust_roots) = trust(&settings, &metrics).await?;
-    let (policies, images) = sources(&settings, trust_roots, &metrics)?;
+    let guests = guests(&settings)?;
+    let (policies, images) = sources(&settings, trust_roots, (&guests, &metrics))?;
     let (live, evict) = (images.live_trust_roots(), images.eviction());
-    let host = host(&settings, images, &metrics)?;
+    let host = host(&settings, images, (guests, &metrics))?;
     let (stage, stage_of) = watch::channel(Stage::Running);
     let webhook = webhook(&settings, host, &policies, &stage_of, &metrics);
     let (listener, address) = bind(settings.listen).await?;
@@ -147,7 +153,7 @@ async fn trust(
 fn sources(
     settings: &Settings,
     trust_roots: TrustRoots,
-    metrics: &Arc<Metrics>,
+    (guests, metrics): (&Arc<Guests>, &Arc<Metrics>),
 ) -> Result<(Watch, Images), ServeError> {
     let environment = Environment {
         log_urls: Some(trust_roots.urls()),
@@ -159,23 +165,31 @@ fn sources(
     let policies = Watch::start(
         settings.policies.clone(),
         settings.namespaces.clone(),
-        environment,
+        (environment, Arc::clone(guests)),
         metrics.clone(),
     )?;
     Ok((policies, images))
+}
+
+/// Modules that policies ask.
+fn guests(settings: &Settings) -> Result<Arc<Guests>, ServeError> {
+    Ok(Guests::start(GuestSettings {
+        cache: settings.module_cache.clone(),
+        images: Some(settings.images.clone()),
+    })?)
 }
 
 /// Where needs are answered.
 fn host(
     settings: &Settings,
     mut images: Images,
-    metrics: &Arc<Metrics>,
+    (guests, metrics): (Arc<Guests>, &Arc<Metrics>),
 ) -> Result<Host, ServeError> {
     let cluster = Arc::new(Cluster::new(&settings.cluster, metrics)?);
     if cluster.is_there() {
         images.with_cluster(&cluster, &settings.cluster);
     }
-    Ok(Host::new(images, cluster))
+    Ok(Host::new(images, cluster, guests))
 }
 
 /// What both listeners share.

@@ -41,6 +41,8 @@ pub struct Settings {
     pub tuf: Option<TufSettings>,
     /// Where images and their evidence come from.
     pub images: ImageSettings,
+    /// Where compiled modules are kept; nowhere if none.
+    pub module_cache: Option<PathBuf>,
     /// How long changed files may go unnoticed.
     pub reload_interval: Duration,
     /// How long connections are still accepted after a shutdown began, while readiness already says no.

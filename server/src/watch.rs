@@ -13,6 +13,7 @@ use regent_engine::load::{Environment, load};
 use regent_engine::policy_set::PolicySet;
 use regent_engine::source::Source;
 
+use crate::guests::Guests;
 use crate::metrics::Metrics;
 use files::{FileError, Fingerprint};
 use namespaces::{Namespaces, NamespacesError};
@@ -63,6 +64,7 @@ pub struct Watch {
     paths: Vec<PathBuf>,
     namespaces_path: Option<PathBuf>,
     environment: Environment,
+    guests: Arc<Guests>,
     metrics: Arc<Metrics>,
     /// The last text of each file that had no error.
     good: BTreeMap<String, Arc<Source>>,
@@ -86,19 +88,20 @@ impl Watch {
     pub fn start(
         paths: Vec<PathBuf>,
         namespaces_path: Option<PathBuf>,
-        environment: Environment,
+        (environment, guests): (Environment, Arc<Guests>),
         metrics: Arc<Metrics>,
     ) -> Result<Self, WatchError> {
         let fingerprint = Fingerprint::of(&paths, namespaces_path.as_deref());
         let sources = files::read(&paths)?;
         let namespaces = read_namespaces(namespaces_path.as_deref())?;
         let mut good = BTreeMap::new();
-        let snapshot = judge(&sources, namespaces, &environment, &mut good);
+        let snapshot = judge(&sources, namespaces, (&environment, &guests), &mut good);
         announce(&snapshot, &metrics);
         Ok(Self {
             paths,
             namespaces_path,
             environment,
+            guests,
             metrics,
             good,
             fingerprint,
@@ -132,7 +135,8 @@ impl Watch {
             .and_then(|sources| Ok((sources, read_namespaces(self.namespaces_path.as_deref())?)));
         match read {
             Ok((sources, namespaces)) => {
-                let snapshot = judge(&sources, namespaces, &self.environment, &mut self.good);
+                let with = (&self.environment, &*self.guests);
+                let snapshot = judge(&sources, namespaces, with, &mut self.good);
                 announce(&snapshot, &self.metrics);
                 let outcome = if snapshot.problems.is_empty() {
                     "ok"
@@ -184,10 +188,11 @@ fn read_namespaces(path: Option<&Path>) -> Result<Option<Arc<Namespaces>>, Names
 fn judge(
     sources: &[Arc<Source>],
     namespaces: Option<Arc<Namespaces>>,
-    environment: &Environment,
+    (environment, guests): (&Environment, &Guests),
     good: &mut BTreeMap<String, Arc<Source>>,
 ) -> Snapshot {
-    let loaded = load(sources, environment);
+    let mut loaded = load(sources, environment);
+    guests.prepare(&mut loaded);
     for warning in loaded.diagnostics.iter().filter(|found| !found.is_error()) {
         tracing::warn!(place = place(warning), "{}", warning.message);
     }
@@ -225,7 +230,9 @@ fn judge(
         .filter(|source| !has_error(source) || good.contains_key(&source.name))
         .count();
     let policies = if replaced {
-        load(&in_force, environment).policies
+        let mut earlier = load(&in_force, environment);
+        guests.prepare(&mut earlier);
+        earlier.policies
     } else {
         loaded.policies
     };

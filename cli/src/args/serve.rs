@@ -102,6 +102,9 @@ pub struct ServeArgs {
     /// How often the mirror is looked at, at most a day
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
     pub tuf_interval: Duration,
+    /// Where compiled modules of policies are kept over restarts: a folder of its own, closed to all others
+    #[arg(long, value_name = "DIR")]
+    pub module_cache: Option<PathBuf>,
     /// How often files are looked at for changes; SIGHUP has them read at once
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     pub reload_interval: u64,

@@ -9,6 +9,7 @@ use crate::args::check::{CheckArgs, Format};
 use crate::exit_status::ExitStatus;
 use crate::images;
 use crate::io::Io;
+use crate::offline::guests;
 use crate::render::sarif::{self, Finding};
 use crate::render::{human, json};
 use crate::sources::{self, Wanted};
@@ -24,7 +25,9 @@ pub fn run(args: &CheckArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
         exceptions: ExceptionsFrom::Anywhere,
         ..Environment::default()
     };
-    diagnostics.extend(load(&sources.texts, &environment).diagnostics);
+    let mut loaded = load(&sources.texts, &environment);
+    guests::prepare(&mut loaded, None);
+    diagnostics.extend(loaded.diagnostics);
     let counts = Counts::of(sources.texts.len() + unreadable, &diagnostics);
     match args.format {
         Format::Human => show_human(&diagnostics, &counts, io)?,

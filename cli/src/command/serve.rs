@@ -96,6 +96,7 @@ fn settings(args: &ServeArgs) -> Result<Settings> {
             },
             ..images::settings(&args.images)
         },
+        module_cache: args.module_cache.clone(),
         reload_interval: Duration::from_secs(args.reload_interval),
         shutdown_delay: Duration::from_secs(args.shutdown_delay),
         drain_timeout: Duration::from_secs(args.drain_timeout),

@@ -177,6 +177,7 @@ fn settings(written: &Written, tls: PathBuf, registry: SocketAddr) -> Result<Set
             }),
             ..ImageSettings::default()
         },
+        module_cache: None,
         reload_interval: Duration::from_secs(1),
         shutdown_delay: Duration::ZERO,
         drain_timeout: Duration::from_secs(1),

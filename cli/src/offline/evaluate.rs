@@ -12,8 +12,10 @@ use regent_engine::evaluation::{Evaluation, Phase, Variables};
 use regent_engine::load::{Environment, ExceptionsFrom, Holds, Loaded, load_with_exceptions};
 use regent_engine::response::{PolicyResponse, RuleResponse, RuleStatus, RuleType};
 use regent_engine::source::Source;
+use regent_server::guests::Guests;
 use serde_json::Value;
 
+use super::guests;
 use super::host::{Host, Targets};
 use super::images::OfflineImages;
 use super::observe::{Observed, Watch};
@@ -103,6 +105,7 @@ pub struct Prepared {
     values: Values,
     user: Option<RequestUser>,
     images: OfflineImages,
+    guests: Option<Arc<Guests>>,
     world: World,
     watch: Watch,
 }
@@ -158,7 +161,8 @@ impl Prepared {
             builders: inputs.images.builders().clone(),
         };
         let exceptions = &inputs.exceptions.texts;
-        let loaded = load_with_exceptions(&inputs.policies, exceptions, &environment);
+        let mut loaded = load_with_exceptions(&inputs.policies, exceptions, &environment);
+        let guests = guests::prepare(&mut loaded, Some(inputs.images.settings()));
         let of_exceptions = |one: &&Diagnostic| {
             let mut texts = exceptions.iter();
             one.is_error() && texts.any(|(text, _)| text.name == one.source.name)
@@ -191,6 +195,7 @@ impl Prepared {
             values: inputs.values,
             user: inputs.user,
             images: inputs.images,
+            guests,
             world: inputs.world,
             watch: Watch::default(),
         }
@@ -310,6 +315,7 @@ impl Prepared {
                 Some(targets) if targets.is_empty() => Targets::Unknown,
                 Some(targets) => Targets::Named(targets),
             },
+            guests: self.guests.as_deref(),
         };
         let policies = &self.loaded.policies;
         let environment = self.images.environment();

@@ -8,6 +8,7 @@ use regent_engine::admission::Roles;
 use regent_engine::evaluation::need::{ApiTarget, DataNeed, Fact, FactError, Need, Purpose};
 use regent_engine::evaluation::{Evaluation, Step};
 use regent_engine::response::PolicyResponse;
+use regent_server::guests::Guests;
 use serde_json::Value;
 
 use super::images::OfflineImages;
@@ -26,6 +27,8 @@ pub struct Host<'a> {
     pub objects: &'a [Value],
     /// Those of them that rules may change.
     pub targets: Targets<'a>,
+    /// Modules that policies ask, where there are any.
+    pub guests: Option<&'a Guests>,
 }
 
 /// What rules may change besides the object that they are about.
@@ -65,6 +68,10 @@ impl Host<'_> {
             Need::Roles => Fact::Roles(Ok(Roles::default())),
             Need::Image(need) => Fact::Image(self.images.evidence(need)),
             Need::Data(need) => Fact::Data(self.data(need)),
+            Need::Guest(guest) => match self.guests {
+                Some(guests) => guests.answer(guest),
+                None => Fact::missing(need, FactError::Unavailable("it is not loaded".to_owned())),
+            },
         }
     }
 

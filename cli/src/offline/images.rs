@@ -140,6 +140,11 @@ impl OfflineImages {
         Self { now, ..self }
     }
 
+    /// Where images, and modules, come from.
+    pub const fn settings(&self) -> &ImageSettings {
+        &self.settings
+    }
+
     /// The time that expressions see: that of the recording, where facts are replayed and nobody said another.
     pub fn environment(&self) -> Environment {
         let recorded = self.facts().map(Facts::recorded_at);

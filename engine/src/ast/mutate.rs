@@ -4,6 +4,7 @@ use crate::source::{Span, Spanned};
 
 use super::condition::Conditions;
 use super::context::ContextEntry;
+use super::guest::Guest;
 use super::matching::Selector;
 use super::template::{Template, Text};
 
@@ -25,6 +26,8 @@ pub enum MutateBody {
     Patch(Patch),
     /// A patch for each element of some lists; never empty.
     Foreach(Vec<MutateForeach>),
+    /// What a module makes of it; never in a block of `foreach`, nor of `targets`.
+    Wasm(Box<Guest>),
 }
 
 /// A patch.
@@ -113,7 +116,10 @@ impl MutateForeach {
         match (&self.order, &self.body) {
             (Some(order), _) => order.value,
             (None, MutateBody::Patch(Patch::StrategicMerge(_))) => Order::Descending,
-            (None, MutateBody::Patch(Patch::Json(_)) | MutateBody::Foreach(_)) => Order::Ascending,
+            (
+                None,
+                MutateBody::Patch(Patch::Json(_)) | MutateBody::Foreach(_) | MutateBody::Wasm(_),
+            ) => Order::Ascending,
         }
     }
 }
@@ -141,7 +147,7 @@ impl MutateBody {
     pub fn has_json_patch(&self) -> bool {
         match self {
             Self::Patch(Patch::Json(_)) => true,
-            Self::Patch(Patch::StrategicMerge(_)) => false,
+            Self::Patch(Patch::StrategicMerge(_)) | Self::Wasm(_) => false,
             Self::Foreach(blocks) => blocks.iter().any(|block| block.body.has_json_patch()),
         }
     }

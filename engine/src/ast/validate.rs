@@ -6,6 +6,7 @@ use crate::source::{Span, Spanned};
 use super::FailureActionOverride;
 use super::condition::Conditions;
 use super::foreach::Foreach;
+use super::guest::Guest;
 use super::pattern::Pattern;
 use super::pod_security::PodSecurity;
 use super::rego::RegoModules;
@@ -43,6 +44,8 @@ pub enum ValidateBody {
     Rego(Box<RegoModules>),
     /// Each element of some lists is as demanded; never empty.
     Foreach(Vec<Foreach>),
+    /// A module accepts it.
+    Wasm(Box<Guest>),
 }
 
 /// `deny`.

@@ -37,7 +37,7 @@ pub(super) fn rule(rule: &mut Rule, pod: PodPath) {
                 ValidateBody::Deny(deny) => rewrite.deny(deny),
                 // It finds the pod by the kind of the resource.
                 // No rules are made of those with modules.
-                ValidateBody::PodSecurity(_) | ValidateBody::Rego(_) => {}
+                ValidateBody::PodSecurity(_) | ValidateBody::Rego(_) | ValidateBody::Wasm(_) => {}
                 ValidateBody::Foreach(blocks) => rewrite.foreach(blocks),
             }
         }
@@ -184,6 +184,8 @@ impl Rewrite {
     fn mutate(&self, body: &mut MutateBody) {
         match body {
             MutateBody::Patch(patch) => self.template(patch.template_mut()),
+            // Nothing is made of rules with a module.
+            MutateBody::Wasm(_) => {}
             MutateBody::Foreach(blocks) => {
                 for block in blocks {
                     self.text(&mut block.list);

@@ -217,7 +217,7 @@ spec:
             invalid-value 7:15 `background` must be a boolean, this is a text
             missing-field 9:7 `rule` has no `name`
             missing-field 9:14 `match` is empty
-            missing-field 10:17 `validate` demands nothing: it has none of `pattern`, `anyPattern`, `deny`, `foreach`, `podSecurity` and `rego`
+            missing-field 10:17 `validate` demands nothing: it has none of `pattern`, `anyPattern`, `deny`, `foreach`, `podSecurity`, `rego` and `wasm`
             invalid-value 12:29 `match` has more than one of `any`, `all` and a filter of its own
             invalid-value 13:17 `validate` demands one thing: it has `deny` and `pattern`
             missing-field 14:7 a rule does something: it has none of `validate`, `mutate`, `generate` and `verifyImages`

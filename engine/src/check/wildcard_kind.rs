@@ -72,7 +72,8 @@ fn check_rule(report: &mut Report<'_>, rule: &Rule, every: &Kind, kinds: usize) 
             ValidateBody::Deny(_)
             | ValidateBody::Foreach(_)
             | ValidateBody::PodSecurity(_)
-            | ValidateBody::Rego(_) => &[],
+            | ValidateBody::Rego(_)
+            | ValidateBody::Wasm(_) => &[],
         },
         RuleBody::Mutate(_) | RuleBody::Generate(_) => &[],
     };

@@ -11,7 +11,7 @@ use crate::rego::evaluate::{Program, RegoError};
 use crate::source::Span;
 
 use super::scope::Scope;
-use super::{assemble, condition, confined_to, package, preconditions, text};
+use super::{assemble, condition, confined_to, guest, package, preconditions, text};
 
 /// Compiles a rule's patches.
 pub(super) fn compile(
@@ -43,6 +43,7 @@ fn change(
             }
             Ok(Change::Foreach(compiled))
         }
+        MutateBody::Wasm(written) => Ok(Change::Wasm(guest::guest((policy, rule), written))),
     }
 }
 

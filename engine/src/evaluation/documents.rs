@@ -89,6 +89,15 @@ impl Documents {
         ])
     }
 
+    /// The input of a `wasm` rule's verdict.
+    pub(super) fn wasm(&self, said: Document) -> Document {
+        Document::object([
+            ("resource", self.resource.clone()),
+            ("subject", self.subject_document.clone()),
+            ("wasm", said),
+        ])
+    }
+
     /// The input of a `podSecurity` rule's verdict.
     pub(super) fn pod_security(&self, found: Document) -> Document {
         Document::object([

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::need::{DataNeed, Fact, FactError, ImageNeed, Need, NeedId};
+use super::need::{DataNeed, Fact, FactError, GuestNeed, ImageNeed, Need, NeedId};
 use crate::admission::Roles;
 use crate::image::{Digest, VerifiedImage};
+use crate::wasm::call::Outcome;
+use crate::wasm::verdict::Verdict;
 
 /// Questions in order of asking, with their answers.
 #[derive(Debug, Default)]
@@ -69,7 +71,9 @@ impl Facts {
         let namespace = namespace.to_owned();
         match self.get(Need::NamespaceLabels { namespace })? {
             Fact::NamespaceLabels(labels) => Some(labels.clone()),
-            Fact::Roles(_) | Fact::Image(_) | Fact::Data(_) => Some(Err(wrong_kind())),
+            Fact::Roles(_) | Fact::Image(_) | Fact::Data(_) | Fact::Guest(_) => {
+                Some(Err(wrong_kind()))
+            }
         }
     }
 
@@ -77,7 +81,9 @@ impl Facts {
     pub(super) fn roles(&mut self) -> Option<Result<Roles, FactError>> {
         match self.get(Need::Roles)? {
             Fact::Roles(roles) => Some(roles.clone()),
-            Fact::NamespaceLabels(_) | Fact::Image(_) | Fact::Data(_) => Some(Err(wrong_kind())),
+            Fact::NamespaceLabels(_) | Fact::Image(_) | Fact::Data(_) | Fact::Guest(_) => {
+                Some(Err(wrong_kind()))
+            }
         }
     }
 
@@ -85,7 +91,19 @@ impl Facts {
     pub(super) fn data(&mut self, need: DataNeed) -> Option<Result<Value, FactError>> {
         match self.get(Need::Data(need))? {
             Fact::Data(data) => Some(data.clone()),
-            Fact::Image(_) | Fact::Roles(_) | Fact::NamespaceLabels(_) => Some(Err(wrong_kind())),
+            Fact::Image(_) | Fact::Roles(_) | Fact::NamespaceLabels(_) | Fact::Guest(_) => {
+                Some(Err(wrong_kind()))
+            }
+        }
+    }
+
+    /// What a module says; none where it is not known yet.
+    pub(super) fn guest(&mut self, need: GuestNeed) -> Option<Result<Outcome<Verdict>, FactError>> {
+        match self.get(Need::Guest(need))? {
+            Fact::Guest(said) => Some(said.clone()),
+            Fact::Image(_) | Fact::Roles(_) | Fact::NamespaceLabels(_) | Fact::Data(_) => {
+                Some(Err(wrong_kind()))
+            }
         }
     }
 
@@ -97,7 +115,7 @@ impl Facts {
         let image = match self.get(Need::Image(need))? {
             Fact::Image(Ok(image)) => image.clone(),
             Fact::Image(Err(error)) => return Some(Err(error.clone())),
-            Fact::NamespaceLabels(_) | Fact::Roles(_) | Fact::Data(_) => {
+            Fact::NamespaceLabels(_) | Fact::Roles(_) | Fact::Data(_) | Fact::Guest(_) => {
                 return Some(Err(wrong_kind()));
             }
         };

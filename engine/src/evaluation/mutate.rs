@@ -23,6 +23,9 @@ use super::values::Values;
 /// The most elements of one rule: each is a patch of the whole object.
 const MAX_ELEMENTS: usize = 2_000;
 
+/// Said of a module where none can stand: parsing refuses it there.
+const MISPLACED: &str = "a module changes the resource of the request only";
+
 /// What came of a rule.
 pub(super) struct Mutated {
     pub(super) answer: Answer,
@@ -72,6 +75,7 @@ impl Context<'_> {
             Change::Foreach(blocks) => {
                 self.change_each(names, object, (blocks, 0), &mut Walk::default())
             }
+            Change::Wasm(_) => Changed::Failed(MISPLACED.to_owned()),
         };
         let unchanged = |status, message: String| Mutated {
             answer: Answer::new(status, message),
@@ -184,6 +188,7 @@ impl Context<'_> {
                 Change::Foreach(blocks) => {
                     self.change_each(&names, object, (blocks, level + 1), walk)
                 }
+                Change::Wasm(_) => Changed::Failed(MISPLACED.to_owned()),
             };
             match changed {
                 Changed::To(new) => current = Some(new),
@@ -327,7 +332,7 @@ pub(super) fn locals(element: &Value, index: usize, level: usize) -> Vec<(String
 }
 
 /// What makes an object that object, which no patch may change; where one did.
-fn identity_change(old: &Value, new: &Value) -> Option<&'static str> {
+pub(super) fn identity_change(old: &Value, new: &Value) -> Option<&'static str> {
     const IDENTITY: [(&str, &str); 6] = [
         ("/apiVersion", "apiVersion"),
         ("/kind", "kind"),
@@ -340,7 +345,7 @@ fn identity_change(old: &Value, new: &Value) -> Option<&'static str> {
     IDENTITY.iter().find(changed).map(|(_, name)| *name)
 }
 
-fn success(object: &Value) -> String {
+pub(super) fn success(object: &Value) -> String {
     let text = |pointer: &str| {
         object
             .pointer(pointer)

@@ -1,6 +1,7 @@
 //! What an evaluation asks of its host, and what the host answers.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 use thiserror::Error;
@@ -8,6 +9,9 @@ use thiserror::Error;
 use crate::admission::Roles;
 use crate::ast::context::Method;
 use crate::image::{ImageReference, PolicyTrust, PublicKey, VerifiedImage};
+use crate::program::Guest;
+use crate::wasm::call::{HostAnswer, HostCall, Outcome};
+use crate::wasm::verdict::Verdict;
 
 /// Names a need within one evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,6 +31,23 @@ pub enum Need {
     Image(ImageNeed),
     /// Data that a `context` names.
     Data(DataNeed),
+    /// What a module says of the request.
+    Guest(GuestNeed),
+}
+
+/// Asks for what a module says of a request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GuestNeed {
+    /// Which module, and under which conditions.
+    pub guest: Arc<Guest>,
+    /// The request's id.
+    pub uid: String,
+    /// The request, as JSON.
+    pub request: Arc<str>,
+    /// What it asked before, with the answers.
+    pub answers: Arc<[(HostCall, HostAnswer)]>,
+    /// The time that it sees, in seconds since 1970.
+    pub seconds: i64,
 }
 
 /// Asks for data that a `context` names; the answer is JSON.
@@ -168,6 +189,8 @@ pub enum Fact {
     Image(Result<VerifiedImage, FactError>),
     /// To [`Need::Data`].
     Data(Result<Value, FactError>),
+    /// To [`Need::Guest`].
+    Guest(Result<Outcome<Verdict>, FactError>),
 }
 
 /// Why there is no answer; each becomes `RuleStatus::Error`, with the message.
@@ -202,6 +225,7 @@ impl Fact {
             Need::Roles => Self::Roles(Err(error)),
             Need::Image(_) => Self::Image(Err(error)),
             Need::Data(_) => Self::Data(Err(error)),
+            Need::Guest(_) => Self::Guest(Err(error)),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
@@ -18,6 +19,7 @@ pub(super) struct RequestNames<'a> {
     value: OnceCell<Value>,
     /// The request without its objects.
     others: OnceCell<Map<String, Value>>,
+    guest: OnceCell<Arc<str>>,
     images: OnceCell<Result<Value, String>>,
     account: Option<(Value, Value)>,
 }
@@ -36,6 +38,7 @@ impl<'a> RequestNames<'a> {
             request,
             value: OnceCell::new(),
             others: OnceCell::new(),
+            guest: OnceCell::new(),
             images: OnceCell::new(),
             account,
         }
@@ -105,6 +108,14 @@ impl<'a> RequestNames<'a> {
             }
         }
         Ok(fields)
+    }
+
+    /// The request as modules are given it, as JSON.
+    pub(super) fn of_guests(&self) -> Arc<str> {
+        let text = self
+            .guest
+            .get_or_init(|| guest_request(self.request).into());
+        Arc::clone(text)
     }
 
     fn value(&self) -> &Value {
@@ -188,6 +199,24 @@ fn other_fields(request: &AdmissionRequest) -> Map<String, Value> {
         );
     }
     fields
+}
+
+/// The request as in the admission review, with all that kits of modules ask for.
+fn guest_request(request: &AdmissionRequest) -> String {
+    let mut value = request_value(request);
+    if let Value::Object(fields) = &mut value {
+        // Names of Kyverno's own.
+        fields.remove("roles");
+        fields.remove("clusterRoles");
+        let resource = fields.get("resource").cloned().unwrap_or_default();
+        fields.insert("requestResource".to_owned(), resource);
+        let user = || json!({"username": "", "uid": "", "groups": [], "extra": {}});
+        fields.entry("userInfo").or_insert_with(user);
+        for name in ["object", "oldObject", "options"] {
+            fields.entry(name).or_insert(Value::Null);
+        }
+    }
+    value.to_string()
 }
 
 /// `images.<list>.<name>`, with the lists in the order in which Kyverno goes through them: what it cannot read is said so.

@@ -214,6 +214,16 @@ impl Context<'_> {
                     self.allow_existing(policy, rule, response)
                 }
             },
+            Body::Wasm(demand) => {
+                let Some(response) = self.judged_by_guest((policy, rule), names, demand) else {
+                    return Progress::Waiting;
+                };
+                let response = RuleResponse {
+                    failure_action: action,
+                    ..response
+                };
+                self.allow_existing(policy, rule, response)
+            }
             // Nothing runs from an object that goes away.
             Body::VerifyImages(_) if self.request.object.is_none() => Progress::NotAbout,
             Body::VerifyImages(entries) => {
@@ -282,6 +292,10 @@ impl Context<'_> {
                     ..respond(policy, rule, action, targeted.answer)
                 }),
             };
+        }
+        if let program::Change::Wasm(guest) = &mutate.change {
+            let changed = self.changed_by_guest((policy, rule, action), names, guest);
+            return changed.map_or(Progress::Waiting, Progress::Answered);
         }
         // An object that goes away is not changed any more.
         let Some(object) = self.request.object.as_ref() else {
@@ -514,7 +528,9 @@ pub(super) fn respond(
     RuleResponse {
         rule: ast.map_or_else(String::new, |ast| ast.name.value.clone()),
         rule_type: match &rule.body {
-            Body::Validate(_) | Body::PodSecurity(_) | Body::Rego(_) => RuleType::Validation,
+            Body::Validate(_) | Body::PodSecurity(_) | Body::Rego(_) | Body::Wasm(_) => {
+                RuleType::Validation
+            }
             Body::VerifyImages(_) => RuleType::ImageVerify,
             Body::Mutate(_) => RuleType::Mutation,
             Body::Generate(_) => RuleType::Generation,

@@ -8,10 +8,10 @@ use crate::yaml::{Node, Value};
 
 use super::condition::{self, Blocks};
 use super::fields::{Fields, Reader};
-use super::{context, json_patch, matching, template};
+use super::{context, guest, json_patch, matching, template};
 
 /// Fields that say what is done.
-const BODIES: [&str; 3] = ["patchStrategicMerge", "patchesJson6902", "foreach"];
+const BODIES: [&str; 4] = ["patchStrategicMerge", "patchesJson6902", "foreach", "wasm"];
 
 const ORDERS: [(&str, Order); 2] = [
     ("Ascending", Order::Ascending),
@@ -26,7 +26,13 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Mutate> {
     let targets: Vec<_> = targets.iter().map(|item| target(reader, item)).collect();
     let targets: Option<Vec<_>> = targets.into_iter().collect();
     let body = body(reader, &mut fields);
+    let has_targets = fields.peek("targets").is_some();
     fields.finish(reader, &[]);
+    if let (Some(MutateBody::Wasm(guest)), true) = (&body, has_targets) {
+        let message = "`wasm` beside `targets` is not supported: a module is given the resource of the request";
+        reader.error(Code::NotSupported, guest.span, message);
+        return None;
+    }
     Some(Mutate {
         span: node.span,
         targets: targets?,
@@ -54,7 +60,7 @@ fn body(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<MutateBody> 
             reader.error(Code::InvalidValue, fields.span, message);
         }
     }
-    let [merge, json, foreach] = BODIES.map(|name| fields.take(name));
+    let [merge, json, foreach, wasm] = BODIES.map(|name| fields.take(name));
     if let Some(node) = merge {
         let patch = strategic_merge(reader, node)?;
         return Some(MutateBody::Patch(Patch::StrategicMerge(patch)));
@@ -62,6 +68,9 @@ fn body(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<MutateBody> 
     if let Some(node) = json {
         let patch = json_patch::read(reader, node)?;
         return Some(MutateBody::Patch(Patch::Json(patch)));
+    }
+    if let Some(node) = wasm {
+        return guest::read(reader, node).map(|guest| MutateBody::Wasm(Box::new(guest)));
     }
     let node = foreach?;
     let items = reader.items(node, "foreach");
@@ -88,6 +97,11 @@ fn block(reader: &mut Reader<'_>, node: &Node) -> Option<MutateForeach> {
         preconditions.map(|node| condition::read(reader, node, "preconditions", Blocks::Refused));
     let body = body(reader, &mut fields);
     fields.finish(reader, &[]);
+    if let Some(MutateBody::Wasm(guest)) = &body {
+        let message = "`wasm` in `foreach` is not supported: a module is given the whole resource";
+        reader.error(Code::NotSupported, guest.span, message);
+        return None;
+    }
     Some(MutateForeach {
         span: node.span,
         list: list?,

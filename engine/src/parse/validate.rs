@@ -7,10 +7,10 @@ use crate::yaml::{Node, Value};
 
 use super::condition::{self, Blocks};
 use super::fields::Reader;
-use super::{foreach, pattern, pod_security, policy, rego, template};
+use super::{foreach, guest, pattern, pod_security, policy, rego, template};
 
 /// Fields of `validate` that say what is demanded, in the order in which Kyverno looks for them.
-const DEMANDS: [&str; 9] = [
+const DEMANDS: [&str; 10] = [
     "rego",
     "manifests",
     "podSecurity",
@@ -20,6 +20,7 @@ const DEMANDS: [&str; 9] = [
     "pattern",
     "anyPattern",
     "foreach",
+    "wasm",
 ];
 
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Validate> {
@@ -33,7 +34,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Validate> {
         reader,
         &DEMANDS,
         node.span,
-        "`pattern`, `anyPattern`, `deny`, `foreach`, `podSecurity` and `rego`",
+        "`pattern`, `anyPattern`, `deny`, `foreach`, `podSecurity`, `rego` and `wasm`",
     );
     let pattern = fields.take("pattern");
     let any_pattern = fields.take("anyPattern");
@@ -41,6 +42,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Validate> {
     let pod_security = fields.take("podSecurity");
     let foreach = fields.take("foreach");
     let rego = fields.take("rego");
+    let wasm = fields.take("wasm");
     fields.finish(reader, &["cel", "manifests", "assert"]);
     let body = if let Some(node) = pod_security {
         ValidateBody::PodSecurity(Box::new(pod_security::read(reader, node)?))
@@ -52,6 +54,8 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Validate> {
         ValidateBody::Pattern(pattern::read(reader, node))
     } else if let Some(node) = any_pattern {
         ValidateBody::AnyPattern(read_any_pattern(reader, node)?)
+    } else if let Some(node) = wasm {
+        ValidateBody::Wasm(Box::new(guest::read(reader, node)?))
     } else {
         ValidateBody::Foreach(foreach::read(reader, foreach?)?)
     };

@@ -13,7 +13,10 @@ impl Rule {
         let mut programs = vec![&self.program];
         match &self.body {
             Body::Validate(validate) => of_demand(&validate.demand, &mut programs),
-            Body::PodSecurity(_) | Body::Rego(_) | Body::Generate(Generation::Resource(_)) => {}
+            Body::PodSecurity(_)
+            | Body::Rego(_)
+            | Body::Wasm(_)
+            | Body::Generate(Generation::Resource(_)) => {}
             Body::VerifyImages(entries) => {
                 programs.extend(entries.iter().map(|entry| &entry.program));
             }

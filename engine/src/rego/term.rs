@@ -134,7 +134,7 @@ impl Reader<'_> {
             if self.take(b'}') {
                 return Some(Value::from(items));
             }
-            if !self.take(b',') {
+            if !self.take(b',') || self.peek() == Some(b'}') {
                 return None;
             }
             items.extend(self.items(b'}', depth)?);

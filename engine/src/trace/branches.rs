@@ -93,7 +93,7 @@ pub(crate) fn for_each_part<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Part<'a>))
             ValidateBody::AnyPattern(patterns) => alternatives(patterns, visit),
             ValidateBody::Deny(deny) => of_deny(deny, visit),
             ValidateBody::Foreach(blocks) => of_foreach(blocks, visit),
-            ValidateBody::PodSecurity(_) | ValidateBody::Rego(_) => {}
+            ValidateBody::PodSecurity(_) | ValidateBody::Rego(_) | ValidateBody::Wasm(_) => {}
         },
         RuleBody::VerifyImages(entries) => {
             for entry in entries {

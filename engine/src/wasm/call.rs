@@ -15,7 +15,7 @@ pub const CAPABILITIES: [&str; 10] = [
     "oci/v1/manifest_digest",
     "oci/v1/oci_manifest",
     "oci/v1/oci_manifest_config",
-    "crypto/v1/is_certificate_trusted",
+    "regent/v1/evidence",
     "kubernetes/get_resource",
     "kubernetes/list_resources_all",
     "kubernetes/list_resources_by_namespace",

@@ -35,6 +35,7 @@ fn host() -> Host {
     Host::new(
         images,
         Arc::new(Cluster::new(&ClusterSettings::default(), &metrics).unwrap()),
+        crate::guests::Guests::start(crate::guests::GuestSettings::default()).unwrap(),
     )
 }
 

@@ -80,6 +80,7 @@ pub(crate) async fn start(policies: &[(&str, &str)], adjust: impl FnOnce(&mut Se
         builders: regent_engine::builders::Builders::default(),
         trust_roots: TrustRoots::new(public_sigstore().unwrap()),
         images: ImageSettings::default(),
+        module_cache: None,
         reload_interval: Duration::from_hours(1),
         shutdown_delay: Duration::ZERO,
         drain_timeout: PATIENCE,

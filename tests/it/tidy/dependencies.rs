@@ -177,6 +177,7 @@ const MAY_USE: [(&str, &[&str]); 8] = [
             "pod_security",
             "response",
             "source",
+            "wasm",
         ],
     ),
     ("admission", &[]),
@@ -186,7 +187,19 @@ const MAY_USE: [(&str, &[&str]); 8] = [
 ];
 
 /// For some modules, what they never use.
-const NEVER_USE: [(&str, &[&str]); 10] = [
+const NEVER_USE: [(&str, &[&str]); 11] = [
+    (
+        "wasm",
+        &[
+            "yaml",
+            "parse",
+            "check",
+            "ast",
+            "program",
+            "evaluation",
+            "policy_set",
+        ],
+    ),
     ("parse", &["compile", "program", "rego", "evaluation"]),
     ("check", &["compile", "program", "rego", "evaluation"]),
     (

@@ -148,6 +148,11 @@ async fn answer(images: &Images, need: &Need, args: &VerifyArgs) -> Fact {
             "{} cannot be had here",
             data.description()
         )))),
+        // Only rules that verify images are asked.
+        Need::Guest(_) => Fact::missing(
+            need,
+            FactError::Unavailable("modules are not run here".to_owned()),
+        ),
     }
 }
 

@@ -82,7 +82,9 @@ pub(super) fn judge(
                     None => Err(FactError::Unavailable("nobody to ask".into())),
                 })
             }
-            Need::NamespaceLabels { .. } | Need::Roles | Need::Data(_) => no_facts(need),
+            Need::NamespaceLabels { .. } | Need::Roles | Need::Data(_) | Need::Guest(_) => {
+                no_facts(need)
+            }
         },
     );
     let [(status, message)] = &statuses[..] else {

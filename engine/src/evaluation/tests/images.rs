@@ -136,7 +136,9 @@ fn judge_under(
             Arc::new(evidence.clone()),
             resolution,
         ))),
-        Need::NamespaceLabels { .. } | Need::Roles | Need::Data(_) => no_facts(need),
+        Need::NamespaceLabels { .. } | Need::Roles | Need::Data(_) | Need::Guest(_) => {
+            no_facts(need)
+        }
     })
 }
 
@@ -450,7 +452,9 @@ fn every_place_of_an_image_is_looked_at_also_in_controllers() {
                         Arc::new(right()),
                         Resolution::Registry,
                     ))),
-                    Need::NamespaceLabels { .. } | Need::Roles | Need::Data(_) => no_facts(need),
+                    Need::NamespaceLabels { .. } | Need::Roles | Need::Data(_) | Need::Guest(_) => {
+                        no_facts(need)
+                    }
                 });
             let Decision::Allow { patch, .. } = decision else {
                 panic!("{rules:?}")

@@ -430,7 +430,7 @@ fn mistakes_in_patches_are_said_at_load() {
     for (mutate, message) in [
         (
             "{}",
-            "a patch is missing: there is none of `patchStrategicMerge`, `patchesJson6902`, `foreach`",
+            "a patch is missing: there is none of `patchStrategicMerge`, `patchesJson6902`, `foreach`, `wasm`",
         ),
         (
             "{patchStrategicMerge: {}, foreach: []}",

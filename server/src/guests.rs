@@ -1,0 +1,294 @@
+//! Modules that policies ask: found, compiled one at a time, kept, and run within their limits.
+//!
+//! The engine says what a module may do and does it; this has what the engine must not have: files, a clock, threads.
+
+mod cache;
+mod find;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use regent_engine::diagnostic::{Code, Diagnostic};
+use regent_engine::evaluation::need::{Fact, FactError, GuestNeed, Need};
+use regent_engine::load::Loaded;
+use regent_engine::policy_set::PolicySet;
+use regent_engine::program::{Guest, Policy, Rule};
+use regent_engine::wasm::bounds;
+use regent_engine::wasm::call::{Outcome, Request, Terms};
+use regent_engine::wasm::error::WasmError;
+use regent_engine::wasm::metadata::Abi;
+use regent_engine::wasm::module::Module;
+use regent_engine::wasm::runtime::{Metering, Runtime, digest};
+use regent_engine::wasm::verdict::SettingsVerdict;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+
+use crate::image::ImageSettings;
+use cache::Cache;
+
+/// Where modules come from, and where what is made of them is kept.
+#[derive(Debug, Clone, Default)]
+pub struct GuestSettings {
+    /// A folder for compiled modules; none are kept where there is none.
+    pub cache: Option<PathBuf>,
+    /// Registries; modules in registries are not to be had where there are none.
+    pub images: Option<ImageSettings>,
+}
+
+/// Where a module is, and what it must be: rules that agree in this share it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Name {
+    place: String,
+    digest: Option<String>,
+    abi: Option<Abi>,
+}
+
+impl Name {
+    fn of(guest: &Guest) -> Self {
+        Self {
+            place: find::place(guest),
+            digest: guest.digest.clone(),
+            abi: guest.abi,
+        }
+    }
+}
+
+/// Modules by where they are, those that cannot be used with the reason.
+type Known = BTreeMap<Name, Result<Module, String>>;
+
+/// All modules.
+#[derive(Debug)]
+pub struct Guests {
+    runtime: Runtime,
+    settings: GuestSettings,
+    cache: Option<Cache>,
+    known: RwLock<Known>,
+    /// Held while modules are compiled: one at a time, so that the processor is left for requests.
+    compiling: Mutex<()>,
+    /// How many calls of a policy's modules may run at once.
+    permits: Mutex<BTreeMap<String, Arc<Semaphore>>>,
+}
+
+impl Guests {
+    /// Starts what counts the time of modules.
+    pub fn start(settings: GuestSettings) -> Result<Arc<Self>, WasmError> {
+        let runtime = Runtime::new(Metering::Time)?;
+        let ticker = runtime.ticker();
+        let ticking = std::thread::Builder::new().name("guest-time".to_owned());
+        let ticking = ticking.spawn(move || {
+            while ticker.tick() {
+                std::thread::sleep(bounds::TICK);
+            }
+        });
+        if let Err(error) = ticking {
+            return Err(WasmError::Internal(format!(
+                "no thread for the time of modules: {error}"
+            )));
+        }
+        let cache = settings.cache.as_deref().and_then(|folder| match Cache::open(folder) {
+            Ok(cache) => Some(cache),
+            Err(error) => {
+                tracing::warn!(folder = %folder.display(), %error, "compiled modules are not kept");
+                None
+            }
+        });
+        Ok(Arc::new(Self {
+            runtime,
+            settings,
+            cache,
+            known: RwLock::default(),
+            compiling: Mutex::default(),
+            permits: Mutex::default(),
+        }))
+    }
+
+    /// Finds and compiles the modules of policies, and has each look at its settings; what is wrong is added to what is
+    /// to be said of the policies. A rule whose module cannot be used is an error on each request.
+    pub fn prepare(&self, loaded: &mut Loaded) {
+        let said = self.prepare_set(&loaded.policies);
+        loaded.diagnostics.extend(said);
+    }
+
+    fn prepare_set(&self, set: &PolicySet) -> Vec<Diagnostic> {
+        let _one_at_a_time = self
+            .compiling
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let before = self
+            .known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let mut now = Known::new();
+        let mut diagnostics = Vec::new();
+        for (policy, rule, guest) in set.guests() {
+            let name = Name::of(guest);
+            let module = now
+                .entry(name.clone())
+                .or_insert_with(|| self.load(&name, guest, &before))
+                .clone();
+            let checked = module.and_then(|module| check_settings(&module, guest));
+            if let Err(reason) = checked {
+                diagnostics.extend(diagnostic(policy, rule, guest, &reason));
+            }
+        }
+        // Requests that began with the policies before still ask for their modules.
+        for (name, module) in before {
+            now.entry(name).or_insert(module);
+        }
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = now;
+        diagnostics
+    }
+
+    fn load(&self, name: &Name, guest: &Guest, before: &Known) -> Result<Module, String> {
+        let wasm = find::bytes(guest, self.settings.images.as_ref())?;
+        let found = digest(&wasm);
+        if let Some(wanted) = guest.digest.as_ref().filter(|wanted| **wanted != found) {
+            return Err(format!(
+                "its digest is {found}, and the policy wants {wanted}"
+            ));
+        }
+        let same = before.iter().find_map(|(known, module)| {
+            let module = module.as_ref().ok()?;
+            (known.abi == name.abi && module.digest() == found).then_some(module)
+        });
+        if let Some(module) = same {
+            return Ok(module.clone());
+        }
+        let opened = self
+            .cache
+            .as_ref()
+            .and_then(|cache| cache.open_module(&self.runtime, &wasm, name.abi));
+        if let Some(module) = opened {
+            return Ok(module);
+        }
+        let module =
+            Module::compile(&self.runtime, &wasm, name.abi).map_err(|error| error.to_string())?;
+        if let Some(cache) = &self.cache {
+            cache.keep(&module, &self.runtime);
+        }
+        Ok(module)
+    }
+
+    /// What a module says, on this thread.
+    pub fn answer(&self, need: &GuestNeed) -> Fact {
+        let guest = &need.guest;
+        let module = {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            known.get(&Name::of(guest)).cloned()
+        };
+        let module = match module {
+            Some(Ok(module)) => module,
+            Some(Err(reason)) => return Fact::Guest(Err(FactError::Unavailable(reason))),
+            None => {
+                let reason = "it is not loaded".to_owned();
+                return Fact::Guest(Err(FactError::Unavailable(reason)));
+            }
+        };
+        let request = Request {
+            uid: &need.uid,
+            json: &need.request,
+            settings: &guest.settings,
+        };
+        let terms = Terms {
+            limits: guest.limits,
+            capabilities: Arc::clone(&guest.capabilities),
+            answers: Arc::clone(&need.answers),
+            seconds: need.seconds,
+        };
+        let ran = module.validate(&request, terms);
+        log(guest, &ran.log);
+        Fact::Guest(ran.outcome.map_err(|error| match error {
+            WasmError::Timeout => FactError::Timeout(error.to_string()),
+            other => FactError::Malformed(other.to_string()),
+        }))
+    }
+
+    /// The same beside other work: on a thread where it may take its time, and not more of them than the policy may have.
+    pub(crate) async fn answer_beside(
+        self: &Arc<Self>,
+        need: GuestNeed,
+        deadline: Instant,
+    ) -> Fact {
+        let late = |what: &str| Fact::Guest(Err(FactError::Timeout(what.to_owned())));
+        let permit = timeout_at(deadline, self.permits_of(&need.guest).acquire_owned());
+        let Ok(Ok(permit)) = permit.await else {
+            return late("other calls of the policy's modules took all the time of the request");
+        };
+        let this = Arc::clone(self);
+        let asked = Need::Guest(need.clone());
+        let turn = tokio::task::spawn_blocking(move || {
+            // Held until the module ends, not until nobody waits for it any more.
+            let _permit = permit;
+            this.answer(&need)
+        });
+        match timeout_at(deadline, turn).await {
+            Ok(Ok(fact)) => fact,
+            Ok(Err(_panicked)) => crate::host::defect(&asked),
+            Err(_elapsed) => late("it did not answer before the deadline of the request"),
+        }
+    }
+
+    fn permits_of(&self, guest: &Guest) -> Arc<Semaphore> {
+        let mut permits = self.permits.lock().unwrap_or_else(PoisonError::into_inner);
+        let policy = permits.entry(guest.rule.0.clone());
+        Arc::clone(policy.or_insert_with(|| Arc::new(Semaphore::new(concurrency()))))
+    }
+
+    /// A module that no policy names, for commands.
+    pub fn module(&self, wasm: &[u8], abi: Option<Abi>) -> Result<Module, WasmError> {
+        Module::compile(&self.runtime, wasm, abi)
+    }
+}
+
+/// Asks a module about its settings, as it will be given them.
+fn check_settings(module: &Module, guest: &Guest) -> Result<(), String> {
+    let ran = module.validate_settings(&guest.settings, terms_of_settings(guest));
+    log(guest, &ran.log);
+    match ran.outcome {
+        Ok(Outcome::Answered(SettingsVerdict::Valid)) => Ok(()),
+        Ok(Outcome::Answered(SettingsVerdict::Invalid(reason))) => {
+            Err(format!("its settings are not valid: {reason}"))
+        }
+        Ok(Outcome::Asks(call)) => Err(format!("it asks for `{call}` to look at its settings")),
+        Err(error) => Err(format!("it could not look at its settings: {error}")),
+    }
+}
+
+/// Calls of one policy's modules at once: half of the cores, so that a module that runs away leaves the others theirs.
+fn concurrency() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores / 2).max(1)
+}
+
+/// Settings are looked at when they are loaded: by the policy's limits, and without asking anybody.
+fn terms_of_settings(guest: &Guest) -> Terms {
+    Terms {
+        limits: guest.limits,
+        capabilities: [].into(),
+        answers: [].into(),
+        seconds: 0,
+    }
+}
+
+fn log(guest: &Guest, lines: &[String]) {
+    let (policy, rule) = (&guest.rule.0, &guest.rule.1);
+    for line in lines {
+        tracing::debug!(policy, rule, "module says: {line}");
+    }
+}
+
+fn diagnostic(policy: &Policy, rule: &Rule, guest: &Guest, reason: &str) -> Option<Diagnostic> {
+    let written = policy.rule_ast(rule)?.guest()?;
+    let message = format!("module `{}` cannot be used: {reason}", guest.module);
+    let span = written.module.span;
+    Some(Diagnostic::error(
+        Code::UnusableModule,
+        &policy.ast.source,
+        span,
+        message,
+    ))
+}

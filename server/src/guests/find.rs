@@ -1,0 +1,57 @@
+//! Where the bytes of a module are.
+
+use std::path::{Path, PathBuf};
+
+use regent_engine::program::Guest;
+use regent_engine::wasm::bounds;
+
+use crate::image::ImageSettings;
+use crate::image::module;
+
+/// How modules in registries are named.
+const REGISTRIES: [&str; 2] = ["oci://", "registry://"];
+
+/// Where a module is, so that two names of the same place are one.
+pub(super) fn place(guest: &Guest) -> String {
+    match reference(guest) {
+        Some(reference) => format!("oci://{reference}"),
+        None => file(guest).display().to_string(),
+    }
+}
+
+fn reference(guest: &Guest) -> Option<&str> {
+    let mut schemes = REGISTRIES.iter();
+    schemes.find_map(|scheme| guest.module.strip_prefix(scheme))
+}
+
+/// A file is looked for beside the policy that names it.
+fn file(guest: &Guest) -> PathBuf {
+    let path = guest
+        .module
+        .strip_prefix("file://")
+        .unwrap_or(&guest.module);
+    let folder = Path::new(&guest.source).parent();
+    folder.map_or_else(|| PathBuf::from(path), |folder| folder.join(path))
+}
+
+/// The bytes of a module, or why they are not to be had.
+pub(super) fn bytes(guest: &Guest, images: Option<&ImageSettings>) -> Result<Vec<u8>, String> {
+    if let Some(reference) = reference(guest) {
+        let images = images.ok_or("registries are not asked here: name a file")?;
+        return module::pull(images, reference);
+    }
+    read(&file(guest))
+}
+
+/// The bytes of a file, if they are not too many.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let failed = |error: std::io::Error| format!("`{}` cannot be read: {error}", path.display());
+    let size = std::fs::metadata(path).map_err(failed)?.len();
+    if size > bounds::MODULE as u64 {
+        return Err(format!(
+            "it is {size} bytes large, and {} is the most",
+            bounds::MODULE
+        ));
+    }
+    std::fs::read(path).map_err(failed)
+}
