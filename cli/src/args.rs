@@ -18,6 +18,7 @@ pub mod jp;
 pub mod serve;
 pub mod test;
 pub mod verify;
+pub mod wasm;
 
 /// Kubernetes admission by Kyverno policies compiled to Rego, with image provenance verified and remembered.
 #[derive(Debug, Parser)]
@@ -58,6 +59,8 @@ pub enum Command {
     FetchTrust(fetch_trust::FetchTrustArgs),
     /// Show the whole product at work on this machine: a registry, the webhook, and requests to it.
     Demo(demo::DemoArgs),
+    /// Look at modules, run and measure them.
+    Wasm(Box<wasm::WasmArgs>),
     /// Print the version.
     Version(VersionArgs),
 }

@@ -15,6 +15,7 @@ pub mod jp;
 pub mod serve;
 pub mod test;
 pub mod verify;
+pub mod wasm;
 
 /// Runs one command.
 pub fn run(command: Command, io: &mut Io<'_>) -> Result<ExitStatus> {
@@ -27,6 +28,7 @@ pub fn run(command: Command, io: &mut Io<'_>) -> Result<ExitStatus> {
         Command::Check(args) => check::run(&args, io),
         Command::FetchTrust(args) => fetch_trust::run(&args, io),
         Command::Jp(args) => jp::run(&args, io),
+        Command::Wasm(args) => wasm::run(&args, io),
         Command::Version(args) => version(&args, io),
         Command::Compile(args) => compile::run(&args, io),
     }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::admission::AdmissionRequest;
 use crate::evaluation::{Evaluation, Occasion, Phase, Scope};
 use crate::jmespath::Environment;
+use crate::program::guest::Guest;
 use crate::program::together::Programs;
-use crate::program::{Exception, Guest, Policy, Rule, RuleKey};
+use crate::program::{Exception, Policy, Rule, RuleKey};
 use crate::selection::Selection;
 
 /// Compiled policies, indexed by kind and operation.

@@ -5,6 +5,7 @@
 
 pub mod evidence;
 pub mod extractor;
+pub mod guest;
 mod parts;
 pub mod together;
 
@@ -25,13 +26,12 @@ use crate::rego::evaluate;
 use crate::rego::foreign::Foreign;
 use crate::source::Span;
 use crate::template::{Template, Text};
-use crate::wasm::bounds::Limits;
-use crate::wasm::metadata::Abi;
 use crate::wildcard;
 use together::Together;
 
 use evidence::{EvidenceSource, RemoteKey, View};
 use extractor::ImageExtractor;
+use guest::Guest;
 
 /// A compiled policy.
 #[derive(Debug)]
@@ -343,27 +343,6 @@ pub struct Wasm {
     pub guest: Arc<Guest>,
 }
 
-/// A module that a rule asks, and under which conditions.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Guest {
-    /// The policy's key and the rule's name.
-    pub rule: (String, String),
-    /// The name of the text that the policy stands in: a file is looked for beside it.
-    pub source: String,
-    /// The module, as the policy names it.
-    pub module: String,
-    /// What its bytes must be.
-    pub digest: Option<String>,
-    /// Which language it speaks; as it says itself where the policy does not.
-    pub abi: Option<Abi>,
-    /// Its settings, as JSON.
-    pub settings: String,
-    /// What it may take.
-    pub limits: Limits,
-    /// What it may ask for; wildcards.
-    pub capabilities: Arc<[String]>,
-}
-
 /// An entry of `verifyImages`.
 #[derive(Debug)]
 pub struct ImageEntry {
@@ -597,23 +576,6 @@ pub struct Candidates {
 }
 
 impl Rule {
-    /// The module that it asks, if it asks one.
-    pub fn guest(&self) -> Option<&Arc<Guest>> {
-        match &self.body {
-            Body::Wasm(wasm) => Some(&wasm.guest),
-            Body::Mutate(Mutate {
-                change: Change::Wasm(guest),
-                ..
-            }) => Some(guest),
-            Body::Mutate(_)
-            | Body::Validate(_)
-            | Body::PodSecurity(_)
-            | Body::Rego(_)
-            | Body::VerifyImages(_)
-            | Body::Generate(_) => None,
-        }
-    }
-
     /// Whether the rule is about other resources than the request's: no webhook asks it.
     pub fn is_background(&self) -> bool {
         match &self.body {

@@ -76,3 +76,5 @@ mod tuf;
 mod verify_command;
 #[cfg(test)]
 mod verify_policy;
+#[cfg(test)]
+mod wasm;

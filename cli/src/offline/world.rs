@@ -168,6 +168,9 @@ impl World {
         if !self.is_described() {
             return Err(missing());
         }
+        if let Some(list) = self.kinds_of(target) {
+            return Ok(list);
+        }
         let path = ApiPath::parse(target).ok_or_else(missing)?;
         let mut found: Vec<&Value> = self
             .objects
@@ -185,6 +188,36 @@ impl World {
             .map_err(FactError::Malformed)?;
         found.retain(|object| wanted.are_met(object));
         Ok(self.list(&path, &found))
+    }
+
+    /// The kinds of a group's version, as the API server lists them: those of the objects that are there, and of
+    /// definitions of custom resources.
+    fn kinds_of(&self, target: &str) -> Option<Value> {
+        let (group, version) = match target.strip_prefix("/apis/") {
+            Some(rest) => rest.split_once('/')?,
+            None => ("", target.strip_prefix("/api/")?),
+        };
+        if version.contains(['/', '?']) {
+            return None;
+        }
+        let mut resources = BTreeMap::new();
+        for object in &self.objects {
+            let kind = kind_of(object);
+            if kind.group != group || kind.version != version {
+                continue;
+            }
+            let mut known = self.kinds.iter();
+            let plural = known.find(|((of, _), name)| of == group && **name == kind.kind);
+            let plural =
+                plural.map_or_else(|| resource_of(&kind).resource, |((_, one), _)| one.clone());
+            let namespaced = !metadata(object, "namespace").is_empty();
+            resources.insert(plural, (kind.kind, namespaced));
+        }
+        let resources = resources.into_iter().map(|(name, (kind, namespaced))| {
+            json!({"name": name, "kind": kind, "namespaced": namespaced})
+        });
+        let resources: Vec<Value> = resources.collect();
+        Some(json!({"kind": "APIResourceList", "resources": resources}))
     }
 
     fn list(&self, path: &ApiPath, items: &[&Value]) -> Value {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::ast;
 use crate::ast::guest::Guest;
-use crate::program;
+use crate::program::guest as program;
 use crate::rego::module::{Expression, Rule, Statement};
 use crate::wasm::bounds::{self, Limits};
 

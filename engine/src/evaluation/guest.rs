@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use crate::explain::validate::Said;
 use crate::mutate::diff;
-use crate::program::{self, Guest, Policy, Rule};
+use crate::program::guest::Guest;
+use crate::program::{self, Policy, Rule};
 use crate::rego::evaluate::Document;
 use crate::response::{Details, FailureAction, RuleResponse, RuleStatus};
 use crate::wasm::bounds;

@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::admission::Roles;
 use crate::ast::context::Method;
 use crate::image::{ImageReference, PolicyTrust, PublicKey, VerifiedImage};
-use crate::program::Guest;
+use crate::program::guest::Guest;
 use crate::wasm::call::{HostAnswer, HostCall, Outcome};
 use crate::wasm::verdict::Verdict;
 

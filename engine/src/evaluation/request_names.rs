@@ -212,8 +212,13 @@ fn guest_request(request: &AdmissionRequest) -> String {
         fields.insert("requestResource".to_owned(), resource);
         let user = || json!({"username": "", "uid": "", "groups": [], "extra": {}});
         fields.entry("userInfo").or_insert_with(user);
-        for name in ["object", "oldObject", "options"] {
+        for name in ["object", "oldObject"] {
             fields.entry(name).or_insert(Value::Null);
+        }
+        // Kits read what is not there as empty, and null as something else.
+        let missing = |field: &Value| field.is_null();
+        if fields.get("options").is_some_and(missing) {
+            fields.remove("options");
         }
     }
     value.to_string()

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use regent_engine::program::Guest;
+use regent_engine::program::guest::Guest;
 use regent_engine::wasm::bounds;
 
 use crate::image::ImageSettings;

@@ -1,0 +1,48 @@
+//! Modules in WebAssembly, as rules ask them.
+
+use std::sync::Arc;
+
+use crate::wasm::bounds::Limits;
+use crate::wasm::metadata::Abi;
+
+use super::{Body, Change, Mutate, Rule};
+
+/// A module that a rule asks, and under which conditions.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Guest {
+    /// The policy's key and the rule's name.
+    pub rule: (String, String),
+    /// The name of the text that the policy stands in: a file is looked for beside it.
+    pub source: String,
+    /// The module, as the policy names it.
+    pub module: String,
+    /// What its bytes must be.
+    pub digest: Option<String>,
+    /// Which language it speaks; as it says itself where the policy does not.
+    pub abi: Option<Abi>,
+    /// Its settings, as JSON.
+    pub settings: String,
+    /// What it may take.
+    pub limits: Limits,
+    /// What it may ask for; wildcards.
+    pub capabilities: Arc<[String]>,
+}
+
+impl Rule {
+    /// The module that it asks, if it asks one.
+    pub fn guest(&self) -> Option<&Arc<Guest>> {
+        match &self.body {
+            Body::Wasm(wasm) => Some(&wasm.guest),
+            Body::Mutate(Mutate {
+                change: Change::Wasm(guest),
+                ..
+            }) => Some(guest),
+            Body::Mutate(_)
+            | Body::Validate(_)
+            | Body::PodSecurity(_)
+            | Body::Rego(_)
+            | Body::VerifyImages(_)
+            | Body::Generate(_) => None,
+        }
+    }
+}
