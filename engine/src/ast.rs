@@ -146,7 +146,7 @@ impl Rule {
     pub fn constraint(&self) -> Option<&rego::Constraint> {
         match &self.body {
             RuleBody::Validate(Validate {
-                body: validate::ValidateBody::Rego(modules),
+                body: ValidateBody::Rego(modules),
                 ..
             }) => modules.constraint.as_ref(),
             RuleBody::Validate(_)

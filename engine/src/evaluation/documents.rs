@@ -92,8 +92,8 @@ impl Documents {
     /// The input of a `wasm` rule's verdict.
     pub(super) fn wasm(&self, said: Document) -> Document {
         Document::object([
-            ("resource", self.resource.clone()),
-            ("subject", self.subject_document.clone()),
+            ("resource", self.resource().clone()),
+            ("subject", self.subject.clone()),
             ("wasm", said),
         ])
     }
