@@ -371,12 +371,7 @@ async fn rules_have_what_they_need_of_the_cluster() {
             ]),
         ),
         (Admin, "review-a", "dev", Allow),
-        (
-            Intern,
-            "review-a",
-            "dev",
-            Deny(&["only who may delete nodes"]),
-        ),
+        (Intern, "review-a", "dev", Deny(&["may delete nodes"])),
         (Intern, "role-a", "dev", Deny(&["not by interns"])),
         (Admin, "role-a", "dev", Allow),
         (Admin, "cluster-role-a", "dev", Allow),
