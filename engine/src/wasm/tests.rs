@@ -1,4 +1,5 @@
 mod hostile;
+mod mutated;
 mod opa;
 mod sealed;
 mod wapc;
