@@ -13,6 +13,7 @@ use regent_engine::diagnostic::Diagnostic;
 use regent_engine::load;
 use regent_engine::policy_set::PolicySet;
 use regent_engine::source::Source;
+use regent_engine::yaml;
 
 use super::coverage::Coverage;
 use super::rows::{Judged, Line, Outcome};
@@ -68,6 +69,13 @@ fn run_test(suite: &Suite, test: &Test, options: &Options<'_>) -> TestResult {
     result.sizes = (1, test.cases.len());
     if test.skip {
         result.warnings.push("the suite skips this test".to_owned());
+        return result;
+    }
+    if test.expands {
+        let message =
+            "`expansion` is not supported: nothing is generated from other resources here";
+        let outcome = (Outcome::Error, None, message.to_owned());
+        result.rows = vec![judged(suite, test, None, ("", outcome))];
         return result;
     }
     match Loaded::of(suite, test) {
@@ -148,6 +156,8 @@ struct Loaded {
     sources: Vec<Arc<Source>>,
     policies: Arc<PolicySet>,
     policy: String,
+    /// Whether `gator` is among the points where the constraint is enforced.
+    is_enforced: bool,
 }
 
 impl Loaded {
@@ -157,6 +167,7 @@ impl Loaded {
             let path = suite.folder().join(name);
             sources.push(sources::read_file(&path).map_err(|error| vec![*error])?);
         }
+        let is_enforced = sources.last().is_some_and(is_enforced);
         let policies = policies(&sources)?;
         let policy = policies.policies().first();
         let policy = policy.map_or_else(String::new, |policy| policy.ast.name.value.clone());
@@ -164,6 +175,7 @@ impl Loaded {
             sources,
             policies,
             policy,
+            is_enforced,
         })
     }
 
@@ -186,6 +198,24 @@ impl Loaded {
         sources.push(Source::new("inventory", text));
         policies(&sources)
     }
+}
+
+/// Whether a constraint has anything to say to `gator`: one with scoped actions names where they count.
+fn is_enforced(constraint: &Arc<Source>) -> bool {
+    let (documents, _) = yaml::parse(constraint);
+    let spec = documents.first().and_then(|document| document.get("spec"));
+    let action = spec.and_then(|spec| spec.get("enforcementAction"));
+    if action.and_then(yaml::Node::as_str) != Some("scoped") {
+        return true;
+    }
+    let actions = spec.and_then(|spec| spec.get("scopedEnforcementActions"));
+    let actions = actions.map_or(serde_json::Value::Null, yaml::Node::to_json);
+    let actions = actions.as_array().into_iter().flatten();
+    let points = actions.filter_map(|action| action.get("enforcementPoints")?.as_array());
+    let mut names = points
+        .flatten()
+        .filter_map(|point| point.get("name")?.as_str());
+    names.any(|name| ["gator.gatekeeper.sh", "*"].contains(&name))
 }
 
 /// The policies of some texts, of which none may have an error.

@@ -6,6 +6,7 @@
 mod bounded;
 mod calls;
 mod nesting;
+mod old;
 mod walk;
 
 use std::collections::BTreeSet;
@@ -98,7 +99,7 @@ impl Foreign {
             let message = format!("these are more than {MAX_MODULES} modules");
             return Err(vec![ForeignError::new(0, None, message)]);
         }
-        let mut engine = engine(dialect).map_err(|error| vec![of_host(&error)])?;
+        let mut engine = engine(dialect, strictness).map_err(|error| vec![of_host(&error)])?;
         engine.set_strict_builtin_errors(strictness == Strictness::Strict);
         let mut errors = Vec::new();
         for (index, module) in modules.iter().enumerate() {
@@ -114,7 +115,7 @@ impl Foreign {
             .iter()
             .map(|module| &**module)
             .collect();
-        let found = calls::look_over(&parsed)?;
+        let found = calls::look_over(&parsed, dialect)?;
         let entry_point = match entry_point {
             Some(path) => calls::rule_path(path),
             None => format!("{}.violation", found.package),
@@ -169,12 +170,15 @@ const CHECK_INTERVAL: NonZeroU32 = match NonZeroU32::new(128) {
     None => NonZeroU32::MIN,
 };
 
-fn engine(dialect: Dialect) -> Result<Engine, RegoError> {
+fn engine(dialect: Dialect, strictness: Strictness) -> Result<Engine, RegoError> {
     let mut engine = Engine::new();
     engine.set_rego_v0(dialect == Dialect::V0);
     // What a module prints is for its author's terminal, and never for the server's.
     engine.set_gather_prints(true);
     bounded::add(&mut engine)?;
+    if dialect == Dialect::V0 {
+        old::add(&mut engine, strictness)?;
+    }
     Ok(engine)
 }
 

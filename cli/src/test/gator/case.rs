@@ -43,6 +43,9 @@ pub(super) fn run(
         },
         Err(message) => return error(message),
     };
+    if !loaded.is_enforced {
+        return judged(case, &[], "not enforced");
+    }
     let inventory = match read(suite, &case.inventory) {
         Ok(inventory) => inventory,
         Err(message) => return error(message),

@@ -28,6 +28,8 @@ pub(super) struct Test {
     pub(super) name: String,
     pub(super) template: String,
     pub(super) constraint: String,
+    /// Whether other resources are to be generated from the objects, which nothing does here.
+    pub(super) expands: bool,
     /// Whether template or constraint must be refused.
     pub(super) invalid: bool,
     pub(super) skip: bool,
@@ -151,11 +153,7 @@ fn read_test(node: &Node, problems: &mut Problems) -> Test {
     let name = fields.text("name", problems);
     let template = named(&mut fields, "template", node, problems);
     let constraint = named(&mut fields, "constraint", node, problems);
-    if let Some(expansion) = fields.node("expansion") {
-        let message =
-            "`expansion` is not supported: nothing is generated from other resources here";
-        problems.error(Code::NotSupported, expansion.span, message);
-    }
+    let expands = fields.node("expansion").is_some();
     let invalid = fields.flag("invalid", problems);
     let skip = fields.flag("skip", problems);
     let cases = fields.list("cases", problems);
@@ -165,6 +163,7 @@ fn read_test(node: &Node, problems: &mut Problems) -> Test {
         name: name.unwrap_or_default(),
         template,
         constraint,
+        expands,
         invalid,
         skip,
         cases: cases.iter().map(|node| read_case(node, problems)).collect(),

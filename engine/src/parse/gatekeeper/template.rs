@@ -92,7 +92,7 @@ fn read_kind(reader: &mut Reader<'_>, node: &Node) -> Option<Spanned<String>> {
     let names = spec.require(reader, "names");
     spec.finish(reader, &[]);
     let mut names = reader.fields(names?, "names")?;
-    names.ignore(&["shortNames"]);
+    names.ignore(&["shortNames", "validation"]);
     let kind = names.require(reader, "kind");
     names.finish(reader, &[]);
     kind.and_then(|node| reader.text(node, "kind"))

@@ -63,7 +63,8 @@ pub(super) fn tell_time(engine: &mut Engine, now: i64) -> Result<(), RegoError> 
     extend(engine, "time.now_ns", 0, Box::new(clock))
 }
 
-fn extend(
+/// Adds a builtin.
+pub(super) fn extend(
     engine: &mut Engine,
     name: &str,
     arity: u8,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{BUILTINS, Expr, Import, Module, Rule, RuleHead};
 
-use super::{ForeignError, bounded, walk};
+use super::{Dialect, ForeignError, bounded, old, walk};
 
 /// The longest chain of rules and functions that need each other. Real templates stay below 15; the stack of a server's
 /// thread takes some hundred.
@@ -45,7 +45,7 @@ struct Names {
 }
 
 /// Looks modules over.
-pub(super) fn look_over(modules: &[&Module]) -> Result<Found, Vec<ForeignError>> {
+pub(super) fn look_over(modules: &[&Module], dialect: Dialect) -> Result<Found, Vec<ForeignError>> {
     let names = Names::of(modules);
     let mut errors = Vec::new();
     let mut needs: BTreeMap<String, Node> = BTreeMap::new();
@@ -53,7 +53,7 @@ pub(super) fn look_over(modules: &[&Module]) -> Result<Found, Vec<ForeignError>>
     let own = modules.first();
     found.package = own.map_or_else(String::new, |module| path(&module.package.refr));
     for (index, module) in modules.iter().enumerate() {
-        let place = Place::of(module, &names);
+        let place = Place::of(module, &names, dialect);
         for rule in &module.policy {
             let node = needs.entry(place.name_of(rule)).or_insert_with(|| {
                 let span = rule.span();
@@ -123,14 +123,16 @@ struct Place<'a> {
     package: String,
     imports: Vec<(String, String)>,
     names: &'a Names,
+    dialect: Dialect,
 }
 
 impl<'a> Place<'a> {
-    fn of(module: &Module, names: &'a Names) -> Self {
+    fn of(module: &Module, names: &'a Names, dialect: Dialect) -> Self {
         Self {
             package: path(&module.package.refr),
             imports: module.imports.iter().filter_map(imported).collect(),
             names,
+            dialect,
         }
     }
 
@@ -170,7 +172,8 @@ impl<'a> Place<'a> {
         }
         let name = written.as_str();
         let added = OTHERS.contains(&name) || bounded::DIGESTS.iter().any(|(one, _)| *one == name);
-        if added || BUILTINS.contains_key(name) {
+        let old = self.dialect == Dialect::V0 && old::NAMES.contains(&name);
+        if added || old || BUILTINS.contains_key(name) {
             return Ok(None);
         }
         Err(Wrong {

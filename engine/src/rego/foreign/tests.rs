@@ -222,3 +222,14 @@ fn digests_are_those_of_their_names() {
     ]);
     assert_eq!(answer, wanted);
 }
+
+#[test]
+fn builtins_that_opa_took_away_are_there_for_old_modules_only() {
+    let text = "package policy\nviolation[x] {\n  any([false, input.a == 1])\n  all({true})\n  re_match(`^\\d+$`, \"12\")\n  not re_match(`^\\d+$`, \"x\")\n  x := set_diff({1, 2}, {2})\n}\n";
+    let foreign = read(text, Dialect::V0).unwrap();
+    let input = Document::from_json(&json!({"a": 1}));
+    let answer = foreign.answer(&input, None, (0, BUDGET)).unwrap().unwrap();
+    assert_eq!(answer.to_json(), Some(json!([[1]])));
+    let new = "package policy\nviolation contains 1 if any([true])\n";
+    assert!(refusal(new).ends_with("there is no function `any`"));
+}
