@@ -28,6 +28,10 @@ mod generated;
 #[path = "engine/images.rs"]
 mod images;
 
+/// The binary's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures evaluation alone, and prints one JSON document
 #[derive(Debug, Parser)]
 struct Args {
