@@ -10,6 +10,7 @@ pub mod foreign;
 pub mod library;
 pub mod module;
 pub mod record;
+pub mod sharing;
 pub(crate) mod term;
 pub mod writer;
 

@@ -10,6 +10,7 @@ use crate::ast::{Checked, Policy};
 use crate::builders::Builders;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::policy_set::PolicySet;
+use crate::rego::sharing::sharing;
 use crate::source::{Source, Spanned};
 use crate::{autogen, check, compile, parse, wildcard, yaml};
 
@@ -134,6 +135,10 @@ impl Front {
     }
 
     pub(super) fn compile(self) -> Loaded {
+        sharing(|| self.compile_all())
+    }
+
+    fn compile_all(self) -> Loaded {
         let mut diagnostics = self.diagnostics;
         let mut policies = Vec::new();
         for policy in &self.policies {

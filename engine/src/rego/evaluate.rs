@@ -18,6 +18,7 @@ use thiserror::Error;
 use super::builtins::{self, BUILTINS, Builtin, Call};
 use super::bytecode;
 use super::record::Asked;
+use super::sharing;
 
 /// What a program may spend on one answer.
 #[derive(Debug, Clone, Copy)]
@@ -169,25 +170,9 @@ struct ProgramSource {
 impl Program {
     /// Compiles a text; entry points are paths of its rules, as in `data.regent.rule.status`, asked by their index.
     pub fn compile(text: String, entry_points: Vec<String>) -> Result<Self, RegoError> {
-        let internal = |error: String| RegoError::Internal(error);
-        let mut engine = engine_with_builtins(&Arc::default())?;
-        engine
-            .add_policy("policy.rego".to_owned(), text.clone())
-            .map_err(|error| internal(error.to_string()))?;
-        let first = entry_points.first().map_or("", String::as_str);
-        let name: Rc<str> = first.into();
-        let names: Vec<&str> = entry_points.iter().map(String::as_str).collect();
-        let compiled = engine
-            .compile_with_entrypoint(&name)
-            .map_err(|error| internal(error.to_string()))?;
-        let awaited: Vec<(&str, usize)> = BUILTINS
-            .iter()
-            .map(|builtin| (builtin.name, usize::from(builtin.arity)))
-            .collect();
-        let bytecode = Compiler::compile_from_policy_with_host_await(&compiled, &names, &awaited)
-            .map_err(|error| internal(error.to_string()))?;
+        let compiled = || compiled(&text, &entry_points);
         Ok(Self {
-            bytecode: bytecode::tune(bytecode)?,
+            bytecode: sharing::bytecode(&text, &entry_points, compiled)?,
             source: Arc::new(ProgramSource { text, entry_points }),
             patterns: Arc::default(),
             interpreter: Arc::default(),
@@ -214,10 +199,38 @@ impl Program {
         self.source.entry_points.get(index).map(String::as_str)
     }
 
+    /// Whether both are run by the same bytecode.
+    #[cfg(test)]
+    pub(super) fn shares_bytecode_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.bytecode, &other.bytecode)
+    }
+
     /// Whether it is the same one, not only one like it.
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.source, &other.source)
     }
+}
+
+/// A text as bytecode.
+fn compiled(text: &str, entry_points: &[String]) -> Result<Arc<Bytecode>, RegoError> {
+    let internal = |error: String| RegoError::Internal(error);
+    let mut engine = engine_with_builtins(&Arc::default())?;
+    engine
+        .add_policy("policy.rego".to_owned(), text.to_owned())
+        .map_err(|error| internal(error.to_string()))?;
+    let first = entry_points.first().map_or("", String::as_str);
+    let name: Rc<str> = first.into();
+    let names: Vec<&str> = entry_points.iter().map(String::as_str).collect();
+    let compiled = engine
+        .compile_with_entrypoint(&name)
+        .map_err(|error| internal(error.to_string()))?;
+    let awaited: Vec<(&str, usize)> = BUILTINS
+        .iter()
+        .map(|builtin| (builtin.name, usize::from(builtin.arity)))
+        .collect();
+    let bytecode = Compiler::compile_from_policy_with_host_await(&compiled, &names, &awaited)
+        .map_err(|error| internal(error.to_string()))?;
+    bytecode::tune(bytecode)
 }
 
 /// Runs programs over one document after the other; not shared between threads.
