@@ -25,7 +25,7 @@ use regent_engine::image::evidence::{Signer, Verification};
 use regent_engine::image::{Digest, Evidence};
 use regent_engine::image::{HashAlgorithm, PublicKey};
 use regent_server::image::artifact::Artifacts;
-use regent_server::image::discovery::{Budget, Origin, discover};
+use regent_server::image::discovery::{Budget, Origin, Wanted, discover};
 use regent_server::image::layout::Layouts;
 use regent_server::image::trust::{Key, KeyKind, TrustRoot};
 use regent_server::image::verify::verify;
@@ -115,7 +115,11 @@ fn artifacts(layout: &PathBuf, digest: &Digest) -> Result<Artifacts> {
     let layouts = Layouts::open(slice::from_ref(layout))?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let origin = Origin::Layouts(&layouts);
-    Ok(runtime.block_on(discover(origin, digest, &Budget::alone()))?)
+    Ok(runtime.block_on(discover(
+        origin,
+        (digest, Wanted::Sigstore),
+        &Budget::alone(),
+    ))?)
 }
 
 /// Every piece of evidence alone, and what it is.

@@ -19,6 +19,7 @@ mod json_patch;
 mod key;
 mod matching;
 mod mutate;
+mod notary;
 mod pattern;
 mod pod_security;
 mod policy;

@@ -33,7 +33,7 @@ use crate::cache::{self, CacheSettings, EvidenceCache, EvidenceKey, Fetched, Res
 use crate::cluster::{Cluster, ClusterSettings};
 use crate::metrics::{CacheOutcome, Metrics};
 use artifact::Artifacts;
-use discovery::{Budget, MAX_IN_FLIGHT, Origin, discover};
+use discovery::{Budget, MAX_IN_FLIGHT, Origin, Wanted, discover};
 use facts::{Facts, Recorder};
 use fetch::{FetchError, quoted};
 use layout::{LayoutError, Layouts};
@@ -187,7 +187,7 @@ impl Images {
     pub async fn forget(&self, need: &ImageNeed, digest: &Digest) {
         if let Ok((key, place)) = self.key(need, digest).await {
             if let Place::Repository(repository) = &place {
-                let fetched = (digest.clone(), origin_of(repository));
+                let fetched = (digest.clone(), kept_as(repository, wanted(need)));
                 self.fetched.forget(&fetched).await;
             }
             self.evidence.forget(&key).await;
@@ -356,7 +356,7 @@ impl Images {
         let (Place::Repository(repository), Some(_)) = (place, &self.registries) else {
             return Ok(Arc::new(fetch().await?));
         };
-        let key = (digest.clone(), origin_of(repository));
+        let key = (digest.clone(), kept_as(repository, wanted(need)));
         let (artifacts, by) = self.fetched.get_or_fetch(key, deadline, fetch).await?;
         if by == cache::Origin::Shared {
             // Whoever fetched it gives back what it took from the budget when that was judged.
@@ -375,19 +375,21 @@ impl Images {
     ) -> Result<Artifacts, FetchError> {
         let repository = match place {
             Place::Layouts => {
-                return discover(Origin::Layouts(&self.layouts), digest, budget).await;
+                let asked = (digest, wanted(need));
+                return discover(Origin::Layouts(&self.layouts), asked, budget).await;
             }
             Place::Repository(repository) => repository,
         };
         if let Some(facts) = &self.facts {
-            return facts.artifacts(repository, digest);
+            return facts.artifacts(repository, (digest, wanted(need)));
         }
         let Some(registries) = &self.registries else {
             return Err(unknown_offline(&need.image));
         };
         let ask = async {
             let repository = registries.repository(repository, &need.pull_secrets, deadline);
-            let found = discover(Origin::Repository(&repository), digest, budget).await?;
+            let asked = (digest, wanted(need));
+            let found = discover(Origin::Repository(&repository), asked, budget).await?;
             if is_empty(&found) {
                 self.must_exist(registries, need, digest, deadline).await?;
             }
@@ -395,7 +397,7 @@ impl Images {
         };
         let said = ask.await;
         if let Some(recorder) = &self.recorder {
-            recorder.evidence(repository, digest, &said);
+            recorder.evidence(repository, (digest, wanted(need)), &said);
         }
         said
     }
@@ -431,6 +433,23 @@ fn origin_of(repository: &ImageReference) -> String {
     format!("{host}/{path}")
 }
 
+/// Under which name what was fetched is kept: what is looked for is part of it.
+fn kept_as(repository: &ImageReference, wanted: Wanted) -> String {
+    match wanted {
+        Wanted::Sigstore => origin_of(repository),
+        Wanted::Notary => format!("{} notary", origin_of(repository)),
+    }
+}
+
+/// Which evidence a need is about.
+fn wanted(need: &ImageNeed) -> Wanted {
+    if need.trust.trust_store.is_some() {
+        Wanted::Notary
+    } else {
+        Wanted::Sigstore
+    }
+}
+
 /// The repository that a need names, or the image's own.
 fn evidence_repository(need: &ImageNeed) -> Result<ImageReference, FetchError> {
     let Some(named) = &need.repository else {
@@ -452,7 +471,11 @@ fn unknown_offline(image: &ImageReference) -> FetchError {
 }
 
 fn is_empty(found: &Artifacts) -> bool {
-    found.bundles.is_empty() && found.signatures.is_empty() && found.attestations.is_empty()
+    // With a shape the image was there.
+    found.shape.is_none()
+        && found.bundles.is_empty()
+        && found.signatures.is_empty()
+        && found.attestations.is_empty()
 }
 
 fn outcome_of(evidence: &Evidence) -> &'static str {

@@ -97,12 +97,16 @@ impl DockerRegistry {
         };
         let index = fs::read(layout.join("index.json")).unwrap();
         let index: Value = serde_json::from_slice(&index).unwrap();
-        let entries = index["manifests"].as_array().unwrap();
+        let entries = index["manifests"].as_array().unwrap().iter();
+        // What is in no tag of cosign's says nothing of a kind, and is left out.
+        let entries: Vec<&Value> = entries
+            .filter(|entry| entry["annotations"]["kind"].is_string())
+            .collect();
         let kind = |entry: &Value| {
             let kind = entry["annotations"]["kind"].as_str().unwrap();
             kind.rsplit_once('/').unwrap().1.to_owned()
         };
-        let is_image = |entry: &&Value| kind(entry).starts_with("image");
+        let is_image = |entry: &&&Value| kind(entry).starts_with("image");
         let image = entries.iter().find(is_image).unwrap();
         let attached = digest(image).to_string().replace(':', "-");
         for entry in entries {

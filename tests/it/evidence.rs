@@ -13,6 +13,7 @@ mod made_log;
 pub(crate) mod material;
 mod mutation;
 mod names;
+mod notary;
 mod points;
 mod provenance;
 mod second_opinion;

@@ -47,6 +47,8 @@ mod kyverno_flags;
 #[cfg(test)]
 mod mutation;
 #[cfg(test)]
+mod notary;
+#[cfg(test)]
 mod opa;
 #[cfg(test)]
 mod oracle;

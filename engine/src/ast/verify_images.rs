@@ -54,6 +54,8 @@ pub enum EvidenceType {
     Cosign,
     /// Sigstore bundles.
     SigstoreBundle,
+    /// Signatures of the Notary Project; attestors are certificates then, and name a trust store.
+    Notary,
 }
 
 /// `validate` of an entry.
@@ -142,6 +144,8 @@ pub struct Certificates {
     pub span: Span,
     /// `cert`: its key, and with a chain the certificate too.
     pub key: Option<PublicKey>,
+    /// `cert`, as PEM.
+    pub certificate: Option<String>,
     /// `certChain`, as PEM.
     pub authorities: Option<String>,
 }

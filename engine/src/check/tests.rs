@@ -166,7 +166,6 @@ fn fields_that_are_not_run_are_named_and_unknown_ones_corrected() {
             unknown-field 11:9 `validate` has no field `mesage`
               help: did you mean `message`?
             not-supported 12:9 `cel` of `validate` is not supported
-            not-supported 20:17 `type: Notary` of `verifyImages` is not supported
             invalid-key 24:40 `cert` cannot be read: there is text outside of `BEGIN` and `END`
               help: a certificate is PEM that begins with `-----BEGIN CERTIFICATE-----`
             not-supported 25:31 a key in a key management service is not supported
@@ -512,5 +511,40 @@ fn patterns_that_something_matches_are_not_said() {
 "#,
         ),
         &expect![""],
+    );
+}
+
+#[test]
+fn notary_has_certificates_and_no_attestations() {
+    check(
+        &rules(
+            "
+- name: a
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  verifyImages:
+    - imageReferences: ['*']
+      type: Notary
+      attestors:
+        - entries:
+            - keyless: {subject: y, issuer: z}
+            - attestor: {entries: [{keys: {secret: {name: a, namespace: b}}}]}
+      attestations:
+        - type: sbom/example
+          attestors: [{entries: [{keyless: {subject: y, issuer: z}}]}]",
+        ),
+        &expect![[r#"
+            conflicting-settings 14:19 attestors of `type: Notary` have `certificates`, and nothing else
+            warning any-identity 14:28 the attestor is satisfied by everybody that the issuer knows
+              help: give `issuer` and `subject`
+            invalid-value 14:38 `subject` must be a text, this is a boolean
+              help: put it in quotes
+            conflicting-settings 15:40 attestors of `type: Notary` have `certificates`, and nothing else
+            not-supported 17:15 `attestations` with `type: Notary` are not supported
+              help: attest with cosign, and ask for that in an entry without `type`
+            warning any-identity 18:48 the attestor is satisfied by everybody that the issuer knows
+              help: give `issuer` and `subject`
+            invalid-value 18:58 `subject` must be a text, this is a boolean
+              help: put it in quotes
+        "#]],
     );
 }

@@ -214,6 +214,7 @@ fn stored_as(entry: &VerifyImages, name: &str) -> Option<Statement> {
     let format = match wanted.value {
         EvidenceType::Cosign => "legacy",
         EvidenceType::SigstoreBundle => "bundle",
+        EvidenceType::Notary => "notary",
     };
     let stored = Expression::path(&[name, "format"]);
     Some(Statement::Holds(stored.equals(Expression::text(format))))

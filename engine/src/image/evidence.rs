@@ -114,6 +114,8 @@ pub enum Format {
     Bundle,
     /// cosign's `.sig` or `.att` tag.
     LegacyTag,
+    /// A signature of the Notary Project, found by referrers.
+    Notary,
 }
 
 /// Who signed.

@@ -13,6 +13,9 @@ pub struct PolicyTrust {
     pub logs: Option<String>,
     /// The chain of a timestamp authority: the one that signs, and those above it; `CERTIFICATE`.
     pub timestamp_authority: Option<String>,
+    /// Certificates of which one must be in the chain of a signature of the Notary Project; such signatures are looked for
+    /// where it is there, and nothing else is then; one or more `CERTIFICATE`.
+    pub trust_store: Option<String>,
 }
 
 impl PolicyTrust {
@@ -23,8 +26,15 @@ impl PolicyTrust {
             certificate_logs,
             logs,
             timestamp_authority,
+            trust_store,
         } = self;
-        let parts = [authorities, certificate_logs, logs, timestamp_authority];
+        let parts = [
+            authorities,
+            certificate_logs,
+            logs,
+            timestamp_authority,
+            trust_store,
+        ];
         parts.into_iter().all(Option::is_none)
     }
 }

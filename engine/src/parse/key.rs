@@ -156,6 +156,7 @@ pub(super) fn read_certificates(
         None => None,
         Some(node) => Some(certificates(reader, node, "certChain")?),
     };
+    let mut certificate = None;
     let key = match cert {
         None => None,
         Some(node) => {
@@ -166,6 +167,7 @@ pub(super) fn read_certificates(
             }
             let block = blocks.pop()?;
             let mut key = public_key(node, block.key, hash);
+            certificate = Some(block.pem.clone());
             key.certificate = authorities.is_some().then_some(block.pem);
             Some(key)
         }
@@ -173,6 +175,7 @@ pub(super) fn read_certificates(
     Some(Certificates {
         span: node.span,
         key,
+        certificate,
         authorities,
     })
 }

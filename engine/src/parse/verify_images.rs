@@ -7,7 +7,7 @@ use crate::yaml::Node;
 
 use super::condition::{self, Blocks};
 use super::fields::{Fields, Reader};
-use super::{attestor, policy, registry_credentials, slsa, template, validate};
+use super::{attestor, notary, policy, registry_credentials, slsa, template, validate};
 
 /// Kyverno's fields that this version does not run.
 const UNSUPPORTED: [&str; 1] = ["verifiedAnnotations"];
@@ -28,7 +28,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<VerifyImages>
     let attestors = attestors.map(|sets| sets.into_iter().chain(deprecated).collect());
     let items = fields.items(reader, "attestations");
     let attestations: Vec<_> = items.iter().map(|item| attestation(reader, item)).collect();
-    let entry = VerifyImages {
+    let mut entry = VerifyImages {
         span: node.span,
         image_references,
         skip_image_references: fields.texts(reader, "skipImageReferences"),
@@ -53,6 +53,9 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<VerifyImages>
     let referrers = fields.take("cosignOCI11");
     referrers.and_then(|node| reader.flag(node, "cosignOCI11"));
     fields.finish(reader, &UNSUPPORTED);
+    if matches!(&entry.evidence_type, Some(one) if one.value == EvidenceType::Notary) {
+        notary::read(reader, &mut entry);
+    }
     Some(entry)
 }
 
@@ -66,14 +69,10 @@ fn evidence_type(
     fields: &mut Fields<'_>,
 ) -> Option<Spanned<EvidenceType>> {
     let node = fields.take("type")?;
-    if node.as_str() == Some("Notary") {
-        let message = "`type: Notary` of `verifyImages` is not supported";
-        reader.error(Code::NotSupported, node.span, message);
-        return None;
-    }
     let types = [
         ("Cosign", EvidenceType::Cosign),
         ("SigstoreBundle", EvidenceType::SigstoreBundle),
+        ("Notary", EvidenceType::Notary),
     ];
     reader.choice(node, "type", &types)
 }

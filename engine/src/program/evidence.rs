@@ -1,7 +1,7 @@
 //! Where the evidence of an image comes from, and by whom it may be signed.
 
 use crate::ast::verify_images::{
-    self as ast, Attestor, AttestorIdentity, KeyPlace, SignatureHash, VerifyImages,
+    self as ast, Attestor, AttestorIdentity, EvidenceType, KeyPlace, SignatureHash, VerifyImages,
 };
 use crate::image::{HashAlgorithm, PolicyTrust, PublicKey};
 
@@ -43,6 +43,13 @@ impl EvidenceSource {
             | AttestorIdentity::Nested(_) => (None, false),
         };
         let certificate_logs = attestor.ctlog.public_keys.clone();
+        let is_notary =
+            matches!(&entry.evidence_type, Some(one) if one.value == EvidenceType::Notary);
+        let (authorities, trust_store) = if is_notary {
+            (None, authorities)
+        } else {
+            (authorities, None)
+        };
         Self {
             repository: repository.map(|text| text.value.clone()),
             rekor_url: attestor.rekor.url.as_ref().map(|text| text.value.clone()),
@@ -58,6 +65,7 @@ impl EvidenceSource {
                     .as_ref()
                     .map(|key| key.pem.clone()),
                 timestamp_authority: attestor.ctlog.timestamp_chain.clone(),
+                trust_store,
             },
         }
     }

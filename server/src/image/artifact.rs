@@ -16,6 +16,10 @@ pub struct Artifacts {
     pub signatures: Vec<LegacyArtifact>,
     /// Layers of the `.att` tag's manifest.
     pub attestations: Vec<LegacyArtifact>,
+    /// Signatures of the Notary Project, found by the referrers API or its fallback tag; only where they were asked for.
+    pub notary: Vec<NotaryArtifact>,
+    /// What the image's manifest is, which those must describe; only with them.
+    pub shape: Option<ManifestShape>,
     /// What was found and not fetched, with the reason: too large, a wrong digest, an unknown media type.
     pub skipped: Vec<(String, String)>,
 }
@@ -26,7 +30,8 @@ impl Artifacts {
         let legacy = self.signatures.iter().chain(&self.attestations);
         let legacy: usize = legacy.map(|layer| layer.bytes.len()).sum();
         let bundles: usize = self.bundles.iter().map(|bundle| bundle.bytes.len()).sum();
-        legacy + bundles
+        let notary: usize = self.notary.iter().map(|one| one.bytes.len()).sum();
+        legacy + bundles + notary
     }
 }
 
@@ -37,6 +42,26 @@ pub struct BundleArtifact {
     pub manifest: Digest,
     /// The bundle's JSON.
     pub bytes: Bytes,
+}
+
+/// One signature of the Notary Project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotaryArtifact {
+    /// Digest of the referrer's manifest.
+    pub manifest: Digest,
+    /// Media type of the envelope.
+    pub media_type: String,
+    /// The envelope.
+    pub bytes: Bytes,
+}
+
+/// What describes a manifest beside its digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestShape {
+    /// Its media type.
+    pub media_type: String,
+    /// Its size in bytes.
+    pub size: u64,
 }
 
 /// One layer of a legacy signature or attestation.

@@ -12,12 +12,12 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use regent_engine::image::Digest;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::artifact::{Artifacts, BundleArtifact, LegacyArtifact};
+use super::artifact::{Artifacts, BundleArtifact, LegacyArtifact, ManifestShape, NotaryArtifact};
 use super::fetch::{FetchError, quoted};
 use super::layout::Layouts;
 use super::oci::{
-    BUNDLE_PREFIX, DSSE_ENVELOPE, Descriptor, MAX_BLOB, MAX_EVIDENCE, MAX_TOTAL, Manifest,
-    OCI_CONFIG, OCI_EMPTY, SIMPLE_SIGNING, essence, evidence_tag,
+    BUNDLE_PREFIX, DSSE_ENVELOPE, Descriptor, MAX_BLOB, MAX_EVIDENCE, MAX_MANIFEST, MAX_TOTAL,
+    Manifest, NOTARY_SIGNATURE, OCI_CONFIG, OCI_EMPTY, SIMPLE_SIGNING, essence, evidence_tag,
 };
 use super::registry::Repository;
 
@@ -74,6 +74,14 @@ impl Origin<'_> {
         }
     }
 
+    /// The manifest of the image itself.
+    async fn image(&self, digest: &Digest) -> Result<Manifest, FetchError> {
+        match self {
+            Self::Layouts(layouts) => layouts.manifest(digest).await,
+            Self::Repository(repository) => repository.manifest(digest, MAX_MANIFEST).await,
+        }
+    }
+
     async fn blob(&self, digest: &Digest, size: u64) -> Result<Bytes, FetchError> {
         let bytes = match self {
             Self::Layouts(layouts) => layouts.blob(digest, size).await?,
@@ -88,6 +96,15 @@ impl Origin<'_> {
             )))
         }
     }
+}
+
+/// Which evidence is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Bundles, and cosign's tags.
+    Sigstore,
+    /// Signatures of the Notary Project, and what they describe the image's manifest by.
+    Notary,
 }
 
 /// Bytes of evidence that may be fetched: for one digest, and for all that are under way.
@@ -156,14 +173,56 @@ impl Budget {
     }
 }
 
-/// Finds and fetches all signing material about `digest`.
+/// Finds and fetches all signing material of a kind about `digest`.
 pub async fn discover(
+    origin: Origin<'_>,
+    (digest, wanted): (&Digest, Wanted),
+    budget: &Budget,
+) -> Result<Artifacts, FetchError> {
+    // On the heap: a dozen requests are under way in it.
+    match wanted {
+        Wanted::Sigstore => Box::pin(find(origin, digest, budget)).await,
+        Wanted::Notary => Box::pin(find_notary(origin, digest, budget)).await,
+    }
+}
+
+async fn find_notary(
     origin: Origin<'_>,
     digest: &Digest,
     budget: &Budget,
 ) -> Result<Artifacts, FetchError> {
-    // On the heap: a dozen requests are under way in it.
-    Box::pin(find(origin, digest, budget)).await
+    let (referrers, image) = tokio::try_join!(origin.referrers(digest), origin.image(digest))?;
+    let mut found = Artifacts::default();
+    let is_notary = |hint: &str| hint == NOTARY_SIGNATURE;
+    let candidates = candidates(referrers, is_notary, &mut found);
+    let search = Search {
+        origin,
+        digest,
+        budget,
+    };
+    too_many(candidates.len(), digest)?;
+    let parts = stream::iter(candidates)
+        .map(|candidate| search.notary(candidate))
+        .buffered(PARALLEL)
+        .try_collect::<Vec<_>>()
+        .await?;
+    for part in parts {
+        merge(&mut found, part);
+    }
+    found.shape = Some(ManifestShape {
+        size: image.bytes.len() as u64,
+        media_type: image.media_type,
+    });
+    Ok(found)
+}
+
+fn too_many(pieces: usize, digest: &Digest) -> Result<(), FetchError> {
+    if pieces > MAX_EVIDENCE {
+        return Err(FetchError::TooLarge(format!(
+            "{pieces} pieces of evidence about {digest}; at most {MAX_EVIDENCE} are accepted"
+        )));
+    }
+    Ok(())
 }
 
 async fn find(
@@ -177,19 +236,17 @@ async fn find(
         origin.tagged(digest, ".att"),
     )?;
     let mut found = Artifacts::default();
-    let candidates = candidates(referrers, &mut found);
+    let is_sigstore = |hint: &str| {
+        hint.starts_with(BUNDLE_PREFIX) || hint.starts_with("application/vnd.dev.cosign.")
+    };
+    let candidates = candidates(referrers, is_sigstore, &mut found);
     let layers: Vec<Descriptor> = signatures
         .iter()
         .chain(&attestations)
         .flat_map(Manifest::layers)
         .cloned()
         .collect();
-    let pieces = candidates.len() + layers.len();
-    if pieces > MAX_EVIDENCE {
-        return Err(FetchError::TooLarge(format!(
-            "{pieces} pieces of evidence about {digest}; at most {MAX_EVIDENCE} are accepted"
-        )));
-    }
+    too_many(candidates.len() + layers.len(), digest)?;
     let search = Search {
         origin,
         digest,
@@ -213,15 +270,17 @@ async fn find(
 /// The referrers to look at; those of a type that is known to hold no signature are noted only.
 ///
 /// The type in a list is a hint: registries have been seen to put the configuration's media type there.
-fn candidates(referrers: Vec<Descriptor>, found: &mut Artifacts) -> Vec<Descriptor> {
+fn candidates(
+    referrers: Vec<Descriptor>,
+    is_wanted: impl Fn(&str) -> bool,
+    found: &mut Artifacts,
+) -> Vec<Descriptor> {
     let mut candidates: Vec<Descriptor> = Vec::new();
     for descriptor in referrers {
         let hint = descriptor.artifact_type.as_deref().unwrap_or_default();
         let hint = essence(hint);
-        let may_hold_evidence = hint.is_empty()
-            || [OCI_EMPTY, OCI_CONFIG].contains(&hint)
-            || hint.starts_with(BUNDLE_PREFIX)
-            || hint.starts_with("application/vnd.dev.cosign.");
+        let may_hold_evidence =
+            hint.is_empty() || [OCI_EMPTY, OCI_CONFIG].contains(&hint) || is_wanted(hint);
         let is_known = candidates
             .iter()
             .any(|known| known.written_digest == descriptor.written_digest);
@@ -244,43 +303,85 @@ struct Search<'a> {
 impl Search<'_> {
     async fn referrer(&self, descriptor: Descriptor) -> Result<Artifacts, FetchError> {
         let mut found = Artifacts::default();
-        let written = descriptor.written_digest.as_str();
-        let Ok(manifest_digest) = descriptor.digest() else {
-            skip(&mut found, written, "its digest is no SHA-256".to_owned());
+        let Some(manifest) = self.manifest(&descriptor, &mut found).await? else {
             return Ok(found);
         };
-        if descriptor.size > MAX_REFERRER_MANIFEST {
-            let reason = format!("its manifest has {} bytes", descriptor.size);
-            skip(&mut found, written, reason);
-            return Ok(found);
-        }
-        let manifest = match self.origin.manifest(&manifest_digest).await {
-            Ok(manifest) => manifest,
-            Err(FetchError::NotFound(_)) => {
-                skip(
-                    &mut found,
-                    written,
-                    "it is listed, and not there".to_owned(),
-                );
-                return Ok(found);
-            }
-            Err(error) => return Err(error),
-        };
-        self.budget
-            .spend(manifest.bytes.len() as u64, self.digest)?;
-        if !manifest.is_about(self.digest) {
-            skip(&mut found, written, "it is about something else".to_owned());
-            return Ok(found);
-        }
         for layer in manifest.layers() {
             let part = if layer.media_type.starts_with(BUNDLE_PREFIX) {
-                self.bundle(&manifest_digest, layer).await?
+                self.bundle(&manifest.digest, layer).await?
             } else {
                 self.legacy_layer(layer.clone()).await?
             };
             merge(&mut found, part);
         }
         Ok(found)
+    }
+
+    /// A signature of the Notary Project, which is one layer.
+    async fn notary(&self, descriptor: Descriptor) -> Result<Artifacts, FetchError> {
+        let mut found = Artifacts::default();
+        let Some(manifest) = self.manifest(&descriptor, &mut found).await? else {
+            return Ok(found);
+        };
+        let written = manifest.digest.as_str();
+        let kind = manifest
+            .artifact_type
+            .as_ref()
+            .or(manifest.config_type.as_ref());
+        let is_notary = kind.is_some_and(|kind| essence(kind) == NOTARY_SIGNATURE);
+        match manifest.layers() {
+            [layer] if is_notary => {
+                if let Some((_, bytes)) = self.layer(layer, &mut found).await? {
+                    found.notary.push(NotaryArtifact {
+                        manifest: manifest.digest.clone(),
+                        media_type: layer.media_type.clone(),
+                        bytes,
+                    });
+                }
+            }
+            _ if is_notary => {
+                let reason = "it has not exactly one signature envelope".to_owned();
+                skip(&mut found, written, reason);
+            }
+            _ => {
+                let reason = "it is no signature of the Notary Project".to_owned();
+                skip(&mut found, written, reason);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The manifest of a referrer, or nothing and a note why.
+    async fn manifest(
+        &self,
+        descriptor: &Descriptor,
+        found: &mut Artifacts,
+    ) -> Result<Option<Manifest>, FetchError> {
+        let written = descriptor.written_digest.as_str();
+        let Ok(manifest_digest) = descriptor.digest() else {
+            skip(found, written, "its digest is no SHA-256".to_owned());
+            return Ok(None);
+        };
+        if descriptor.size > MAX_REFERRER_MANIFEST {
+            let reason = format!("its manifest has {} bytes", descriptor.size);
+            skip(found, written, reason);
+            return Ok(None);
+        }
+        let manifest = match self.origin.manifest(&manifest_digest).await {
+            Ok(manifest) => manifest,
+            Err(FetchError::NotFound(_)) => {
+                skip(found, written, "it is listed, and not there".to_owned());
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        self.budget
+            .spend(manifest.bytes.len() as u64, self.digest)?;
+        if !manifest.is_about(self.digest) {
+            skip(found, written, "it is about something else".to_owned());
+            return Ok(None);
+        }
+        Ok(Some(manifest))
     }
 
     async fn bundle(&self, manifest: &Digest, layer: &Descriptor) -> Result<Artifacts, FetchError> {
@@ -352,6 +453,7 @@ fn merge(into: &mut Artifacts, part: Artifacts) {
     into.bundles.extend(part.bundles);
     into.signatures.extend(part.signatures);
     into.attestations.extend(part.attestations);
+    into.notary.extend(part.notary);
     for (carrier, reason) in part.skipped {
         skip(into, &carrier, reason);
     }

@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use super::artifact::{Artifacts, BundleArtifact, LegacyArtifact};
+use super::artifact::{Artifacts, BundleArtifact, LegacyArtifact, ManifestShape, NotaryArtifact};
+use super::discovery::Wanted;
 use super::fetch::{FetchError, quoted};
 use super::trust::sha256;
 
@@ -59,6 +60,9 @@ pub struct Facts {
     tags: BTreeMap<String, Said<String>>,
     #[serde(default)]
     evidence: BTreeMap<String, Said<Evidence>>,
+    /// Signatures of the Notary Project, which are asked for by themselves.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    notary: BTreeMap<String, Said<Evidence>>,
     #[serde(default)]
     images: BTreeMap<String, Said<Value>>,
 }
@@ -101,7 +105,26 @@ struct Evidence {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     attestations: Vec<Layer>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    notary: Vec<Envelope>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shape: Option<Shape>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     skipped: Vec<(String, String)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Envelope {
+    manifest: String,
+    media_type: String,
+    content: Content,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Shape {
+    media_type: String,
+    size: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,7 +163,7 @@ impl Facts {
                 Digest::parse(digest).map_err(|error| malformed(name, &error.to_string()))?;
             }
         }
-        for (name, said) in &facts.evidence {
+        for (name, said) in facts.evidence.iter().chain(&facts.notary) {
             if let Said::Found(evidence) = said {
                 evidence.artifacts(name)?;
             }
@@ -173,10 +196,14 @@ impl Facts {
     pub(super) fn artifacts(
         &self,
         repository: &ImageReference,
-        digest: &Digest,
+        (digest, wanted): (&Digest, Wanted),
     ) -> Result<Artifacts, FetchError> {
         let name = name(repository, digest);
-        let evidence = said(&self.evidence, &name, "the evidence about this digest")?;
+        let all = match wanted {
+            Wanted::Sigstore => &self.evidence,
+            Wanted::Notary => &self.notary,
+        };
+        let evidence = said(all, &name, "the evidence about this digest")?;
         evidence
             .artifacts(&name)
             .map_err(|error| FetchError::Malformed(error.to_string()))
@@ -234,6 +261,11 @@ impl Evidence {
             bundles: bundles.collect(),
             signatures: layers(&artifacts.signatures),
             attestations: layers(&artifacts.attestations),
+            notary: artifacts.notary.iter().map(Envelope::of).collect(),
+            shape: artifacts.shape.as_ref().map(|shape| Shape {
+                media_type: shape.media_type.clone(),
+                size: shape.size,
+            }),
             skipped: artifacts.skipped.clone(),
         }
     }
@@ -250,12 +282,36 @@ impl Evidence {
                 bytes: bundle.content.bytes(place)?,
             })
         };
+        let notary = self.notary.iter().map(|one| one.artifact(place));
         let bundles: Result<Vec<_>, FactsError> = self.bundles.iter().map(bundle).collect();
         Ok(Artifacts {
             bundles: bundles?,
             signatures: layers(&self.signatures)?,
             attestations: layers(&self.attestations)?,
+            notary: notary.collect::<Result<_, _>>()?,
+            shape: self.shape.as_ref().map(|shape| ManifestShape {
+                media_type: shape.media_type.clone(),
+                size: shape.size,
+            }),
             skipped: self.skipped.clone(),
+        })
+    }
+}
+
+impl Envelope {
+    fn of(artifact: &NotaryArtifact) -> Self {
+        Self {
+            manifest: artifact.manifest.to_string(),
+            media_type: artifact.media_type.clone(),
+            content: Content::of(&artifact.bytes),
+        }
+    }
+
+    fn artifact(&self, place: &str) -> Result<NotaryArtifact, FactsError> {
+        Ok(NotaryArtifact {
+            manifest: digest(place, &self.manifest)?,
+            media_type: self.media_type.clone(),
+            bytes: self.content.bytes(place)?,
         })
     }
 }
@@ -337,11 +393,17 @@ impl Recorder {
     pub(super) fn evidence(
         &self,
         repository: &ImageReference,
-        digest: &Digest,
+        (digest, wanted): (&Digest, Wanted),
         said: &Result<Artifacts, FetchError>,
     ) {
         let said = said.as_ref().map(Evidence::of);
-        self.with(|facts| put(&mut facts.evidence, name(repository, digest), said));
+        self.with(|facts| {
+            let all = match wanted {
+                Wanted::Sigstore => &mut facts.evidence,
+                Wanted::Notary => &mut facts.notary,
+            };
+            put(all, name(repository, digest), said);
+        });
     }
 
     pub(super) fn image(&self, reference: &str, said: &Result<Value, FetchError>) {

@@ -27,6 +27,8 @@ pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 pub const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 /// Media type of a DSSE envelope.
 pub const DSSE_ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
+/// What the manifest of a signature of the Notary Project is, by its `artifactType` or its configuration's media type.
+pub const NOTARY_SIGNATURE: &str = "application/vnd.cncf.notary.signature";
 /// How the media types of Sigstore bundles start, in each spelling and version.
 pub const BUNDLE_PREFIX: &str = "application/vnd.dev.sigstore.bundle";
 
@@ -88,6 +90,8 @@ pub struct Manifest {
     pub media_type: String,
     /// `artifactType`.
     pub artifact_type: Option<String>,
+    /// The media type of `config`, which says what an artifact is where there is no `artifactType`.
+    pub config_type: Option<String>,
     /// `subject`: what it is about.
     pub subject: Option<Descriptor>,
     /// What it holds.
@@ -111,9 +115,16 @@ struct Document {
     schema_version: u64,
     media_type: Option<String>,
     artifact_type: Option<String>,
+    config: Option<ConfigDescriptor>,
     subject: Option<Descriptor>,
     layers: Option<Vec<Descriptor>>,
     manifests: Option<Vec<Descriptor>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ConfigDescriptor {
+    media_type: Option<String>,
 }
 
 impl Manifest {
@@ -164,6 +175,7 @@ impl Manifest {
             digest,
             media_type,
             artifact_type: document.artifact_type,
+            config_type: document.config.and_then(|config| config.media_type),
             subject: document.subject,
             content,
             bytes,

@@ -64,6 +64,8 @@ pub struct TrustRoot {
     certificate_logs: Vec<Log>,
     certificate_authorities: Vec<CertificateAuthority>,
     timestamp_authorities: Vec<TimestampAuthority>,
+    /// Certificates (DER) of signers of the Notary Project, or above them, that a policy names.
+    trust_store: Vec<Vec<u8>>,
     ignored: Vec<String>,
 }
 
@@ -112,6 +114,7 @@ impl TrustRoot {
             certificate_logs,
             certificate_authorities,
             timestamp_authorities,
+            trust_store: Vec::new(),
             ignored,
         })
     }
@@ -155,6 +158,11 @@ impl TrustRoot {
     pub fn has_own_authorities(&self) -> bool {
         let mut authorities = self.certificate_authorities.iter();
         authorities.any(|authority| authority.usage() == Usage::Own)
+    }
+
+    /// Certificates (DER) of which one must be in the chain of a signature of the Notary Project.
+    pub fn trust_store(&self) -> &[Vec<u8>] {
+        &self.trust_store
     }
 
     /// The authorities that sign timestamps.

@@ -12,6 +12,7 @@ mod dsse;
 mod item;
 mod legacy;
 mod log_entry;
+mod notary;
 mod payload;
 mod refusal;
 mod sct;
@@ -34,7 +35,7 @@ use self::item::{Content, Item, Material};
 use self::payload::Payload;
 use self::signer::Trusted;
 use self::statement::Statement;
-use super::artifact::{Artifacts, LegacyArtifact};
+use super::artifact::{Artifacts, LegacyArtifact, ManifestShape, NotaryArtifact};
 use super::trust::{Hash, Key, KeyError, Moment, TrustRoot};
 
 pub use self::refusal::Refusal;
@@ -110,6 +111,9 @@ pub fn verify(
     }
     judge.judge_legacy(&artifacts.signatures, legacy::read_signature);
     judge.judge_legacy(&artifacts.attestations, legacy::read_attestation);
+    for artifact in &artifacts.notary {
+        judge.judge_notary(artifact, artifacts.shape.as_ref());
+    }
     for (carrier, reason) in &artifacts.skipped {
         judge.evidence.refused.push(RefusedEvidence {
             carrier: carrier.clone(),
@@ -197,11 +201,37 @@ impl Judge<'_> {
         }
     }
 
+    /// A signature of the Notary Project, of an image whose manifest has a shape.
+    fn judge_notary(&mut self, artifact: &NotaryArtifact, shape: Option<&ManifestShape>) {
+        let carrier = artifact.manifest.as_str();
+        self.judge_with(carrier, Format::Notary, |judge, refused| {
+            "signature".clone_into(&mut refused.claims);
+            let shape = shape.ok_or(Refusal::Missing("manifest"))?;
+            let by = (judge.root, Moment::at(judge.evidence.fetched_at));
+            let claimed = &mut refused.claimed_signer;
+            let signature = notary::verify(artifact, (judge.digest, shape), by, claimed)?;
+            judge.evidence.signatures.push(signature);
+            Ok(())
+        });
+    }
+
     fn judge<'i>(
         &mut self,
         carrier: &str,
         format: Format,
         read: impl FnOnce() -> Result<Item<'i>, Refusal>,
+    ) {
+        self.judge_with(carrier, format, |judge, refused| {
+            read().and_then(|item| judge.accept(&item, refused))
+        });
+    }
+
+    /// Takes a piece in, or notes why not.
+    fn judge_with(
+        &mut self,
+        carrier: &str,
+        format: Format,
+        accept: impl FnOnce(&mut Self, &mut RefusedEvidence) -> Result<(), Refusal>,
     ) {
         let mut refused = RefusedEvidence {
             carrier: carrier.to_owned(),
@@ -217,7 +247,7 @@ impl Judge<'_> {
             })
         } else {
             self.left -= 1;
-            read().and_then(|item| self.accept(&item, &mut refused))
+            accept(self, &mut refused)
         };
         if let Err(reason) = outcome {
             refused.reason = reason.to_string();

@@ -51,6 +51,7 @@ fn whole(sample: &Sample) -> PolicyTrust {
         certificate_logs: Some(keys(&root, "ctlogs")),
         logs: Some(keys(&root, "tlogs")),
         timestamp_authority: Some(chain(&root, "timestampAuthorities")),
+        trust_store: None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::{fs, slice};
 use regent_engine::image::{Digest, Evidence};
 use regent_engine::image::{HashAlgorithm, PublicKey};
 use regent_server::image::artifact::Artifacts;
-use regent_server::image::discovery::{Budget, Origin, discover};
+use regent_server::image::discovery::{Budget, Origin, Wanted, discover};
 use regent_server::image::layout::Layouts;
 use regent_server::image::trust::{Key, TrustRoot};
 use regent_server::image::verify::verify;
@@ -70,7 +70,7 @@ pub(crate) fn artifacts(layout: &Path, digest: &Digest) -> Artifacts {
     runtime
         .block_on(discover(
             Origin::Layouts(&layouts),
-            digest,
+            (digest, Wanted::Sigstore),
             &Budget::alone(),
         ))
         .unwrap()

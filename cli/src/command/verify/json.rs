@@ -77,6 +77,7 @@ fn attestation(statement: &VerifiedStatement) -> Value {
         "storedAs": match verified.format {
             Format::Bundle => "bundle",
             Format::LegacyTag => "tag",
+            Format::Notary => "notary",
         },
         "carrier": verified.carrier,
         "envelope": statement.envelope,

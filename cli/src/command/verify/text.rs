@@ -91,6 +91,7 @@ fn write_verification(verified: &Verification, io: &mut Io<'_>) -> Result<()> {
     let format = match verified.format {
         Format::Bundle => "bundle",
         Format::LegacyTag => "cosign tag",
+        Format::Notary => "notary signature",
     };
     inner(io, "stored as", &format!("{format} {}", verified.carrier))
 }

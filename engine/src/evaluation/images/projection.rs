@@ -65,6 +65,7 @@ fn verification(verified: &Verification) -> Map<String, Value> {
     let format = match verified.format {
         Format::Bundle => "bundle",
         Format::LegacyTag => "legacy",
+        Format::Notary => "notary",
     };
     value.insert("format".to_owned(), format.into());
     match &verified.signer {

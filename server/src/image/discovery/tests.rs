@@ -55,9 +55,13 @@ async fn finds_what_its_entries_say(set: &str) {
             let is_asked = |line: &&str| line.starts_with(start) && line.ends_with(end);
             entries.lines().filter(is_asked).count()
         };
-        let found = discover(Origin::Layouts(&all), &image, &Budget::alone())
-            .await
-            .unwrap();
+        let found = discover(
+            Origin::Layouts(&all),
+            (&image, Wanted::Sigstore),
+            &Budget::alone(),
+        )
+        .await
+        .unwrap();
         assert_eq!(found.bundles.len(), count("referrer", ""), "{case:?}");
         assert_eq!(
             !found.signatures.is_empty(),
@@ -85,9 +89,13 @@ async fn finds_the_generators_provenance() {
         let digest = std::fs::read_to_string(path.join(version).join("digest")).unwrap();
         let digest = Digest::parse(digest.trim()).unwrap();
         assert!(all.has(&digest).await);
-        let found = discover(Origin::Layouts(&all), &digest, &Budget::alone())
-            .await
-            .unwrap();
+        let found = discover(
+            Origin::Layouts(&all),
+            (&digest, Wanted::Sigstore),
+            &Budget::alone(),
+        )
+        .await
+        .unwrap();
         assert_eq!(found.attestations.len(), 1, "{version}");
         assert!(
             found.signatures.is_empty() && found.bundles.is_empty() && found.skipped.is_empty()

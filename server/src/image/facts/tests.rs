@@ -27,6 +27,7 @@ fn artifacts() -> Artifacts {
         signatures: vec![layer(b"\xff\x00")],
         attestations: vec![layer(b"{}")],
         skipped: vec![("a".to_owned(), "too large".to_owned())],
+        ..Artifacts::default()
     }
 }
 
@@ -39,7 +40,11 @@ fn recorded() -> Facts {
     recorder.tag("ghcr.io/your-org/app:v2", &Err(nothing));
     let outage = FetchError::Unavailable("no route".to_owned());
     recorder.tag("ghcr.io/your-org/app:v3", &Err(outage));
-    recorder.evidence(&repository(), &digest(), &Ok(artifacts()));
+    recorder.evidence(
+        &repository(),
+        (&digest(), Wanted::Sigstore),
+        &Ok(artifacts()),
+    );
     recorder.image("ghcr.io/your-org/app:v1", &Ok(json!({"image": "x"})));
     recorder.facts()
 }
@@ -53,7 +58,7 @@ fn what_was_recorded_is_said_again_byte_for_byte() {
     assert_eq!(facts.recorded_at(), 1_795_000_000);
     assert_eq!(facts.trust_roots().count(), 1);
     assert_eq!(facts.digest("ghcr.io/your-org/app:v1"), Ok(digest()));
-    let said = facts.artifacts(&repository(), &digest());
+    let said = facts.artifacts(&repository(), (&digest(), Wanted::Sigstore));
     assert_eq!(said, Ok(artifacts()));
     let image = facts.image("ghcr.io/your-org/app:v1");
     assert_eq!(image, Ok(json!({"image": "x"})));
@@ -70,7 +75,7 @@ fn what_is_not_there_was_said_and_what_was_not_said_is_not_known() {
         assert!(matches!(unknown, Err(FetchError::Unavailable(_))));
     }
     let elsewhere = ImageReference::parse("ghcr.io/your-org/signatures").unwrap();
-    let unknown = facts.artifacts(&elsewhere, &digest());
+    let unknown = facts.artifacts(&elsewhere, (&digest(), Wanted::Sigstore));
     assert!(matches!(unknown, Err(FetchError::Unavailable(_))));
 }
 

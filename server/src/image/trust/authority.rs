@@ -318,6 +318,12 @@ fn links(pem: &str) -> Result<Vec<Link>, String> {
     links.collect()
 }
 
+/// The certificates of a text in PEM, in DER.
+pub(super) fn certificates(pem: &str) -> Result<Vec<Vec<u8>>, String> {
+    let links = links(pem)?.into_iter();
+    Ok(links.map(|link| link.der.to_vec()).collect())
+}
+
 /// A certificate, and those of the list above it, by the names of issuers.
 fn chain_of<'l>(link: &'l Link, links: &'l [Link]) -> Vec<&'l Link> {
     let mut chain = vec![link];

@@ -4,7 +4,7 @@ use regent_engine::image::PolicyTrust;
 use rustls_pki_types::pem::{PemObject, SectionKind};
 
 use super::key::{Key, sha256};
-use super::{CertificateAuthority, Log, TimestampAuthority, TrustRoot, TrustRootError};
+use super::{CertificateAuthority, Log, TimestampAuthority, TrustRoot, TrustRootError, authority};
 
 /// Keys that a policy may name for one kind of log.
 const MAX_KEYS: usize = 16;
@@ -29,6 +29,9 @@ impl TrustRoot {
         if let Some(pem) = &policy.timestamp_authority {
             let authority = TimestampAuthority::of_policy(pem).map_err(bad("tsaCertChain"))?;
             root.timestamp_authorities = vec![authority];
+        }
+        if let Some(pem) = &policy.trust_store {
+            root.trust_store = authority::certificates(pem).map_err(bad("certificates"))?;
         }
         root.id = id(&self.id, policy);
         Ok(root)
@@ -64,6 +67,7 @@ fn id(base: &str, policy: &PolicyTrust) -> String {
         &policy.certificate_logs,
         &policy.logs,
         &policy.timestamp_authority,
+        &policy.trust_store,
     ];
     let text = parts.iter().fold(base.to_owned(), |text, part| {
         let part = part.as_deref().unwrap_or("");

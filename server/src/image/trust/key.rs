@@ -239,6 +239,33 @@ impl Key {
         if verified { Ok(()) } else { Err(BadSignature) }
     }
 
+    /// The bits of an RSA key's modulus.
+    pub fn rsa_bits(&self) -> Option<usize> {
+        let is_rsa = self.kind == KeyKind::Rsa;
+        let numbers = is_rsa.then(|| RsaNumbers::from_der(&self.bits).ok())??;
+        Some(numbers.modulus.as_bytes().len() * 8)
+    }
+
+    /// Verifies a signature as JWS and COSE have it: ECDSA as two numbers of the curve's length, by the hash of the curve;
+    /// RSA with PSS padding.
+    pub fn verify_jose(
+        &self,
+        hash: Hash,
+        data: &[u8],
+        signature: &[u8],
+    ) -> Result<(), BadSignature> {
+        let algorithm: &'static dyn VerificationAlgorithm = match (self.kind, hash) {
+            (KeyKind::P256, Hash::Sha256) => &signature::ECDSA_P256_SHA256_FIXED,
+            (KeyKind::P384, Hash::Sha384) => &signature::ECDSA_P384_SHA384_FIXED,
+            (KeyKind::P521, Hash::Sha512) => &signature::ECDSA_P521_SHA512_FIXED,
+            (KeyKind::Rsa, hash) => rsa(hash, Padding::Pss),
+            _ => return Err(BadSignature),
+        };
+        UnparsedPublicKey::new(algorithm, self.bits.as_slice())
+            .verify(data, signature)
+            .map_err(bad_signature)
+    }
+
     fn verify_padded(
         &self,
         hash: Hash,

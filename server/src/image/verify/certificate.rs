@@ -75,6 +75,19 @@ impl<'a> Leaf<'a> {
         one_line(&format!("{subjects} ({})", self.identity.issuer))
     }
 
+    /// The claimed holder by the names that a certificate of somebody's own has.
+    pub(super) fn named(&self) -> String {
+        one_line(&self.certificate.tbs_certificate.subject.to_string())
+    }
+
+    /// Who the holder is, for whom that was verified elsewhere: the name of the subject, and its other names.
+    pub(super) fn into_identity(self) -> CertificateIdentity {
+        let mut identity = self.identity;
+        let subject = self.certificate.tbs_certificate.subject.to_string();
+        identity.subjects.insert(0, subject);
+        identity
+    }
+
     /// Checks that an authority of the trust root issued the certificate, and that it, and all above it, were valid at every one of
     /// `times`; says then who its holder is. `enclosed` are certificates that may stand between it and an authority of a policy.
     pub(super) fn verify(

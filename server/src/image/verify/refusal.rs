@@ -16,7 +16,7 @@ pub enum Refusal {
         /// How many are taken.
         limit: usize,
     },
-    /// A bundle of a version that is not known.
+    /// A bundle of a version that is not known, or an envelope of another kind.
     #[error("the bundle's media type `{0}` is not known")]
     MediaType(String),
     /// A part that the format demands is missing.
@@ -49,6 +49,15 @@ pub enum Refusal {
     /// The bundle brings a root of its own.
     #[error("the bundle encloses a root certificate; roots come from the trust root alone")]
     RootEnclosed,
+    /// A chain that is none for signing code.
+    #[error("the certificate chain is not one for signing code: {0}")]
+    CodeSigningChain(String),
+    /// None of the certificates is one that the policy trusts.
+    #[error("no certificate of the chain is one that the policy names")]
+    NotTrusted,
+    /// The signature says itself that it has ended.
+    #[error("the signature is valid only until {0}")]
+    SignatureExpired(u64),
     /// The chain does not lead to the trust root.
     #[error("the certificate does not chain to a certificate authority of the trust root: {0}")]
     Chain(String),
