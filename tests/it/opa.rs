@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use crate::command::regent;
 
 mod corpora;
+mod images;
 mod input;
 mod values;
 
