@@ -128,6 +128,15 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// A fixed time, in seconds since 1970 in UTC; what is drawn is the same each time.
+    pub const fn at(seconds: i64) -> Self {
+        Self {
+            seconds,
+            nanoseconds: 0,
+            seed: seconds.unsigned_abs(),
+        }
+    }
+
     /// The time in nanoseconds since 1970; the last that there is where that is later.
     pub fn nanoseconds_since_1970(&self) -> i64 {
         let seconds = self.seconds.saturating_mul(1_000_000_000);

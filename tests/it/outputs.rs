@@ -68,7 +68,7 @@ fn json_and_yaml_are_the_same_document() {
     let source = regent_engine::source::Source::new("out", test(&folder, "yaml").stdout);
     let (documents, diagnostics) = regent_engine::yaml::parse(&source);
     assert!(diagnostics.is_empty());
-    assert_eq!(regent::offline::documents::to_json(&documents[0]), document);
+    assert_eq!(documents[0].to_json(), document);
 }
 
 #[test]

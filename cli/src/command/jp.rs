@@ -16,7 +16,6 @@ use crate::args::jp::{FunctionArgs, JpArgs, JpCommand, ParseArgs, QueryArgs};
 use crate::exit_status::ExitStatus;
 use crate::io::Io;
 use crate::jp::{described, signature};
-use crate::offline::documents::to_json;
 use crate::render::human;
 use crate::sources::MAX_FILE_BYTES;
 use regent_server::clock;
@@ -130,7 +129,7 @@ fn input(name: &str, text: String) -> Result<Value> {
     if let Some(diagnostic) = diagnostics.iter().find(|diagnostic| diagnostic.is_error()) {
         bail!("{}", human::line(diagnostic));
     }
-    Ok(documents.first().map_or(Value::Null, to_json))
+    Ok(documents.first().map_or(Value::Null, yaml::Node::to_json))
 }
 
 fn read_file(path: &Path) -> Result<String> {

@@ -60,7 +60,7 @@ fn document(path: &Path) -> Result<Value> {
         anyhow::anyhow!(messages.collect::<Vec<_>>().join("; "))
     })?;
     match read.nodes.as_slice() {
-        [node] => Ok(documents::to_json(node)),
+        [node] => Ok(node.to_json()),
         _ => bail!("`{}` has not one document", path.display()),
     }
 }

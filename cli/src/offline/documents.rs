@@ -8,7 +8,6 @@ use std::sync::Arc;
 use regent_engine::diagnostic::Diagnostic;
 use regent_engine::source::Source;
 use regent_engine::yaml::{self, Node};
-use serde_json::{Map, Value};
 
 use super::decode::Problems;
 use crate::sources;
@@ -52,21 +51,4 @@ pub fn decoded<T>(
         .map(|node| decode(node, &mut problems));
     found.append(&mut problems.found);
     value
-}
-
-/// The value without its places.
-pub fn to_json(node: &Node) -> Value {
-    match &node.value {
-        yaml::Value::Null => Value::Null,
-        yaml::Value::Bool(value) => Value::Bool(*value),
-        yaml::Value::Number(number) => Value::Number(number.clone()),
-        yaml::Value::String(text) => Value::String(text.clone()),
-        yaml::Value::List(items) => Value::Array(items.iter().map(to_json).collect()),
-        yaml::Value::Map(entries) => Value::Object(
-            entries
-                .iter()
-                .map(|entry| (entry.key.clone(), to_json(&entry.value)))
-                .collect::<Map<_, _>>(),
-        ),
-    }
 }

@@ -149,11 +149,7 @@ impl OfflineImages {
     pub fn environment(&self) -> Environment {
         let recorded = self.facts().map(Facts::recorded_at);
         match self.now.or(recorded) {
-            Some(seconds) => Environment {
-                seconds,
-                nanoseconds: 0,
-                seed: seconds.unsigned_abs(),
-            },
+            Some(seconds) => Environment::at(seconds),
             None => clock::environment(),
         }
     }

@@ -12,8 +12,6 @@ use regent_engine::source::{Source, Span};
 use regent_engine::yaml::{self, Node};
 use serde_json::Value;
 
-use super::documents;
-
 /// A resource and how it is named.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resource {
@@ -53,7 +51,7 @@ pub fn objects<'t>(
                 Some((code, span, message)) => {
                     found.push(Diagnostic::error(code, text, span, message));
                 }
-                None => all.push((documents::to_json(node), text.as_ref())),
+                None => all.push((node.to_json(), text.as_ref())),
             }
         }
     }

@@ -11,7 +11,6 @@ use regent_engine::yaml::{Entry, Node};
 use serde_json::{Map, Value};
 
 use super::decode::{Fields, Problems};
-use super::documents::to_json;
 use super::request::{is_of_request, put, split};
 
 /// `kind: Values`.
@@ -96,7 +95,7 @@ impl Values {
         }
         // Whole namespaces come after selectors and win, as in Kyverno's runner.
         for node in fields.list("namespaces", problems) {
-            let object = to_json(node);
+            let object = node.to_json();
             let text = |pointer| object.pointer(pointer).and_then(Value::as_str);
             let name = text("/metadata/name").unwrap_or_default().to_owned();
             let metadata = node.get("metadata");
@@ -228,7 +227,7 @@ fn policy_values(node: &Node, problems: &mut Problems) -> PolicyValues {
 fn of_elements(rule: &str, entries: &[Entry], problems: &mut Problems) -> Vec<ElementValues> {
     let mut found = Vec::new();
     for entry in entries {
-        match to_json(&entry.value) {
+        match entry.value.to_json() {
             Value::Array(values) if !values.is_empty() => found.push(ElementValues {
                 rule: rule.to_owned(),
                 path: entry.key.clone(),
@@ -308,7 +307,7 @@ impl RequestUser {
 fn pairs(entries: &[Entry]) -> Vec<(String, Value)> {
     entries
         .iter()
-        .map(|entry| (entry.key.clone(), to_json(&entry.value)))
+        .map(|entry| (entry.key.clone(), entry.value.to_json()))
         .collect()
 }
 

@@ -14,7 +14,6 @@ use regent_engine::yaml::Node;
 use serde_json::{Map, Value, json};
 
 use super::decode::{Fields, Problems};
-use super::documents::to_json;
 use super::request::{kind_of, resource_of};
 use path::ApiPath;
 use selector::Requirements;
@@ -275,7 +274,7 @@ pub fn cluster_resource(node: &Node, problems: &mut Problems) -> (Vec<String>, V
         found.1 = spec
             .list("resources", problems)
             .iter()
-            .map(to_json)
+            .map(Node::to_json)
             .collect();
         spec.finish(problems);
     }
@@ -294,10 +293,10 @@ pub fn context(node: &Node, problems: &mut Problems) -> World {
     if let Some(node) = fields.node("spec") {
         let mut spec = Fields::open(node, "`spec`", problems);
         for object in spec.list("resources", problems) {
-            world.add(to_json(object));
+            world.add(object.to_json());
         }
         for image in spec.list("images", problems) {
-            add_image(&to_json(image), &mut world);
+            add_image(&image.to_json(), &mut world);
         }
         spec.finish(problems);
     }
@@ -348,7 +347,7 @@ pub fn call_answer(node: &Node, problems: &mut Problems) -> CallAnswer {
     if let Some(node) = fields.node("response") {
         let mut response = Fields::open(node, "`response`", problems);
         if let Some(status) = response.node("statusCode") {
-            answer.status = to_json(status).as_u64().unwrap_or(0);
+            answer.status = status.to_json().as_u64().unwrap_or(0);
         }
         answer.body = response.node("body").map_or(Value::Null, body);
         response.finish(problems);
@@ -359,7 +358,7 @@ pub fn call_answer(node: &Node, problems: &mut Problems) -> CallAnswer {
 
 /// A body as policies see it: what a text is in JSON, if it is any.
 fn body(node: &Node) -> Value {
-    match to_json(node) {
+    match node.to_json() {
         Value::String(text) => serde_json::from_str(&text).unwrap_or(Value::String(text)),
         other => other,
     }
@@ -387,7 +386,7 @@ impl GlobalEntry {
             resources: fields
                 .list("resources", problems)
                 .iter()
-                .map(to_json)
+                .map(Node::to_json)
                 .collect(),
             files: fields.texts("resourceFiles", problems),
             field_path: fields.text("fieldPath", problems),

@@ -142,7 +142,12 @@ const POLICY_KIND_FLAGS: [&str; 7] = [
 
 /// Reads the tests of a file: each of its documents is one.
 pub fn read(path: &Path) -> Result<Vec<Definition>, Vec<Diagnostic>> {
-    let Documents { source, nodes } = documents::read(path)?;
+    of(path, documents::read(path)?)
+}
+
+/// The tests of a file that was read.
+pub fn of(path: &Path, documents: Documents) -> Result<Vec<Definition>, Vec<Diagnostic>> {
+    let Documents { source, nodes } = documents;
     let mut problems = Problems::new(&source);
     if nodes.is_empty() {
         problems.error(

@@ -70,5 +70,5 @@ fn is_test(path: &Path, file_name: &str) -> bool {
         .strip_suffix(".yaml")
         .or_else(|| name.strip_suffix(".yml"));
     let like_a_suite = yaml.is_some_and(|stem| stem.starts_with("suite"));
-    name == file_name || (file_name == FILE_NAME && like_a_suite && gator::is_suite(path))
+    name == file_name || (file_name == FILE_NAME && like_a_suite && gator::may_be_suite(path))
 }

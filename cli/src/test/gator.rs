@@ -18,6 +18,7 @@ use regent_engine::yaml;
 use super::coverage::Coverage;
 use super::rows::{Judged, Line, Outcome};
 use super::run::{Options, TestResult};
+use crate::offline::documents::Documents;
 use crate::render::place::Place;
 use crate::sources;
 use suite::{Case, Suite, Test};
@@ -25,15 +26,21 @@ use suite::{Case, Suite, Test};
 /// What a suite says that it is.
 pub const API_VERSION: &str = "test.gatekeeper.sh/v1alpha1";
 
-/// Whether a file is a suite, by its text: the rest is for who reads it.
-pub fn is_suite(path: &Path) -> bool {
+/// Whether a file may be a suite, by its text: the rest is for who reads it.
+pub fn may_be_suite(path: &Path) -> bool {
     sources::read_file(path).is_ok_and(|source| source.text.contains(API_VERSION))
 }
 
+/// Whether a file that was read is a suite.
+pub fn is_suite(documents: &Documents) -> bool {
+    let mut versions = documents.nodes.iter().map(|node| node.get("apiVersion"));
+    versions.any(|version| version.and_then(yaml::Node::as_str) == Some(API_VERSION))
+}
+
 /// Runs the tests of a suite.
-pub fn run_file(path: &Path, options: &Options<'_>) -> Vec<TestResult> {
+pub fn run_file(path: &Path, documents: Documents, options: &Options<'_>) -> Vec<TestResult> {
     let begun = Instant::now();
-    match Suite::read(path) {
+    match Suite::of(path, documents) {
         Ok(suite) => {
             let tests = suite.tests.iter();
             let results = tests.map(|test| run_test(&suite, test, options));

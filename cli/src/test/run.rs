@@ -15,6 +15,7 @@ use super::gator;
 use super::rows::{self, Judged, Line, Outcome};
 use super::selector::Selector;
 use crate::args::image::ImageArgs;
+use crate::offline::documents;
 use crate::offline::evaluate::{Prepared, SlsaVersions};
 use crate::offline::images::{OfflineImages, Registries};
 use crate::offline::observe::Watch;
@@ -83,10 +84,14 @@ pub fn run(files: &[PathBuf], options: &Options<'_>, told: impl FnMut(usize)) ->
 }
 
 fn run_file(file: &Path, options: &Options<'_>) -> Vec<TestResult> {
-    if gator::is_suite(file) {
-        return gator::run_file(file, options);
-    }
-    match definition::read(file) {
+    let definitions = match documents::read(file) {
+        Ok(documents) if gator::is_suite(&documents) => {
+            return gator::run_file(file, documents, options);
+        }
+        Ok(documents) => definition::of(file, documents),
+        Err(diagnostics) => Err(diagnostics),
+    };
+    match definitions {
         Ok(definitions) => definitions
             .iter()
             .filter_map(|definition| run_test(definition, options))

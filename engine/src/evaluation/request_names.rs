@@ -150,7 +150,11 @@ pub(super) fn is_reserved(name: &str) -> bool {
 
 /// The request as in the admission review.
 fn request_value(request: &AdmissionRequest) -> Value {
-    let mut fields = other_fields(request);
+    with_objects(request, other_fields(request))
+}
+
+/// The fields with those that were left out.
+fn with_objects(request: &AdmissionRequest, mut fields: Map<String, Value>) -> Value {
     let objects = [
         ("object", &request.object),
         ("oldObject", &request.old_object),
@@ -201,15 +205,20 @@ fn other_fields(request: &AdmissionRequest) -> Map<String, Value> {
     fields
 }
 
+/// The same fields as the API server has them: without the names of Kyverno's own, and with what was asked for.
+pub(super) fn reviewed_fields(request: &AdmissionRequest) -> Map<String, Value> {
+    let mut fields = other_fields(request);
+    fields.remove("roles");
+    fields.remove("clusterRoles");
+    let resource = fields.get("resource").cloned().unwrap_or_default();
+    fields.insert("requestResource".to_owned(), resource);
+    fields
+}
+
 /// The request as in the admission review, with all that kits of modules ask for.
 fn guest_request(request: &AdmissionRequest) -> String {
-    let mut value = request_value(request);
+    let mut value = with_objects(request, reviewed_fields(request));
     if let Value::Object(fields) = &mut value {
-        // Names of Kyverno's own.
-        fields.remove("roles");
-        fields.remove("clusterRoles");
-        let resource = fields.get("resource").cloned().unwrap_or_default();
-        fields.insert("requestResource".to_owned(), resource);
         let user = || json!({"username": "", "uid": "", "groups": [], "extra": {}});
         fields.entry("userInfo").or_insert_with(user);
         for name in ["object", "oldObject"] {

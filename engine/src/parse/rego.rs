@@ -8,7 +8,8 @@ use crate::yaml::Node;
 
 use super::fields::Reader;
 
-const VERSIONS: [(&str, Version); 2] = [("v0", Version::V0), ("v1", Version::V1)];
+/// Words of `version`.
+pub(super) const VERSIONS: [(&str, Version); 2] = [("v0", Version::V0), ("v1", Version::V1)];
 
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<RegoModules> {
     let mut fields = reader.fields(node, "rego")?;

@@ -213,6 +213,20 @@ pub(super) enum Ended<T> {
     Failed(WasmError),
 }
 
+impl<T> Ended<T> {
+    /// What the function returned, or else what that means for who asked the guest for a whole answer.
+    pub(super) fn returned<A>(self) -> Result<T, Result<Outcome<A>, WasmError>> {
+        match self {
+            Self::Returned(value) => Ok(value),
+            Self::Asks(call) => Err(Ok(Outcome::Asks(call))),
+            Self::Exit(status) => Err(Err(WasmError::Guest(format!(
+                "it ended with status {status}"
+            )))),
+            Self::Failed(error) => Err(Err(error)),
+        }
+    }
+}
+
 /// Says how a call ended.
 pub(super) fn ended<T>(store: &mut Store<State>, result: wasmtime::Result<T>) -> Ended<T> {
     let state = store.data_mut();

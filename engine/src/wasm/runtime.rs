@@ -6,6 +6,8 @@ use std::hash::{Hash, Hasher};
 use sha2::{Digest as _, Sha256};
 use wasmtime::{Config, Engine, EngineWeak};
 
+use crate::hexadecimal;
+
 use super::bounds;
 use super::error::WasmError;
 
@@ -74,7 +76,7 @@ impl Runtime {
         self.engine
             .precompile_compatibility_hash()
             .hash(&mut hasher);
-        hex(&hasher.0.finalize())
+        hexadecimal::of(&hasher.0.finalize())
     }
 
     pub(super) fn engine(&self) -> &Engine {
@@ -88,14 +90,7 @@ impl Runtime {
 
 /// The digest of a module's bytes, as `sha256:…`.
 pub fn digest(wasm: &[u8]) -> String {
-    format!("sha256:{}", hex(&Sha256::digest(wasm)))
-}
-
-/// Bytes in hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.map(digit).collect()
+    format!("sha256:{}", hexadecimal::of(&Sha256::digest(wasm)))
 }
 
 pub(super) fn internal(error: &wasmtime::Error) -> WasmError {

@@ -8,6 +8,7 @@ use regent_engine::admission::{AdmissionRequest, GroupVersionKind, Operation, Ro
 use regent_engine::diagnostic::Diagnostic;
 use regent_engine::evaluation::need::{DataNeed, Fact, FactError, Need};
 use regent_engine::evaluation::{Phase, Scope, Step};
+use regent_engine::jmespath::Environment;
 use regent_engine::policy_set::PolicySet;
 use regent_engine::response::{PolicyResponse, RuleStatus};
 use regent_server::clock;
@@ -191,13 +192,7 @@ fn evaluate(
     request: AdmissionRequest,
     (inventory, options): (&[Value], &Options<'_>),
 ) -> Vec<PolicyResponse> {
-    let environment = options.now.map_or_else(clock::environment, |seconds| {
-        regent_engine::jmespath::Environment {
-            seconds,
-            nanoseconds: 0,
-            seed: seconds.unsigned_abs(),
-        }
-    });
+    let environment = options.now.map_or_else(clock::environment, Environment::at);
     let mut evaluation =
         policies.evaluate(Arc::new(request), Phase::Validate, Scope::All, environment);
     loop {

@@ -11,7 +11,7 @@ use regex::Regex;
 
 use super::API_VERSION;
 use crate::offline::decode::{Fields, Problems};
-use crate::offline::documents;
+use crate::offline::documents::Documents;
 
 /// A suite.
 #[derive(Debug)]
@@ -67,8 +67,7 @@ pub(super) enum Count {
 }
 
 impl Suite {
-    pub(super) fn read(path: &Path) -> Result<Self, Vec<Diagnostic>> {
-        let documents = documents::read(path)?;
+    pub(super) fn of(path: &Path, documents: Documents) -> Result<Self, Vec<Diagnostic>> {
         let mut problems = Problems::new(&documents.source);
         let mut tests = Vec::new();
         for node in &documents.nodes {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::admission::{AdmissionRequest, Operation};
 use crate::rego::evaluate::Document;
 
+use super::super::request_names::reviewed_fields;
 use super::{Documents, resource};
 
 impl Documents {
@@ -42,46 +43,14 @@ impl Documents {
 
 /// The request as in the admission review, without its objects.
 fn head(request: &AdmissionRequest) -> Value {
-    let kind = json!({
-        "group": request.kind.group,
-        "version": request.kind.version,
-        "kind": request.kind.kind,
-    });
-    let resource = json!({
-        "group": request.resource.group,
-        "version": request.resource.version,
-        "resource": request.resource.resource,
-    });
-    let user = request.user_info.as_ref().map(|user| {
-        json!({
-            "username": user.username,
-            "uid": user.uid,
-            "groups": user.groups,
-            "extra": user.extra,
-        })
-    });
-    let mut head = json!({
-        "uid": request.uid,
-        "kind": kind,
-        "requestKind": kind,
-        "resource": resource,
-        "requestResource": resource,
-        "name": request.name,
-        "operation": request.operation.name(),
-        "dryRun": request.dry_run,
-        "userInfo": user.unwrap_or_else(|| json!({})),
-    });
-    if let Value::Object(fields) = &mut head {
-        let namespace = request.namespace.clone().map(Value::String);
-        let sub_resource = request.sub_resource.clone().map(Value::String);
-        let written = [
-            ("namespace", namespace),
-            ("subResource", sub_resource.clone()),
-            ("requestSubResource", sub_resource),
-            ("options", request.options.clone()),
-        ];
-        let written = written.into_iter();
-        fields.extend(written.filter_map(|(name, field)| Some((name.to_owned(), field?))));
-    }
-    head
+    let mut fields = reviewed_fields(request);
+    fields.entry("userInfo").or_insert_with(|| json!({}));
+    let sub_resource = fields.get("subResource").cloned();
+    let written = [
+        ("requestSubResource", sub_resource),
+        ("options", request.options.clone()),
+    ];
+    let written = written.into_iter();
+    fields.extend(written.filter_map(|(name, field)| Some((name.to_owned(), field?))));
+    Value::Object(fields)
 }

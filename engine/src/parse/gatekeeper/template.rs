@@ -9,6 +9,7 @@ use crate::ast::rego::{InventoryKind, RegoModules, Version};
 use crate::diagnostic::Code;
 use crate::parse::fields::Reader;
 use crate::parse::policy::read_metadata;
+use crate::parse::rego::VERSIONS;
 use crate::source::Spanned;
 use crate::yaml::Node;
 
@@ -19,8 +20,6 @@ const TARGET: &str = "admission.k8s.gatekeeper.sh";
 
 /// The annotation that says which kinds `data.inventory` must hold.
 const REQUIRES_SYNC: &str = "metadata.gatekeeper.sh/requires-sync-data";
-
-const VERSIONS: [(&str, Version); 2] = [("v0", Version::V0), ("v1", Version::V1)];
 
 pub(super) fn read(reader: &mut Reader<'_>, document: &Node) -> Option<ConstraintTemplate> {
     let mut fields = reader.fields(document, "template")?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use wasmtime::{Extern, Instance, Memory, Module, TypedFunc};
 
+use super::length;
 use crate::wasm::bounds;
 use crate::wasm::builtins::Builtins;
 use crate::wasm::call::{Outcome, Ran, Terms};
@@ -88,8 +89,8 @@ fn text_at(data: &[u8], address: i32) -> Option<Vec<u8>> {
 }
 
 /// Stops a guest because of what it did.
-fn wrong(caller: &mut Caller<'_>, error: WasmError) -> wasmtime::Error {
-    caller.data_mut().stop = Some(Stop::Wrong(error));
+fn wrong(state: &mut State, error: WasmError) -> wasmtime::Error {
+    state.stop = Some(Stop::Wrong(error));
     wasmtime::Error::msg("stopped by its host")
 }
 
@@ -111,14 +112,14 @@ fn builtin(caller: &mut Caller<'_>, id: i32, arguments: &[i32]) -> wasmtime::Res
     let Some(dump) =
         export::<i32, i32>(caller, "opa_value_dump").or_else(|| export(caller, "opa_json_dump"))
     else {
-        return Err(wrong(caller, missing("opa_value_dump")));
+        return Err(wrong(caller.data_mut(), missing("opa_value_dump")));
     };
     let mut given = Vec::with_capacity(arguments.len());
     for address in arguments {
         let text = dump.call(&mut *caller, *address)?;
         match c_string(caller, text) {
             Some(text) => given.push(text),
-            None => return Err(wrong(caller, WasmError::Pointer)),
+            None => return Err(wrong(caller.data_mut(), WasmError::Pointer)),
         }
     }
     let state = caller.data();
@@ -130,15 +131,15 @@ fn builtin(caller: &mut Caller<'_>, id: i32, arguments: &[i32]) -> wasmtime::Res
     let parse = export::<(i32, i32), i32>(caller, "opa_value_parse")
         .or_else(|| export(caller, "opa_json_parse"));
     let (Some(allocate), Some(parse)) = (allocate, parse) else {
-        return Err(wrong(caller, missing("opa_value_parse")));
+        return Err(wrong(caller.data_mut(), missing("opa_value_parse")));
     };
-    let length = i32::try_from(answer.len()).unwrap_or(i32::MAX);
+    let length = length(answer.as_bytes());
     let place = allocate.call(&mut *caller, length)?;
     let memory = caller.data().memory;
     let start = usize::try_from(place.cast_unsigned()).unwrap_or(usize::MAX);
     let written = memory.map(|memory| memory.write(&mut *caller, start, answer.as_bytes()));
     if !matches!(written, Some(Ok(()))) {
-        return Err(wrong(caller, WasmError::Pointer));
+        return Err(wrong(caller.data_mut(), WasmError::Pointer));
     }
     parse.call(caller, (place, length))
 }
@@ -248,19 +249,14 @@ impl Running {
     }
 
     fn text(&self, store: &mut Store, address: i32) -> wasmtime::Result<Vec<u8>> {
-        text_at(self.memory.data(&*store), address).ok_or_else(|| {
-            store.data_mut().stop = Some(Stop::Wrong(WasmError::Pointer));
-            wasmtime::Error::msg("stopped by its host")
-        })
+        let text = text_at(self.memory.data(&*store), address);
+        text.ok_or_else(|| wrong(store.data_mut(), WasmError::Pointer))
     }
 
     fn put(&self, store: &mut Store, place: i32, bytes: &[u8]) -> wasmtime::Result<()> {
         let start = usize::try_from(place.cast_unsigned()).unwrap_or(usize::MAX);
-        if self.memory.write(&mut *store, start, bytes).is_err() {
-            store.data_mut().stop = Some(Stop::Wrong(WasmError::Pointer));
-            return Err(wasmtime::Error::msg("stopped by its host"));
-        }
-        Ok(())
+        let written = self.memory.write(&mut *store, start, bytes);
+        written.map_err(|_out_of_bounds| wrong(store.data_mut(), WasmError::Pointer))
     }
 
     /// Puts JSON into the guest's memory as one of its values.
@@ -314,10 +310,6 @@ impl Running {
     }
 }
 
-fn length(bytes: &[u8]) -> i32 {
-    i32::try_from(bytes.len()).unwrap_or(i32::MAX)
-}
-
 /// Evaluates an entry point; the answer is what OPA has as the result set.
 pub(in crate::wasm) fn call(
     runtime: &Runtime,
@@ -339,11 +331,9 @@ pub(in crate::wasm) fn call(
         };
         running.text(&mut store, text)
     });
-    let outcome = match ended(&mut store, said) {
-        Ended::Returned(text) => Ok(Outcome::Answered(text)),
-        Ended::Asks(call) => Ok(Outcome::Asks(call)),
-        Ended::Exit(status) => Err(WasmError::Guest(format!("it ended with status {status}"))),
-        Ended::Failed(error) => Err(error),
+    let outcome = match ended(&mut store, said).returned() {
+        Ok(text) => Ok(Outcome::Answered(text)),
+        Err(otherwise) => otherwise,
     };
     ran(store, outcome)
 }

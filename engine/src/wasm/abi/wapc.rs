@@ -2,6 +2,7 @@
 
 use wasmtime::{Instance, InstancePre};
 
+use super::{host_call, length};
 use crate::wasm::bounds;
 use crate::wasm::call::{Outcome, Ran, Terms};
 use crate::wasm::error::WasmError;
@@ -85,16 +86,14 @@ fn define_host_calls(imports: &mut Imports) {
          payload: i32,
          payload_length: i32| {
             guarded(caller, |caller| {
-                let name = ("the name of an operation", bounds::NAME);
-                let binding = read(caller, (binding, binding_length), name)?;
-                let namespace = read(caller, (namespace, namespace_length), name)?;
-                let operation = read(caller, (operation, operation_length), name)?;
-                let what = ("a question", bounds::MESSAGE);
-                let payload = read(caller, (payload, payload_length), what)?;
-                let state = caller.data_mut();
-                let answer = state.ask(&binding, (&namespace, &operation), payload)?;
+                let names = [
+                    (binding, binding_length),
+                    (namespace, namespace_length),
+                    (operation, operation_length),
+                ];
+                let answer = host_call(caller, names, (payload, payload_length))?;
                 let said = i32::from(answer.is_ok());
-                state.host = Some(answer);
+                caller.data_mut().host = Some(answer);
                 Ok(said)
             })
         },
@@ -135,10 +134,6 @@ fn host_error(state: &State) -> &[u8] {
     }
 }
 
-fn length(bytes: &[u8]) -> i32 {
-    i32::try_from(bytes.len()).unwrap_or(i32::MAX)
-}
-
 /// Asks a guest.
 pub(in crate::wasm) fn call(
     runtime: &Runtime,
@@ -155,15 +150,13 @@ type Store = wasmtime::Store<State>;
 
 fn asked(store: &mut Store, pre: &InstancePre<State>) -> Result<Outcome<Vec<u8>>, WasmError> {
     let instance = pre.instantiate(&mut *store);
-    let instance = match ended(store, instance) {
-        Ended::Returned(instance) => instance,
-        Ended::Asks(call) => return Ok(Outcome::Asks(call)),
-        Ended::Exit(status) => return Err(exited(status)),
-        Ended::Failed(error) => return Err(error),
+    let instance = match ended(store, instance).returned() {
+        Ok(instance) => instance,
+        Err(otherwise) => return otherwise,
     };
     store.data_mut().memory = instance.get_memory(&mut *store, "memory");
-    if let Some(outcome) = initialised(store, &instance)? {
-        return Ok(outcome);
+    if let Err(otherwise) = initialised(store, &instance) {
+        return otherwise;
     }
     let function = instance
         .get_typed_func::<(i32, i32), i32>(&mut *store, CALL)
@@ -171,11 +164,9 @@ fn asked(store: &mut Store, pre: &InstancePre<State>) -> Result<Outcome<Vec<u8>>
     let state = store.data();
     let lengths = (length(state.operation.as_bytes()), length(&state.payload));
     let said = function.call(&mut *store, lengths);
-    match ended(store, said) {
-        Ended::Returned(said) => answer(store.data_mut(), said).map(Outcome::Answered),
-        Ended::Asks(call) => Ok(Outcome::Asks(call)),
-        Ended::Exit(status) => Err(exited(status)),
-        Ended::Failed(error) => Err(error),
+    match ended(store, said).returned() {
+        Ok(said) => answer(store.data_mut(), said).map(Outcome::Answered),
+        Err(otherwise) => otherwise,
     }
 }
 
@@ -183,20 +174,18 @@ fn asked(store: &mut Store, pre: &InstancePre<State>) -> Result<Outcome<Vec<u8>>
 fn initialised(
     store: &mut Store,
     instance: &Instance,
-) -> Result<Option<Outcome<Vec<u8>>>, WasmError> {
+) -> Result<(), Result<Outcome<Vec<u8>>, WasmError>> {
     for name in INITIALISERS {
         let Ok(function) = instance.get_typed_func::<(), ()>(&mut *store, name) else {
             continue;
         };
         let said = function.call(&mut *store, ());
         match ended(store, said) {
-            Ended::Returned(()) | Ended::Exit(0) => {}
-            Ended::Asks(call) => return Ok(Some(Outcome::Asks(call))),
-            Ended::Exit(status) => return Err(exited(status)),
-            Ended::Failed(error) => return Err(error),
+            Ended::Exit(0) => {}
+            otherwise => otherwise.returned()?,
         }
     }
-    Ok(None)
+    Ok(())
 }
 
 fn answer(state: &mut State, said: i32) -> Result<Vec<u8>, WasmError> {
@@ -209,8 +198,4 @@ fn answer(state: &mut State, said: i32) -> Result<Vec<u8>, WasmError> {
         (None, Some(error)) => Err(WasmError::Guest(reason(&error))),
         (None, None) => Err(WasmError::Output("it gave none".to_owned())),
     }
-}
-
-fn exited(status: i32) -> WasmError {
-    WasmError::Guest(format!("it ended with status {status}"))
 }

@@ -5,6 +5,7 @@
 
 use wasmtime::InstancePre;
 
+use super::host_call;
 use crate::wasm::bounds;
 use crate::wasm::call::{Outcome, Ran, Terms};
 use crate::wasm::error::WasmError;
@@ -263,19 +264,18 @@ pub(in crate::wasm) fn define_host(imports: &mut Imports) {
              payload: i32,
              payload_length: i32| {
                 guarded(caller, |caller| {
-                    let name = ("the name of an operation", bounds::NAME);
-                    let binding = read(caller, (binding, binding_length), name)?;
-                    let namespace = read(caller, (namespace, namespace_length), name)?;
-                    let operation = read(caller, (operation, operation_length), name)?;
-                    let what = ("a question", bounds::MESSAGE);
-                    let payload = read(caller, (payload, payload_length), what)?;
-                    let state = caller.data_mut();
-                    let answer = state.ask(&binding, (&namespace, &operation), payload)?;
+                    let names = [
+                        (binding, binding_length),
+                        (namespace, namespace_length),
+                        (operation, operation_length),
+                    ];
+                    let answer = host_call(caller, names, (payload, payload_length))?;
                     // The other way round than in waPC.
                     let said = i32::from(answer.is_err());
+                    let input = &mut caller.data_mut().payload;
                     match answer {
-                        Ok(bytes) => state.payload.extend_from_slice(&bytes),
-                        Err(text) => state.payload.extend_from_slice(text.as_bytes()),
+                        Ok(bytes) => input.extend_from_slice(&bytes),
+                        Err(text) => input.extend_from_slice(text.as_bytes()),
                     }
                     Ok(said)
                 })
@@ -305,12 +305,14 @@ fn run(
         let start = instance.get_typed_func::<(), ()>(&mut *store, "_start")?;
         start.call(&mut *store, ())
     });
-    match ended(store, started) {
-        Ended::Returned(()) | Ended::Exit(0) => Ok(Outcome::Answered(std::mem::take(
+    let ended = match ended(store, started) {
+        Ended::Exit(0) => Ok(()),
+        otherwise => otherwise.returned(),
+    };
+    match ended {
+        Ok(()) => Ok(Outcome::Answered(std::mem::take(
             &mut store.data_mut().written,
         ))),
-        Ended::Asks(call) => Ok(Outcome::Asks(call)),
-        Ended::Exit(status) => Err(WasmError::Guest(format!("it ended with status {status}"))),
-        Ended::Failed(error) => Err(error),
+        Err(otherwise) => otherwise,
     }
 }
