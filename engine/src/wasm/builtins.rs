@@ -1,10 +1,12 @@
-//! OPA's host functions, answered by the Rego engine that also judges policies: the same function means the same in both.
+//! OPA's host functions, answered as modules of Rego are ([`crate::rego::foreign`]): the same function means the same in both, with the
+//! same bounds, and what is refused there is refused here.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use crate::limits;
-use crate::rego::evaluate::{Document, Machine, Opinion, Program};
+use crate::rego::evaluate::Document;
+use crate::rego::foreign::{Dialect, Foreign, Strictness, Text};
 use crate::rego::term;
 
 use super::error::WasmError;
@@ -12,14 +14,6 @@ use super::text::clean;
 
 /// The most arguments of a function.
 const MOST_ARGUMENTS: usize = 4;
-
-/// Functions that would bring what is not in the request: there are none.
-const REFUSED: [&str; 4] = [
-    "http.send",
-    "net.lookup_ip_addr",
-    "opa.runtime",
-    "rand.intn",
-];
 
 /// The functions that a module asks for, by its numbers for them.
 #[derive(Debug)]
@@ -30,8 +24,8 @@ pub(super) struct Builtins {
 #[derive(Debug)]
 struct Builtin {
     name: String,
-    /// A program for each number of arguments, made when it is first needed.
-    programs: [OnceLock<Option<Program>>; MOST_ARGUMENTS + 1],
+    /// A module for each number of arguments, made when it is first needed.
+    modules: [OnceLock<Option<Foreign>>; MOST_ARGUMENTS + 1],
 }
 
 impl Builtins {
@@ -51,7 +45,7 @@ impl Builtins {
             let number = number.ok_or_else(unknown)?;
             let builtin = Builtin {
                 name: name.clone(),
-                programs: Default::default(),
+                modules: Default::default(),
             };
             if !builtin.is_known() {
                 return Err(unknown());
@@ -64,18 +58,16 @@ impl Builtins {
     /// What a function answers, as a term; none where it is undefined, as Rego has it for arguments that it cannot take.
     pub(super) fn call(&self, number: i32, arguments: &[Vec<u8>], seconds: i64) -> Option<String> {
         let builtin = self.by_number.get(&number)?;
-        // The engine reads no clock: it is told the time.
-        if builtin.name == "time.now_ns" {
-            return Some(seconds.saturating_mul(1_000_000_000).to_string());
-        }
         if builtin.name == "trace" {
             return Some("true".to_owned());
         }
-        let program = builtin.program(arguments.len())?;
+        let module = builtin.module(arguments.len())?;
         let arguments: Option<Vec<Document>> =
             arguments.iter().map(|bytes| term::parse(bytes)).collect();
-        let mut machine = Machine::new(Opinion::Bytecode, limits::PROGRAM);
-        let answer = machine.run(program, 0, &Document::list(arguments?));
+        // The engine reads no clock: it is told the time.
+        let now = seconds.saturating_mul(1_000_000_000);
+        let input = Document::list(arguments?);
+        let answer = module.answer(&input, None, (now, limits::FOREIGN));
         answer.ok().flatten().map(|answer| term::write(&answer))
     }
 }
@@ -86,22 +78,24 @@ impl Builtin {
             .name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_'));
-        let is_told = matches!(self.name.as_str(), "time.now_ns" | "trace");
-        is_told
-            || (is_name
-                && !REFUSED.contains(&self.name.as_str())
-                && (0..=MOST_ARGUMENTS).any(|count| self.program(count).is_some()))
+        self.name == "trace"
+            || (is_name && (0..=MOST_ARGUMENTS).any(|count| self.module(count).is_some()))
     }
 
-    fn program(&self, count: usize) -> Option<&Program> {
-        self.programs
+    fn module(&self, count: usize) -> Option<&Foreign> {
+        self.modules
             .get(count)?
             .get_or_init(|| {
                 let arguments: Vec<String> = (0..count).map(|at| format!("input[{at}]")).collect();
                 let arguments = arguments.join(", ");
                 // INVARIANT: the name is letters, digits, dots and underscores, so it is a name and nothing else.
                 let text = format!("package opa\n\nanswer := {}({arguments})\n", self.name);
-                Program::compile(text, vec!["data.opa.answer".to_owned()]).ok()
+                let module = Text {
+                    name: "builtin.rego",
+                    text: &text,
+                };
+                let wanted = (Dialect::V0, Strictness::Lenient);
+                Foreign::read(&[module], wanted, Some("opa/answer")).ok()
             })
             .as_ref()
     }

@@ -1,6 +1,7 @@
 //! A module as OPA makes them, by hand: its values are addresses of JSON texts, and its answer is always the same.
 
 use super::{compile, terms, validate, verdict};
+use crate::wasm::builtins::Builtins;
 use crate::wasm::error::WasmError;
 use crate::wasm::metadata::Abi;
 use crate::wasm::module::Module;
@@ -167,6 +168,26 @@ fn host_functions_are_answered_by_the_rego_engine() {
     assert_eq!(asks(yaml, r#""[{result: [{msg: no}]}]""#), Ok(false));
     // What cannot be computed is undefined, and so nothing that accepts.
     assert_eq!(asks(yaml, "1"), Err("output"));
+}
+
+#[test]
+fn a_host_function_takes_no_more_memory_than_a_module_of_rego_may() {
+    let asks = |builtins: &str, argument: &str| {
+        let mini = Mini {
+            builtins,
+            argument,
+            asks: true,
+            ..PLAIN
+        };
+        mini.answer()
+    };
+    // One argument is all that this module gives: of the wrong number there is no answer, and no memory taken.
+    assert_eq!(asks(r#"{"numbers.range":3}"#, "1"), Err("output"));
+    let builtins = serde_json::json!({"numbers.range": 3});
+    let builtins = Builtins::of(builtins.as_object().unwrap()).unwrap();
+    let range = |to: &[u8]| builtins.call(3, &[b"1".to_vec(), to.to_vec()], 0);
+    assert_eq!(range(b"3").as_deref(), Some("[1,2,3]"));
+    assert_eq!(range(b"100000000000"), None);
 }
 
 #[test]
