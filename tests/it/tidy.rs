@@ -4,5 +4,6 @@ mod content;
 mod dependencies;
 mod diagnostics;
 mod invariants;
+mod licences;
 mod policy_checks;
 mod sources;
