@@ -33,7 +33,7 @@ use crate::ast::validate::ValidateBody;
 use crate::ast::{self, Checked, PolicyKind, RuleBody};
 use crate::builders::Builders;
 use crate::check;
-use crate::diagnostic::{Code, Diagnostic, Label, Severity};
+use crate::diagnostic::{Code, Diagnostic};
 use crate::program::evidence::EvidenceSource;
 use crate::program::extractor::ImageExtractor;
 use crate::program::{self, Body, Candidates, ImageEntry, Judged, PodSecurity, Policy, Rule};
@@ -75,17 +75,9 @@ impl From<RegoError> for Failure {
 
 /// A defect, shown at the rule that it came from.
 fn internal(source: &Arc<Source>, span: Span, error: &RegoError) -> Diagnostic {
-    Diagnostic {
-        code: Code::InternalError,
-        severity: Severity::Error,
-        message: format!("it compiled to something that does not run: {error}"),
-        source: Arc::clone(source),
-        labels: vec![Label {
-            span,
-            text: String::new(),
-        }],
-        help: Some("this is a defect of Regent: please report it with the policy".to_owned()),
-    }
+    let message = format!("it compiled to something that does not run: {error}");
+    Diagnostic::error(Code::InternalError, source, span, message)
+        .help("this is a defect of Regent: please report it with the policy")
 }
 
 fn compile_rule(

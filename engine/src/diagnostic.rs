@@ -229,12 +229,12 @@ impl Code {
 }
 
 impl Diagnostic {
-    /// An error at a place.
+    /// An error at a place. What the message repeats of the author's text is put on one line.
     pub fn error(code: Code, source: &Arc<Source>, span: Span, message: impl Into<String>) -> Self {
         Self {
             code,
             severity: Severity::Error,
-            message: message.into(),
+            message: on_one_line(message.into()),
             source: Arc::clone(source),
             labels: vec![Label {
                 span,
@@ -285,3 +285,15 @@ impl Diagnostic {
         self.source.position(span)
     }
 }
+
+/// A line break with the indentation behind it becomes a space, and so does any other control character.
+fn on_one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    lines.join(" ").replace(char::is_control, " ")
+}
+
+#[cfg(test)]
+mod tests;
