@@ -57,7 +57,11 @@ async fn refusal(policy: &str, image: &str, adjust: impl FnOnce(&mut Settings)) 
 }
 
 async fn of_layout(fields: Value, entries: Value) -> Option<String> {
-    let layout = workspace().join("tests/notary/layout");
+    of("tests/notary/layout", fields, entries).await
+}
+
+async fn of(layout: &str, fields: Value, entries: Value) -> Option<String> {
+    let layout = workspace().join(layout);
     let image = format!("registry.example/acme/app@{DIGEST}");
     let policy = policy(&fields, &entries);
     refusal(&policy, &image, |settings| {
@@ -91,6 +95,27 @@ async fn a_policy_names_its_trust_store() {
         .push(json!({"certificates": {"cert": Signer::new().root}}));
     let all = json!({"type": "Notary", "attestors": [{"entries": both}]});
     assert!(of_layout(all, json!([])).await.is_some());
+}
+
+/// The certificate was valid for four minutes: only the authority that the policy names says when it was used.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timestamp_admits_what_was_signed_while_the_certificate_was_valid() {
+    let judge = async |tsa: Option<&str>| {
+        let mut entry = json!({"certificates": {"certChain": file("stamped/root.crt")}});
+        if let Some(tsa) = tsa {
+            entry["certificates"]["ctlog"] = json!({"tsaCertChain": file(tsa)});
+        }
+        let notary = json!({"type": "Notary"});
+        of("tests/notary/stamped/layout", notary, json!([entry])).await
+    };
+    assert_eq!(judge(Some("stamped/tsa.crt")).await, None);
+    for (tsa, reason) in [
+        (None, "not valid at the proven time"),
+        (Some("root.crt"), "not valid at the proven time"),
+    ] {
+        let refused = judge(tsa).await.unwrap();
+        assert!(refused.contains(reason), "{tsa:?}: {refused}");
+    }
 }
 
 /// Who asks for cosign's signatures gets none of another kind, and the other way round.

@@ -2,6 +2,7 @@
 //! thing wrong each.
 
 mod made;
+mod stamped;
 
 use regent_engine::image::evidence::{Format, Signer};
 use regent_engine::image::{Digest, Evidence, PolicyTrust};
@@ -34,7 +35,12 @@ fn trusting(certificates: &str) -> TrustRoot {
 }
 
 fn recorded() -> Artifacts {
-    let layouts = Layouts::open(&[workspace().join("tests/notary/layout")]).unwrap();
+    discovered("tests/notary/layout")
+}
+
+/// The signatures of the image in a layout.
+fn discovered(layout: &str) -> Artifacts {
+    let layouts = Layouts::open(&[workspace().join(layout)]).unwrap();
     let digest = Digest::parse(IMAGE).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()

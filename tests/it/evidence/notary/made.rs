@@ -19,6 +19,7 @@ const PAYLOAD: &str = "application/vnd.cncf.notary.payload.v1+json";
 const SCHEME: &str = "io.cncf.notary.signingScheme";
 const EXPIRY: &str = "io.cncf.notary.expiry";
 const SIGNED: &str = "io.cncf.notary.signingTime";
+const TOKEN: &str = "io.cncf.notary.timestampSignature";
 const AUTHENTIC: &str = "io.cncf.notary.authenticSigningTime";
 
 /// What is not as it should be.
@@ -176,7 +177,11 @@ pub(super) struct Envelope {
     plugin: Option<&'static str>,
     chain: Vec<Vec<u8>>,
     key: KeyPair,
+    /// What makes a timestamp of the signature.
+    pub(super) stamp: Option<Stamp>,
 }
+
+pub(super) type Stamp = Box<dyn Fn(&[u8]) -> Vec<u8>>;
 
 impl Envelope {
     /// One by the signer, wrong in one thing.
@@ -200,6 +205,7 @@ impl Envelope {
             plugin: None,
             chain: vec![pki.leaf.clone(), root],
             key,
+            stamp: None,
         };
         made.spoil_headers(fault);
         match fault {
@@ -288,8 +294,12 @@ impl Envelope {
         let (protected, payload) = (url(protected.to_string().as_bytes()), url(&self.payload));
         let signature = self.sign(format!("{protected}.{payload}").as_bytes());
         let chain: Vec<String> = self.chain.iter().map(|one| STANDARD.encode(one)).collect();
+        let mut header = json!({"x5c": chain});
+        if let Some(stamp) = &self.stamp {
+            header[TOKEN] = STANDARD.encode(stamp(&signature)).into();
+        }
         json!({
-            "payload": payload, "protected": protected, "header": {"x5c": chain},
+            "payload": payload, "protected": protected, "header": header,
             "signature": url(&signature),
         })
     }
@@ -304,10 +314,14 @@ impl Envelope {
         let mut whole = Encoder::new(Vec::new());
         whole.tag(Tag::new(18)).unwrap().array(4).unwrap();
         whole.bytes(&protected).unwrap();
-        whole.map(1).unwrap().i64(33).unwrap();
+        let headers = 1 + u64::from(self.stamp.is_some());
+        whole.map(headers).unwrap().i64(33).unwrap();
         whole.array(self.chain.len() as u64).unwrap();
         for certificate in &self.chain {
             whole.bytes(certificate).unwrap();
+        }
+        if let Some(stamp) = &self.stamp {
+            whole.str(TOKEN).unwrap().bytes(&stamp(&signature)).unwrap();
         }
         whole
             .bytes(&self.payload)
