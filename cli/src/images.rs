@@ -67,6 +67,7 @@ pub fn settings(args: &ImageArgs) -> ImageSettings {
         }),
         cache: CacheSettings::default(),
         recorder: None,
+        judged_at: None,
     }
 }
 

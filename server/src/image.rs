@@ -54,6 +54,9 @@ pub struct ImageSettings {
     pub cache: CacheSettings,
     /// Who writes down what registries say.
     pub recorder: Option<Arc<Recorder>>,
+    /// When evidence is judged, in seconds since 1970: for tests, whose outcome must not change with the day on which they
+    /// run. Nobody's is the present.
+    pub judged_at: Option<u64>,
 }
 
 /// Whether registries are asked.
@@ -94,6 +97,7 @@ pub struct Images {
     resolutions: Resolutions,
     documents: data::Documents,
     in_flight: Arc<Semaphore>,
+    judged_at: Option<u64>,
     metrics: Arc<Metrics>,
 }
 
@@ -124,6 +128,7 @@ impl Images {
             resolutions: Resolutions::new(&settings.cache),
             documents: data::Documents::new(),
             in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            judged_at: settings.judged_at,
             metrics,
         })
     }
@@ -322,9 +327,7 @@ impl Images {
             .await?;
         let started = std::time::Instant::now();
         let (keys, judged) = (need.keys.clone(), digest.clone());
-        let fetched_at = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_secs());
+        let fetched_at = self.judged_at.unwrap_or_else(present);
         let verified = tokio::task::spawn_blocking(move || {
             verify::verify(&artifacts, &judged, &keys, &root, fetched_at)
         })
@@ -461,6 +464,13 @@ fn evidence_repository(need: &ImageNeed) -> Result<ImageReference, FetchError> {
             quoted(named)
         ))
     })
+}
+
+/// Now, in seconds since 1970.
+fn present() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }
 
 fn unknown_offline(image: &ImageReference) -> FetchError {

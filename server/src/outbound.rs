@@ -25,9 +25,11 @@ use tower_service::Service;
 
 use crate::image::fetch::{FetchError, quoted};
 use place::{Place, Reach, is_local_address};
+use room::{Room, Taken};
 
 pub(crate) mod place;
 mod retry;
+pub(crate) mod room;
 
 /// Time for TCP and TLS to be set up; a registry that needs longer will not answer before the deadline either.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -52,6 +54,8 @@ pub(crate) struct Call {
     pub(crate) max: u64,
     pub(crate) deadline: Instant,
     pub(crate) patience: Patience,
+    /// The room for the answer, where it is counted: where anybody may have named who is asked.
+    pub(crate) room: Option<Room>,
 }
 
 /// Whether an answer is worth a wait.
@@ -69,6 +73,9 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+    /// What the body takes of the room for all that is read.
+    #[expect(dead_code, reason = "it is given back when the answer is dropped")]
+    pub(crate) taken: Taken,
 }
 
 impl Answer {
@@ -214,8 +221,9 @@ async fn read(call: &Call, response: Response<Incoming>) -> Result<Answer, Fault
         if is_wanted && call.method != Method::HEAD {
             return Err(too_large());
         }
-        return Ok(answer(head, Bytes::new()));
+        return Ok(answer(head, Bytes::new(), Taken::default()));
     }
+    let mut taken = Taken::default();
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Fault::Reset(innermost(&error)))?;
@@ -228,16 +236,24 @@ async fn read(call: &Call, response: Response<Incoming>) -> Result<Answer, Fault
             }
             break;
         }
+        let grown = bytes.len() + data.len();
+        let is_there = |room: &Room| room.grow(&mut taken, grown);
+        if !call.room.as_ref().is_none_or(is_there) {
+            return Err(Fault::Final(FetchError::Unavailable(format!(
+                "{host} sends too much at once"
+            ))));
+        }
         bytes.extend_from_slice(&data);
     }
-    Ok(answer(head, bytes.freeze()))
+    Ok(answer(head, bytes.freeze(), taken))
 }
 
-fn answer(head: hyper::http::response::Parts, body: Bytes) -> Answer {
+fn answer(head: hyper::http::response::Parts, body: Bytes, taken: Taken) -> Answer {
     Answer {
         status: head.status,
         headers: head.headers,
         body,
+        taken,
     }
 }
 

@@ -268,6 +268,7 @@ impl Asked {
                 max,
                 deadline: self.deadline,
                 patience: Patience::Retry,
+                room: None,
             };
             let answer = self.wire.send(&call).await;
             let answer = answer.map_err(|error| Error::transport(error.to_string()))?;

@@ -16,4 +16,5 @@ mod names;
 mod notary;
 mod points;
 mod provenance;
+mod scts;
 mod second_opinion;

@@ -63,6 +63,10 @@ impl Process {
         lines(self.0.stderr.take().unwrap())
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("bash")
             .arg("-c")

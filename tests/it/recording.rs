@@ -11,6 +11,8 @@ use tempfile::TempDir;
 
 use crate::command::{Ran, regent};
 
+mod images;
+
 /// The reference policy with its tests, on facts instead of layouts.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();

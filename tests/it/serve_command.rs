@@ -19,6 +19,8 @@ use tempfile::TempDir;
 use crate::process::{self, Process};
 use crate::server::client::{Answer, PATIENCE, get, pod_review, post, send_to};
 
+mod memory;
+
 const POLICY: &str = "
 apiVersion: kyverno.io/v1
 kind: ClusterPolicy

@@ -14,7 +14,7 @@ pub struct FactsArgs {
     /// What registries said when FILE was recorded stands for them
     #[arg(long, value_name = "FILE")]
     pub facts: Option<PathBuf>,
-    /// The time that expressions see, as in `2026-11-26T12:00:00Z` [default: when the facts were recorded, else now]
+    /// The time that expressions see and at which evidence is judged, as in `2026-11-26T12:00:00Z` [default: when the facts were recorded, else now]
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub now: Option<i64>,
 }

@@ -147,11 +147,16 @@ impl OfflineImages {
 
     /// The time that expressions see: that of the recording, where facts are replayed and nobody said another.
     pub fn environment(&self) -> Environment {
-        let recorded = self.facts().map(Facts::recorded_at);
-        match self.now.or(recorded) {
+        match self.fixed_time() {
             Some(seconds) => Environment::at(seconds),
             None => clock::environment(),
         }
+    }
+
+    /// The time that somebody said, or that of the recording.
+    fn fixed_time(&self) -> Option<i64> {
+        let recorded = self.facts().map(Facts::recorded_at);
+        self.now.or(recorded)
     }
 
     fn facts(&self) -> Option<&Facts> {
@@ -233,10 +238,16 @@ impl OfflineImages {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
+        // Before 1970 nothing was valid.
+        let judged_at = self.fixed_time().map(|at| u64::try_from(at).unwrap_or(0));
+        let settings = ImageSettings {
+            judged_at,
+            ..self.settings.clone()
+        };
         // Connections to registries are made on the runtime that they will be used on.
         let images = {
             let _entered = runtime.enter();
-            Images::new(&self.settings, roots, Metrics::new()?)?
+            Images::new(&settings, roots, Metrics::new()?)?
         };
         Ok(Opened { images, runtime })
     }

@@ -19,6 +19,7 @@ use crate::response::{PatchOperation, RuleStatus};
 use crate::source::Source;
 
 mod attestors;
+mod blow_up;
 mod candidates;
 mod denied_images;
 mod exception;

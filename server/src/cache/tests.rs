@@ -217,3 +217,30 @@ fn weighs_what_is_large() {
     large.signatures[0].annotations = serde_json::json!({"a": "x".repeat(1 << 20), "b": [1, 2, 3]});
     assert!(weight(&large) > small + (1 << 20));
 }
+
+/// When another trust root is in force, nothing that was verified under the last one takes memory any more.
+#[tokio::test]
+async fn all_is_forgotten_when_it_is_cleared() {
+    let cache = EvidenceCache::new(&CacheSettings::default());
+    let metrics = Metrics::new().unwrap();
+    let calls = AtomicUsize::new(0);
+    for signed in [true, false] {
+        let verify = || async {
+            calls.fetch_add(1, Ordering::Relaxed);
+            Ok(evidence(signed))
+        };
+        let name = if signed { "signed" } else { "unsigned" };
+        let get = async || {
+            let got = cache.get_or_verify(key(name), soon(), &metrics, verify);
+            got.await.unwrap()
+        };
+        let before = calls.load(Ordering::Relaxed);
+        get().await;
+        get().await;
+        assert_eq!(calls.load(Ordering::Relaxed), before + 1, "{name}");
+        cache.clear();
+        assert!(cache.get(&key(name)).await.is_none());
+        get().await;
+        assert_eq!(calls.load(Ordering::Relaxed), before + 2, "{name}");
+    }
+}

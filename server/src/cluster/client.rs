@@ -206,6 +206,7 @@ impl Client {
             max: MAX_ANSWER,
             deadline: question.deadline,
             patience: Patience::Retry,
+            room: None,
         }
     }
 

@@ -136,6 +136,7 @@ impl Services {
             max: MAX_ANSWER,
             deadline,
             patience: Patience::Retry,
+            room: None,
         })
     }
 

@@ -195,6 +195,7 @@ async fn find_notary(
     let mut found = Artifacts::default();
     let is_notary = |hint: &str| hint == NOTARY_SIGNATURE;
     let candidates = candidates(referrers, is_notary, &mut found);
+    budget.spend(kept(&candidates, [&image]), digest)?;
     let search = Search {
         origin,
         digest,
@@ -214,6 +215,13 @@ async fn find_notary(
         media_type: image.media_type,
     });
     Ok(found)
+}
+
+/// Bytes of what is kept while pieces are fetched.
+fn kept<'m>(candidates: &[Descriptor], manifests: impl IntoIterator<Item = &'m Manifest>) -> u64 {
+    let manifests = manifests.into_iter().map(|manifest| manifest.bytes.len());
+    let candidates = candidates.iter().map(Descriptor::weight);
+    manifests.chain(candidates).map(|bytes| bytes as u64).sum()
 }
 
 fn too_many(pieces: usize, digest: &Digest) -> Result<(), FetchError> {
@@ -247,6 +255,8 @@ async fn find(
         .cloned()
         .collect();
     too_many(candidates.len() + layers.len(), digest)?;
+    let manifests = signatures.iter().chain(&attestations);
+    budget.spend(kept(&candidates, manifests), digest)?;
     let search = Search {
         origin,
         digest,

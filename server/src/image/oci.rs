@@ -68,6 +68,16 @@ pub struct Descriptor {
 }
 
 impl Descriptor {
+    /// Roughly its bytes.
+    pub(super) fn weight(&self) -> usize {
+        let annotations = self.annotations.iter().flatten();
+        let annotations: usize = annotations
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
+        let kind = self.artifact_type.as_ref().map_or(0, String::len);
+        self.media_type.len() + self.written_digest.len() + kind + annotations
+    }
+
     /// The digest, where it is a SHA-256.
     pub fn digest(&self) -> Result<Digest, FetchError> {
         Digest::parse(&self.written_digest).map_err(|error| {

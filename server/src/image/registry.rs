@@ -23,6 +23,7 @@ use super::oci::{MAX_MANIFEST, Manifest};
 use crate::cluster::{Cluster, ClusterSettings};
 use crate::metrics::Metrics;
 use crate::outbound::place::{Place, Scheme};
+use crate::outbound::room;
 use crate::outbound::{Answer, Call, Patience};
 use auth::{Authority, Purpose};
 use contents::Contents;
@@ -46,6 +47,8 @@ const MANIFESTS: &str = "application/vnd.oci.image.manifest.v1+json, application
 const REFERRERS_LIFE: Duration = Duration::from_mins(10);
 /// Servers about which something is remembered.
 const MAX_SERVERS: u64 = 10_000;
+/// Bytes of manifests and lists that are being read at the same time, beyond the first part of each.
+const MAX_READ: usize = 64 << 20;
 /// The header in which a registry states a manifest's digest.
 const CONTENT_DIGEST: &str = "docker-content-digest";
 
@@ -100,6 +103,8 @@ pub struct Registries {
     contents: Contents,
     /// Permits for evidence of one server.
     share: usize,
+    /// Room for manifests and lists that are being read.
+    room: Arc<Semaphore>,
     metrics: Arc<Metrics>,
 }
 
@@ -126,6 +131,7 @@ impl Registries {
             contents: Contents::new(),
             // One slow or generous registry leaves half to the others.
             share: super::discovery::MAX_IN_FLIGHT / 2,
+            room: room::of_bytes(MAX_READ),
             metrics,
         })
     }
@@ -347,6 +353,7 @@ impl Repository<'_> {
             max,
             deadline: self.deadline,
             patience: self.patience,
+            room: None,
         };
         call.headers
             .insert(ACCEPT, HeaderValue::from_static(accept));
@@ -355,6 +362,7 @@ impl Repository<'_> {
             authorization.add_to(&mut call.headers);
         }
         let server = self.registries.server(&self.endpoint.authority).await;
+        call.room = Some(server.room(&self.registries.room));
         let turn = server.turn(self.deadline).await?;
         let answer = transport.send(&call).await;
         turn.ended(&answer);
@@ -401,6 +409,7 @@ impl Repository<'_> {
                     max: MAX_MANIFEST,
                     deadline: self.deadline,
                     patience: self.patience,
+                    room: None,
                 };
                 match self.registries.transport.send(&call).await {
                     Ok(_) => return Ok(scheme),

@@ -46,6 +46,7 @@ async fn addresses_of_this_machine_are_not_connected_to() {
             max: 1,
             deadline: Instant::now() + Duration::from_secs(5),
             patience: Patience::Retry,
+            room: None,
         };
         let answer = tokio::select! {
             answer = wire.send(&call) => answer,

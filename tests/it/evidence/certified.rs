@@ -3,8 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    SanType, SigningKey, date_time_ymd,
+    BasicConstraints, CertificateParams, CertifiedIssuer, CustomExtension, ExtendedKeyUsagePurpose,
+    IsCa, KeyPair, PublicKeyData as _, SanType, SerialNumber, SigningKey, date_time_ymd,
 };
 use regent_engine::image::evidence::Signer;
 use regent_engine::image::{Digest, Evidence, HashAlgorithm, PolicyTrust, PublicKey, pem};
@@ -57,6 +57,35 @@ fn authority(name: &str, ended: bool) -> CertificateParams {
     parameters
 }
 
+fn leaf(fault: Fault) -> CertificateParams {
+    let mut leaf = parameters("leaf", fault == Fault::LeafEnded);
+    let address = "builder@example.org".try_into().unwrap();
+    leaf.subject_alt_names = vec![SanType::Rfc822Name(address)];
+    leaf.extended_key_usages = vec![match fault {
+        Fault::OtherUsage => ExtendedKeyUsagePurpose::ServerAuth,
+        _ => ExtendedKeyUsagePurpose::CodeSigning,
+    }];
+    leaf
+}
+
+/// The first part of a certificate, with its tag and length.
+fn signed_part(certificate: &[u8]) -> &[u8] {
+    let (inside, _) = contents(certificate);
+    let (_, end) = contents(inside);
+    &inside[..end]
+}
+
+/// What an element of DER holds, and where it ends.
+fn contents(element: &[u8]) -> (&[u8], usize) {
+    let (start, length) = match element[1] {
+        short @ ..=0x7f => (2, usize::from(short)),
+        0x81 => (3, usize::from(element[2])),
+        0x82 => (4, usize::from(u16::from_be_bytes([element[2], element[3]]))),
+        other => panic!("a length of {other}"),
+    };
+    (&element[start..start + length], start + length)
+}
+
 impl Pki {
     pub(super) fn new(fault: Fault) -> Self {
         Self::with_leaf(fault, |_| {})
@@ -72,13 +101,7 @@ impl Pki {
             _ => authority("middle", fault == Fault::MiddleEnded),
         };
         let middle = CertifiedIssuer::signed_by(middle, key(), &root).unwrap();
-        let mut leaf = parameters("leaf", fault == Fault::LeafEnded);
-        let address = "builder@example.org".try_into().unwrap();
-        leaf.subject_alt_names = vec![SanType::Rfc822Name(address)];
-        leaf.extended_key_usages = vec![match fault {
-            Fault::OtherUsage => ExtendedKeyUsagePurpose::ServerAuth,
-            _ => ExtendedKeyUsagePurpose::CodeSigning,
-        }];
+        let mut leaf = leaf(fault);
         edit(&mut leaf);
         let key = key();
         let leaf = leaf.signed_by(&key, &middle).unwrap();
@@ -88,6 +111,28 @@ impl Pki {
             leaf: leaf.pem(),
             key,
         }
+    }
+
+    /// One whose certificate has a list of timestamps of certificate logs, which `list` makes of the certificate's signed
+    /// part without the list, and of the key of who issues it.
+    pub(super) fn logged(list: impl FnOnce(&[u8], &[u8]) -> Vec<u8>) -> Self {
+        let mut made = Self::new(Fault::None);
+        let mut leaf = leaf(Fault::None);
+        leaf.serial_number = Some(SerialNumber::from_slice(&[9]));
+        let without = leaf.signed_by(&made.key, &made.middle).unwrap();
+        let issuer = made.middle.key().subject_public_key_info();
+        let list = list(signed_part(without.der()), &issuer);
+        let length = u16::try_from(list.len()).unwrap().to_be_bytes();
+        let head = match length {
+            [0, short @ ..0x80] => vec![4, short],
+            [0, one] => vec![4, 0x81, one],
+            [high, low] => vec![4, 0x82, high, low],
+        };
+        let content = [head, list].concat();
+        let list = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 11129, 2, 4, 2], content);
+        leaf.custom_extensions = vec![list];
+        made.leaf = leaf.signed_by(&made.key, &made.middle).unwrap().pem();
+        made
     }
 
     /// A legacy signature of an image, without a log and without a timestamp.

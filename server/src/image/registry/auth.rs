@@ -347,6 +347,7 @@ fn token_call(
         max: MAX_TOKEN,
         deadline: purpose.deadline,
         patience: purpose.patience,
+        room: None,
     })
 }
 

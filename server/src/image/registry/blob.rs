@@ -69,6 +69,7 @@ impl Repository<'_> {
                     max,
                     deadline: self.deadline,
                     patience: self.patience,
+                    room: None,
                 };
                 self.registries.transport.send(&call).await?
             };

@@ -13,10 +13,14 @@ use tokio::time::{Instant, timeout_at};
 use crate::image::fetch::{FetchError, quoted};
 use crate::metrics::{Circuit, Metrics};
 use crate::outbound::Answer;
+use crate::outbound::room::{self, Room};
 
 /// Requests to one server at once. A cold image takes eight of, together, four round trips: 200 of them a second keep 80
 /// under way where the registry is 50 ms off.
 const MAX_IN_FLIGHT: usize = 128;
+/// Bytes of its manifests and lists that are being read at the same time, beyond the first part of each: honest ones have
+/// some kilobytes, and one server leaves half of the room to others.
+const MAX_READ: usize = 32 << 20;
 /// Failures in a row after which a server is left alone.
 const FAILURES: u32 = 5;
 /// How long it is left alone the first time, doubled each time that it fails again.
@@ -32,6 +36,8 @@ pub(super) struct Server {
     in_flight: Semaphore,
     /// Permits for evidence of this server, out of those for all.
     pub(super) share: Arc<Semaphore>,
+    /// Room for its manifests and lists that are being read, out of that for all.
+    room: Arc<Semaphore>,
     circuit: Mutex<State>,
     metrics: Arc<Metrics>,
 }
@@ -75,8 +81,17 @@ impl Server {
             name,
             in_flight: Semaphore::new(MAX_IN_FLIGHT),
             share: Arc::new(Semaphore::new(share)),
+            room: room::of_bytes(MAX_READ),
             circuit: Mutex::default(),
             metrics,
+        }
+    }
+
+    /// The room for an answer of this server, out of that for all.
+    pub(super) fn room(&self, of_all: &Arc<Semaphore>) -> Room {
+        Room {
+            of_all: Arc::clone(of_all),
+            own: Arc::clone(&self.room),
         }
     }
 

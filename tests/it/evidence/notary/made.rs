@@ -164,6 +164,9 @@ impl Pki {
     }
 }
 
+/// Makes a token over a signature.
+pub(super) type Stamp = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
 /// An envelope in the making.
 pub(super) struct Envelope {
     payload: Vec<u8>,
@@ -180,8 +183,6 @@ pub(super) struct Envelope {
     /// What makes a timestamp of the signature.
     pub(super) stamp: Option<Stamp>,
 }
-
-pub(super) type Stamp = Box<dyn Fn(&[u8]) -> Vec<u8>>;
 
 impl Envelope {
     /// One by the signer, wrong in one thing.

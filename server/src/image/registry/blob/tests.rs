@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::image::registry::{Registries, RegistrySettings};
 use crate::metrics::Metrics;
+use crate::outbound::room::Taken;
 
 /// Where a registry, called by its name or mirrored, may send us for a blob; nothing where it may not.
 fn redirected(image: &str, mirror: Option<&str>, to: &str) -> Option<(String, Reach)> {
@@ -36,6 +37,7 @@ fn redirected(image: &str, mirror: Option<&str>, to: &str) -> Option<(String, Re
         status: StatusCode::TEMPORARY_REDIRECT,
         headers,
         body: Bytes::new(),
+        taken: Taken::default(),
     };
     match repository.redirect(&answer, &base, &base) {
         Ok((place, reach)) => Some((place.url(), reach)),

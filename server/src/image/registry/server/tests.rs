@@ -2,6 +2,7 @@ use bytes::Bytes;
 use hyper::header::HeaderMap;
 
 use super::*;
+use crate::outbound::room::Taken;
 
 #[test]
 fn a_server_that_fails_in_a_row_is_left_alone_and_asked_again_by_one() {
@@ -44,6 +45,7 @@ fn answer(status: u16) -> Answer {
         status: StatusCode::from_u16(status).unwrap(),
         headers: HeaderMap::new(),
         body: Bytes::new(),
+        taken: Taken::default(),
     }
 }
 

@@ -146,3 +146,24 @@ fn keys_that_are_none_are_refused_with_the_reason() {
     let short = spki(RSA_OID, &[0x30, 6, 2, 1, 3, 2, 1, 3]);
     assert_eq!(Key::from_spki(&short).unwrap_err(), KeyError::Numbers);
 }
+
+/// The pre-hashed form (RFC 8032, section 7.3) is another algorithm, and is not taken for this one.
+#[test]
+fn a_prehashed_signature_of_ed25519_is_none() {
+    const KEY: &str = "ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf";
+    const PREHASHED: &str = "98a70222f0b8121aa9d30f813d683f809e462b469c7ff87639499bb94e6dae4131f85042463c2a355a2003d062adf5aaa10b8c61e636062aaad11c2a26083406";
+    // The same key over the same text, as it is.
+    const PURE: &str = "c9446c82f4235087613364b1e2c31aed0ae9f11a6982859914bdd8565e119d26cd47423c26c2a49d5f60d847f75120f4bada1a01063aafef8fecb9a07e32e707";
+    let key = Key::from_spki(&spki(ED_OID, &hex::decode(KEY).unwrap())).unwrap();
+    let hashes = [Hash::Sha256, Hash::Sha384, Hash::Sha512];
+    let verifies = |message: &[u8], signature: &str| {
+        let signature = hex::decode(signature).unwrap();
+        key.verify_any(&hashes, Message::Bytes(message), &signature)
+            .is_ok()
+    };
+    assert!(verifies(b"abc", PURE));
+    let digest = Hash::Sha512.digest(b"abc");
+    for message in [&b"abc"[..], digest.as_ref()] {
+        assert!(!verifies(message, PREHASHED));
+    }
+}
