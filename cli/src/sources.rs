@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use regent_engine::diagnostic::{Code, Diagnostic, Label, Severity};
+use regent_engine::parse::kubewarden;
 use regent_engine::source::{Source, Span};
 use regent_engine::yaml;
 
@@ -69,8 +70,9 @@ pub fn read_file(path: &Path) -> Result<Arc<Source>, Box<Diagnostic>> {
 }
 
 /// API groups whose objects are policies, those that are not supported yet too: they are refused by name.
-pub const POLICY_GROUPS: [&str; 4] = [
+pub const POLICY_GROUPS: [&str; 5] = [
     "constraints.gatekeeper.sh",
+    kubewarden::GROUP,
     "kyverno.io",
     "policies.kyverno.io",
     "admissionregistration.k8s.io",
@@ -91,6 +93,7 @@ fn holds_policy(source: &Arc<Source>) -> bool {
         let group = version.and_then(|version| version.split_once('/'));
         let mut known = POLICY_GROUPS.iter().chain(&OTHER_GROUPS);
         group.is_some_and(|(group, _)| known.any(|one| *one == group))
+            || kubewarden::document(document).is_some()
     };
     documents.iter().any(is_policy) || diagnostics.iter().any(Diagnostic::is_error)
 }

@@ -142,7 +142,7 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// What Gatekeeper says that it is about, beyond `matches`.
+    /// What a constraint of Gatekeeper or a policy of Kubewarden is about, beyond `matches`.
     pub fn constraint(&self) -> Option<&rego::Constraint> {
         match &self.body {
             RuleBody::Validate(Validate {
@@ -152,7 +152,10 @@ impl Rule {
             RuleBody::Validate(_)
             | RuleBody::VerifyImages(_)
             | RuleBody::Mutate(_)
-            | RuleBody::Generate(_) => None,
+            | RuleBody::Generate(_) => {
+                let of_kubewarden = self.guest()?.kubewarden.as_ref()?;
+                Some(&of_kubewarden.constraint)
+            }
         }
     }
 }

@@ -121,7 +121,7 @@ impl<'a> Report<'a> {
         rules.filter(|rule| rule.origin == Origin::Written)
     }
 
-    /// Whether it is a constraint of Gatekeeper, whose name is as long as any object's may be.
+    /// Whether it is a constraint of Gatekeeper or a policy of Kubewarden, whose name is as long as any object's may be.
     fn is_constraint(&self) -> bool {
         let mut rules = self.rules();
         rules.any(|rule| rule.constraint().is_some())

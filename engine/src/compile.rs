@@ -394,6 +394,13 @@ fn candidates(rule: &ast::Rule, namespace: Option<&str>) -> Candidates {
     if every_namespace {
         candidates.namespaces.clear();
     }
+    let rules = rule
+        .constraint()
+        .map_or(&[][..], |one| one.rules.as_slice());
+    let resources = || rules.iter().flat_map(|rule| &rule.resources);
+    if !resources().any(|(resource, _)| resource == "*") {
+        candidates.resources = resources().map(|(resource, _)| resource.clone()).collect();
+    }
     candidates
 }
 

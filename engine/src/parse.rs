@@ -17,6 +17,7 @@ mod generate;
 mod guest;
 mod json_patch;
 mod key;
+pub mod kubewarden;
 mod matching;
 mod mutate;
 mod notary;

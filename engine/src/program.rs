@@ -573,6 +573,8 @@ pub struct Candidates {
     pub namespace: Option<String>,
     /// Namespaces that the match names, with wildcards; any where empty.
     pub namespaces: Vec<String>,
+    /// Resources, in the plural, without sub-resources; any where empty.
+    pub resources: Vec<String>,
 }
 
 impl Rule {

@@ -102,7 +102,9 @@ fn may_match(candidates: &Candidates, request: &AdmissionRequest, namespace: Opt
         candidates.operations.is_empty() || candidates.operations.contains(&request.operation);
     let confined = candidates.namespace.as_ref();
     let mut namespaces = candidates.namespaces.iter();
+    let resource = &request.resource.resource;
     operation
+        && (candidates.resources.is_empty() || candidates.resources.contains(resource))
         && confined.is_none_or(|confined| request.namespace.as_ref() == Some(confined))
         && namespace.is_none_or(|namespace| {
             candidates.namespaces.is_empty()

@@ -155,6 +155,91 @@ async fn the_webhook_asks_modules_beside_other_policies() {
     }
 }
 
+#[test]
+fn the_page_about_kubewarden_shows_a_policy_that_loads() {
+    let page = fs::read_to_string(workspace().join("docs/kubewarden.md")).unwrap();
+    let (_, rest) = page.split_once("```yaml\n").unwrap();
+    let (shown, _) = rest.split_once("```").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("policy.yaml");
+    fs::write(&file, shown).unwrap();
+    let ran = regent(&["check", file.to_str().unwrap()]);
+    assert!(ran.stderr.contains("cannot be used"), "{}", ran.stderr);
+    let module = modules().join("pod-guard/pod-guard.wasm");
+    fs::copy(module, folder.path().join("pod-guard.wasm")).unwrap();
+    let ran = regent(&["check", folder.path().to_str().unwrap()]);
+    assert_eq!(ran.status, ExitStatus::Pass, "{}", ran.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_webhook_takes_policies_as_kubewarden_has_them() {
+    let folder = modules().join("pod-guard/kubewarden");
+    let module = format!(
+        "file://{}",
+        modules().join("pod-guard/pod-guard.wasm").display()
+    );
+    let text = |name: &str| {
+        let text = fs::read_to_string(folder.join(name)).unwrap();
+        text.replace("file://../pod-guard.wasm", &module)
+    };
+    let policies = [
+        ("policy.yaml", text("policy.yaml")),
+        ("policies.yml", text("policies.yml")),
+        // No policy, although it holds a place of something.
+        (
+            "other.yaml",
+            "site:\n  page: https://example.com\n".to_owned(),
+        ),
+    ];
+    let pod = |name: &str, labels: Value, host: bool| {
+        let metadata = json!({"name": name, "namespace": "default", "labels": labels});
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"hostNetwork": host, "containers": []}})
+    };
+    let modest = || pod("modest", json!({}), false);
+    let trusted = || pod("trusted", json!({"example.com/trusted": "yes"}), true);
+    let greedy = || pod("greedy", json!({}), true);
+    let [objects, file, other] = &policies;
+    let each = |policies: &[&(&'static str, String)]| {
+        policies
+            .iter()
+            .map(|(name, text)| (*name, text.clone()))
+            .collect::<Vec<_>>()
+    };
+    for (files, allowed, refused) in [
+        (
+            each(&[objects, other]),
+            vec![modest(), trusted()],
+            vec![greedy()],
+        ),
+        (
+            each(&[file, other]),
+            vec![modest()],
+            vec![trusted(), greedy()],
+        ),
+    ] {
+        let files: Vec<_> = files
+            .iter()
+            .map(|(name, text)| (*name, text.as_str()))
+            .collect();
+        let server = start(&files, |_settings| {}).await;
+        let ready = server.get("/health/readiness").await;
+        assert_eq!(ready.status, 200, "{}", ready.body);
+        for pod in allowed {
+            let said = server.post("/validate/fail", &review(pod)).await;
+            assert!(said.allowed(), "{}", said.body);
+        }
+        for pod in refused {
+            let said = server.post("/validate/fail", &review(pod)).await;
+            let wanted = "this pod wants too much of its node; hostNetwork is not";
+            assert!(
+                !said.allowed() && said.body.contains(wanted),
+                "{}",
+                said.body
+            );
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_module_that_runs_away_is_an_error_of_its_rule() {
     let folder = tempfile::tempdir().unwrap();

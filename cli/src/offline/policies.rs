@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use regent_engine::diagnostic::{Code, Diagnostic};
+use regent_engine::parse::kubewarden;
 use regent_engine::source::{Source, Span};
 use regent_engine::yaml::{self, Node, Value};
 
@@ -101,21 +102,47 @@ pub fn named(texts: &[Arc<Source>], diagnostics: &[Diagnostic]) -> Vec<Named> {
             .filter(|diagnostic| diagnostic.is_error() && Arc::ptr_eq(&diagnostic.source, text))
             .collect();
         for node in yaml::parse(text).0 {
-            let Some(mut policy) = policy(text, &node) else {
-                continue;
-            };
-            let about = |error: &&&Diagnostic| match error.labels.first() {
-                Some(label) => {
-                    label.span.start >= node.span.start && label.span.start <= node.span.end
-                }
-                // An error without a place may be about any of them, so it is about all.
-                None => true,
-            };
-            policy.errors = errors.iter().filter(about).copied().cloned().collect();
-            policies.push(policy);
+            for (mut policy, span) in policies_of(text, &node) {
+                let about = |error: &&&Diagnostic| match error.labels.first() {
+                    Some(label) => label.span.start >= span.start && label.span.start <= span.end,
+                    // An error without a place may be about any of them, so it is about all.
+                    None => true,
+                };
+                policy.errors = errors.iter().filter(about).copied().cloned().collect();
+                policies.push(policy);
+            }
         }
     }
     policies
+}
+
+/// The policies of a document, each with where it stands: one, but for the file of a policy server.
+fn policies_of(source: &Arc<Source>, node: &Node) -> Vec<(Named, Span)> {
+    let of_server = kubewarden::document(node) == Some(kubewarden::Document::Server);
+    if let (Value::Map(entries), true) = (&node.value, of_server) {
+        let policies = entries.iter().map(|entry| {
+            let name = (entry.key_span, entry.key.clone());
+            let mutates = entry.value.get("allowedToMutate").is_some_and(is_true);
+            let policy = Named {
+                mutates,
+                ..single(source, name, (kubewarden::GROUP, String::new()))
+            };
+            (
+                policy,
+                Span::new(entry.key_span.start, entry.value.span.end),
+            )
+        });
+        return policies.collect();
+    }
+    let policy = policy(source, node);
+    policy
+        .into_iter()
+        .map(|policy| (policy, node.span))
+        .collect()
+}
+
+fn is_true(node: &Node) -> bool {
+    matches!(node.value, Value::Bool(true))
 }
 
 fn policy(source: &Arc<Source>, node: &Node) -> Option<Named> {
@@ -143,7 +170,21 @@ fn policy(source: &Arc<Source>, node: &Node) -> Option<Named> {
     let name = metadata.get("name")?;
     let own = name.as_str()?.to_owned();
     if group == CONSTRAINTS {
-        return Some(constraint(source, (name.span, own), kind));
+        let rule = own.clone();
+        // As the engine names it.
+        let own = format!("{kind}.{own}");
+        return Some(Named {
+            rules: vec![rule],
+            ..single(source, (name.span, own), (CONSTRAINTS, kind))
+        });
+    }
+    if group == kubewarden::GROUP {
+        let mutates = node.get("spec").and_then(|spec| spec.get("mutating"));
+        return Some(Named {
+            namespace,
+            mutates: mutates.is_some_and(is_true),
+            ..single(source, (name.span, own), (kubewarden::GROUP, kind))
+        });
     }
     Some(Named {
         name: own,
@@ -163,15 +204,19 @@ fn policy(source: &Arc<Source>, node: &Node) -> Option<Named> {
 /// The group of Gatekeeper's constraints.
 const CONSTRAINTS: &str = "constraints.gatekeeper.sh";
 
-/// A constraint, as the engine names it: by its kind and name, with one rule of its name.
-fn constraint(source: &Arc<Source>, (span, name): (Span, String), kind: String) -> Named {
+/// A policy with one rule of its name.
+fn single(
+    source: &Arc<Source>,
+    (span, name): (Span, String),
+    (group, kind): (&str, String),
+) -> Named {
     Named {
-        name: format!("{kind}.{name}"),
+        name: name.clone(),
         source: Arc::clone(source),
         span,
         namespace: None,
         kind,
-        group: CONSTRAINTS.to_owned(),
+        group: group.to_owned(),
         mutates: false,
         generates: false,
         rules: vec![name],

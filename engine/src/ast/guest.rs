@@ -3,6 +3,8 @@
 use crate::source::{Span, Spanned};
 use crate::wasm::metadata::Abi;
 
+use super::rego::{Constraint, InventoryKind};
+
 /// `validate.wasm` and `mutate.wasm`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Guest {
@@ -24,4 +26,28 @@ pub struct Guest {
     pub memory: Option<u64>,
     /// `capabilities`: what it may ask the host for; wildcards.
     pub capabilities: Vec<Spanned<String>>,
+    /// What a policy of Kubewarden says besides.
+    pub kubewarden: Option<Kubewarden>,
+}
+
+/// What only a policy of Kubewarden says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kubewarden {
+    /// What it is about, beyond the filters of its rule.
+    pub constraint: Constraint,
+    /// `message`: what to say of a request that the module refuses, before what it says itself.
+    pub message: Option<String>,
+    /// `contextAwareResources`: the kinds that the module may ask the cluster for.
+    pub kinds: Vec<InventoryKind>,
+    /// What it means that the module changes the object.
+    pub changes: Changes,
+}
+
+/// What it means that a module of a `validate` rule changes the object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Changes {
+    /// It is an error: the policy does not let it.
+    Refused,
+    /// Nothing: the policy lets it, and only looks on for now.
+    Ignored,
 }

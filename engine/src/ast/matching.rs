@@ -140,6 +140,26 @@ pub enum SubjectKind {
 }
 
 impl Filter {
+    /// One that every request matches.
+    pub fn everything(span: Span) -> Self {
+        Self {
+            span,
+            resources: Some(Resources {
+                span,
+                kinds: Vec::new(),
+                names: Vec::new(),
+                namespaces: Vec::new(),
+                annotations: Vec::new(),
+                selector: None,
+                namespace_selector: None,
+                operations: Vec::new(),
+            }),
+            subjects: Vec::new(),
+            roles: Vec::new(),
+            cluster_roles: Vec::new(),
+        }
+    }
+
     /// Whether it says anything of the user.
     pub fn names_users(&self) -> bool {
         !(self.subjects.is_empty() && self.roles.is_empty() && self.cluster_roles.is_empty())

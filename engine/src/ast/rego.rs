@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::admission::Operation;
 use crate::source::{Source, Span, Spanned};
 
 /// What a rule asks modules.
@@ -62,8 +63,8 @@ impl InventoryKind {
     }
 }
 
-/// `spec.match` of a constraint, apart from what [`super::matching::Filters`] says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a constraint of Gatekeeper or a policy of Kubewarden is about, apart from what [`super::matching::Filters`] says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Constraint {
     /// `scope`.
     pub scope: Option<Spanned<Scope>>,
@@ -73,6 +74,23 @@ pub struct Constraint {
     pub excluded_namespaces: Vec<Spanned<String>>,
     /// `namespaceSelector`.
     pub namespace_selector: Option<super::matching::Selector>,
+    /// `rules` of a webhook, of which one is enough; all requests where there are none.
+    pub rules: Vec<WebhookRule>,
+}
+
+/// An entry of a webhook's `rules`: of each list one entry is enough, and any will do where it is empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhookRule {
+    /// `apiGroups`.
+    pub groups: Vec<String>,
+    /// `apiVersions`.
+    pub versions: Vec<String>,
+    /// `resources`, each with its sub-resource; `*` is any, nothing is the resource itself.
+    pub resources: Vec<(String, String)>,
+    /// `operations`.
+    pub operations: Vec<Operation>,
+    /// `scope`.
+    pub scope: Option<Scope>,
 }
 
 /// Which resources by where they are.

@@ -32,7 +32,7 @@ use crate::source::Span;
 use super::Report;
 
 pub(super) fn check(report: &mut Report<'_>) {
-    // Gatekeeper has no such rule.
+    // Neither Gatekeeper nor Kubewarden has such a rule.
     if report.is_constraint() {
         return;
     }

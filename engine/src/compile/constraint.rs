@@ -1,11 +1,12 @@
-//! What a constraint of Gatekeeper asks of a request, beyond kinds, names and labels: the rule `in_scope`.
+//! What a constraint of Gatekeeper or a policy of Kubewarden asks of a request, beyond kinds, names and labels: the rule
+//! `in_scope`.
 
-use crate::ast::rego::{Constraint, Scope as Where};
+use crate::ast::rego::{Constraint, Scope as Where, WebhookRule};
 use crate::rego::module::{Expression, Operator, Rule, Statement};
 use crate::source::Spanned;
 
 use super::matching::{of_selector, subject};
-use super::scope::Scope;
+use super::scope::{Scope, matches};
 
 /// The name of the rule.
 const IN_SCOPE: &str = "in_scope";
@@ -37,8 +38,45 @@ pub(super) fn compile(scope: &mut Scope, written: &Constraint) -> Expression {
         let alternatives = vec![vec![in_none()], own, others];
         body.extend(scope.any_of("selected_namespace", &[], alternatives));
     }
+    if !written.rules.is_empty() {
+        let alternatives = written.rules.iter();
+        let alternatives = alternatives.map(|rule| of_rule(scope, rule)).collect();
+        body.extend(scope.any_of("webhook_rule", &[], alternatives));
+    }
     scope.rules.push(Rule::holds(IN_SCOPE, body));
     Expression::name(IN_SCOPE)
+}
+
+/// An entry of a webhook's `rules`, as the API server reads it.
+fn of_rule(scope: &mut Scope, rule: &WebhookRule) -> Vec<Statement> {
+    let mut body = Vec::new();
+    let mut one_of = |field: &str, words: Vec<&str>| {
+        if !words.is_empty() {
+            body.extend(scope.matches_one(&subject(field), &[], words));
+        }
+    };
+    one_of("resource_group", texts(&rule.groups));
+    one_of("resource_version", texts(&rule.versions));
+    let operations = rule.operations.iter();
+    one_of("operation", operations.map(|one| one.name()).collect());
+    if let Some(wanted) = rule.scope {
+        body.extend(of_scope(scope, wanted));
+    }
+    let resources = rule.resources.iter();
+    let resources = resources.map(|(resource, subresource)| {
+        let mut both = matches(&subject("resource"), resource);
+        both.extend(matches(&subject("subresource"), subresource));
+        both
+    });
+    let resources: Vec<_> = resources.collect();
+    if !resources.is_empty() {
+        body.extend(scope.any_of("webhook_resource", &[], resources));
+    }
+    body
+}
+
+fn texts(written: &[String]) -> Vec<&str> {
+    written.iter().map(String::as_str).collect()
 }
 
 fn of_scope(scope: &mut Scope, wanted: Where) -> Vec<Statement> {

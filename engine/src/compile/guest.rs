@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::ast;
-use crate::ast::guest::Guest;
+use crate::ast::guest::{Changes, Guest};
 use crate::program::guest as program;
 use crate::rego::module::{Expression, Rule, Statement};
 use crate::wasm::bounds::{self, Limits};
@@ -51,5 +51,19 @@ pub(super) fn guest(
             .iter()
             .map(|text| text.value.clone())
             .collect(),
+        kinds: written.kubewarden.as_ref().map(|own| {
+            let kinds = own.kinds.iter();
+            kinds
+                .map(|kind| (kind.api_version(), kind.kind.clone()))
+                .collect()
+        }),
+        message: written
+            .kubewarden
+            .as_ref()
+            .and_then(|own| own.message.clone()),
+        changes: written
+            .kubewarden
+            .as_ref()
+            .map_or(Changes::Refused, |own| own.changes),
     })
 }

@@ -154,6 +154,12 @@ fn subject(
         ("operation", Document::text(request.operation.name())),
         ("request_namespace", Document::text(namespace)),
         ("roles", list(roles.map_or(&[], |user| &user.roles))),
+        ("resource", Document::text(&request.resource.resource)),
+        ("resource_group", Document::text(&request.resource.group)),
+        (
+            "resource_version",
+            Document::text(&request.resource.version),
+        ),
         ("subresource", Document::text(subresource)),
         (
             "user",

@@ -9,6 +9,9 @@ mod questions;
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
+use crate::ast::guest::Changes;
 use crate::explain::validate::Said;
 use crate::mutate::diff;
 use crate::program::guest::Guest;
@@ -17,6 +20,7 @@ use crate::rego::evaluate::Document;
 use crate::response::{Details, FailureAction, RuleResponse, RuleStatus};
 use crate::wasm::bounds;
 use crate::wasm::call::{HostAnswer, HostCall, Outcome};
+use crate::wasm::text::clean;
 use crate::wasm::verdict::Verdict;
 
 use super::mutate::{identity_change, success};
@@ -38,7 +42,9 @@ impl Context<'_> {
         let told = self.guest_verdict(policy, &demand.guest)?;
         let object = self.request.object.as_ref();
         let told = told.and_then(|verdict| match &verdict.mutated {
-            Some(mutated) if Some(mutated) != object => {
+            Some(mutated)
+                if Some(mutated) != object && demand.guest.changes == Changes::Refused =>
+            {
                 Err("it changes the object, which is for `mutate.wasm`".to_owned())
             }
             _ => Ok(verdict),
@@ -50,7 +56,10 @@ impl Context<'_> {
         let answer = match self.guest_status(rule, &told) {
             Ok(RuleStatus::Pass) => Answer::new(RuleStatus::Pass, said.passed()),
             Ok(RuleStatus::Error) => failed(&demand.guest, &told),
-            Ok(status) => Answer::new(status, said.denied(&refusal(&told), names)),
+            Ok(status) => {
+                let refusal = refusal(&demand.guest, &told);
+                Answer::new(status, said.denied(&refusal, names))
+            }
             Err(message) => Answer::new(RuleStatus::Error, message),
         };
         let action = FailureAction::Enforce;
@@ -91,7 +100,10 @@ impl Context<'_> {
                 respond(Answer::new(RuleStatus::Skip, "no patches applied"))
             }
             (Ok(RuleStatus::Error), _, _) => respond(failed(guest, &told)),
-            (Ok(status), _, _) => respond(Answer::new(status, said.denied(&refusal(&told), names))),
+            (Ok(status), _, _) => {
+                let refusal = refusal(guest, &told);
+                respond(Answer::new(status, said.denied(&refusal, names)))
+            }
             (Err(message), _, _) => respond(Answer::new(RuleStatus::Error, message)),
         };
         Some(with_warnings(response, &told))
@@ -134,6 +146,9 @@ impl Context<'_> {
                     )));
                 }
                 Ok(Outcome::Asks(call)) => {
+                    if let Err(reason) = may_ask(guest, &call) {
+                        return Some(Err(reason));
+                    }
                     let answer = self.answer_guest(policy, &call)?;
                     answers.push((call, answer));
                 }
@@ -143,17 +158,51 @@ impl Context<'_> {
     }
 }
 
-fn mutated(told: &Told) -> Option<&serde_json::Value> {
+/// Whether the policy lets the module ask the cluster for the kind that it asks for.
+fn may_ask(guest: &Guest, call: &HostCall) -> Result<(), String> {
+    let (Some(kinds), "kubernetes") = (&guest.kinds, call.namespace.as_str()) else {
+        return Ok(());
+    };
+    let (version, kind) = match call.operation.as_str() {
+        "can_i" => (
+            "authorization.k8s.io/v1".to_owned(),
+            "SubjectAccessReview".to_owned(),
+        ),
+        _ => {
+            let asked: Value = serde_json::from_slice(&call.payload).unwrap_or(Value::Null);
+            let text = |field: &str| {
+                let text = asked.get(field).and_then(Value::as_str);
+                text.unwrap_or("").to_owned()
+            };
+            (text("api_version"), text("kind"))
+        }
+    };
+    let asked = (version, kind);
+    if kinds.contains(&asked) {
+        return Ok(());
+    }
+    let (version, kind) = asked;
+    let kind = clean(&format!("`{kind}` of `{version}`"), 200);
+    Err(format!(
+        "it asks for {kind}, which `contextAwareResources` does not list"
+    ))
+}
+
+fn mutated(told: &Told) -> Option<&Value> {
     told.as_ref().ok()?.mutated.as_ref()
 }
 
-/// What a module says against a request.
-fn refusal(told: &Told) -> String {
+/// What a module says against a request, after what its policy says.
+fn refusal(guest: &Guest, told: &Told) -> String {
     let message = told
         .as_ref()
         .ok()
         .and_then(|verdict| verdict.message.clone());
-    message.unwrap_or_else(|| "the module does not accept it".to_owned())
+    let message = message.unwrap_or_else(|| "the module does not accept it".to_owned());
+    match &guest.message {
+        Some(own) => format!("{own}; {message}"),
+        None => message,
+    }
 }
 
 /// That there is no answer, and why.
@@ -177,7 +226,7 @@ fn with_warnings(mut response: RuleResponse, told: &Told) -> RuleResponse {
 }
 
 impl RuleResponse {
-    fn with_patched(self, object: serde_json::Value) -> Self {
+    fn with_patched(self, object: Value) -> Self {
         Self {
             patched: Some(Arc::new(object)),
             ..self

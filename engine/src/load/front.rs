@@ -56,6 +56,12 @@ impl Front {
             self.exception(source, document, &environment.exceptions)
         } else if let Some(kind) = parse::gatekeeper::document(document) {
             self.gatekeeper.document(kind, source, document)
+        } else if let Some(kind) = parse::kubewarden::document(document) {
+            let read = parse::kubewarden::parse(kind, source, document);
+            let said = read
+                .into_iter()
+                .map(|policy| self.policy(policy, environment));
+            said.flatten().collect()
         } else {
             self.policy(parse::parse(source, document), environment)
         }

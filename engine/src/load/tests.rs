@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use super::*;
 
+mod kubewarden;
+
 const POLICY: &str = "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: standards}\nspec:\n  rules:\n  - name: level\n    match: {any: [{resources: {kinds: [Pod]}}]}\n    validate: {podSecurity: {level: baseline}}\n";
 
 fn exception(namespace: &str) -> String {

@@ -46,6 +46,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Guest> {
         timeout: timeout?,
         memory: memory?,
         capabilities: known.then_some(capabilities)?,
+        kubewarden: None,
     })
 }
 
@@ -66,7 +67,7 @@ fn is_digest(text: &str) -> bool {
 }
 
 /// A module that comes over a network is the one that was meant, or none.
-fn check_module(
+pub(super) fn check_module(
     reader: &mut Reader<'_>,
     module: &Spanned<String>,
     digest: Option<&Spanned<String>>,
@@ -178,7 +179,7 @@ fn check_capabilities(reader: &mut Reader<'_>, written: &[Spanned<String>]) -> b
     all_known
 }
 
-fn read_settings(reader: &mut Reader<'_>, node: &Node) -> Option<serde_json::Value> {
+pub(super) fn read_settings(reader: &mut Reader<'_>, node: &Node) -> Option<serde_json::Value> {
     if !matches!(node.value, Value::Map(_)) {
         let message = "`settings` must be a map";
         reader.error(Code::InvalidValue, node.span, message);

@@ -14,7 +14,7 @@ use super::fields::{Fields, Reader, one_line};
 /// Fields of a filter, which may stand directly below `match`.
 const DIRECT: [&str; 4] = ["resources", "subjects", "roles", "clusterRoles"];
 
-const OPERATIONS: [(&str, Operation); 4] = [
+pub(super) const OPERATIONS: [(&str, Operation); 4] = [
     ("CREATE", Operation::Create),
     ("UPDATE", Operation::Update),
     ("DELETE", Operation::Delete),

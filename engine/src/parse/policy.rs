@@ -21,7 +21,7 @@ pub(super) const FAILURE_ACTIONS: [(&str, FailureAction); 4] = [
     ("audit", FailureAction::Audit),
 ];
 
-const FAILURE_POLICIES: [(&str, FailurePolicy); 2] = [
+pub(super) const FAILURE_POLICIES: [(&str, FailurePolicy); 2] = [
     ("Fail", FailurePolicy::Fail),
     ("Ignore", FailurePolicy::Ignore),
 ];
@@ -102,8 +102,8 @@ pub(super) fn read(reader: &mut Reader<'_>, document: &Node) -> Option<Policy> {
 pub(super) struct Metadata {
     pub(super) name: Spanned<String>,
     pub(super) namespace: Option<Spanned<String>>,
-    annotations: BTreeMap<String, Spanned<String>>,
-    labels: BTreeMap<String, Spanned<String>>,
+    pub(super) annotations: BTreeMap<String, Spanned<String>>,
+    pub(super) labels: BTreeMap<String, Spanned<String>>,
 }
 
 /// Settings that moved into the rules, written in both places.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::ast::guest::Changes;
 use crate::wasm::bounds::Limits;
 use crate::wasm::metadata::Abi;
 
@@ -26,6 +27,12 @@ pub struct Guest {
     pub limits: Limits,
     /// What it may ask for; wildcards.
     pub capabilities: Arc<[String]>,
+    /// The kinds that it may ask the cluster for, as `apiVersion` and kind; all that its host may read where none are named.
+    pub kinds: Option<Arc<[(String, String)]>>,
+    /// What to say of a request that it refuses, before what it says itself.
+    pub message: Option<String>,
+    /// What it means that it changes the object, in a rule that validates.
+    pub changes: Changes,
 }
 
 impl Rule {

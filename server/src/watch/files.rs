@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
 
+use regent_engine::parse::kubewarden::{self, Document};
 use regent_engine::source::Source;
+use regent_engine::yaml::{self, Node};
 use regex::Regex;
 use thiserror::Error;
 
@@ -43,7 +45,7 @@ pub enum FileError {
 
 /// Says of a document that it is a policy, in YAML and in JSON.
 static POLICY: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#""?apiVersion["']?\s*:\s*["']?((policies\.)?kyverno\.io|(templates|constraints|config|syncset)\.gatekeeper\.sh)/"#).ok()
+    Regex::new(r#""?apiVersion["']?\s*:\s*["']?((policies\.)?kyverno\.io|policies\.kubewarden\.io|(templates|constraints|config|syncset)\.gatekeeper\.sh)/"#).ok()
 });
 
 /// Reads all policy files of `paths`, sorted within each directory.
@@ -63,7 +65,7 @@ fn read_directory(directory: &Path) -> Result<Vec<Arc<Source>>, FileError> {
     let mut sources = Vec::new();
     for file in files_below(directory)? {
         let source = read_file(&file)?;
-        if is_policy(&source.text) {
+        if is_policy(&source) {
             sources.push(source);
         } else {
             tracing::debug!(file = %file.display(), "no policy in this file");
@@ -72,9 +74,16 @@ fn read_directory(directory: &Path) -> Result<Vec<Arc<Source>>, FileError> {
     Ok(sources)
 }
 
-fn is_policy(text: &str) -> bool {
+fn is_policy(source: &Arc<Source>) -> bool {
     // Without the expression everything counts: what is no policy is then refused by the loader.
-    POLICY.as_ref().is_none_or(|policy| policy.is_match(text))
+    let policy = POLICY.as_ref();
+    policy.is_none_or(|policy| policy.is_match(&source.text)) || is_of_policy_server(source)
+}
+
+/// Whether it is the file of one of Kubewarden's policy servers, whose documents do not say what they are.
+fn is_of_policy_server(source: &Arc<Source>) -> bool {
+    let is_one = |document: &Node| kubewarden::document(document) == Some(Document::Server);
+    source.text.contains("://") && yaml::parse(source).0.iter().any(is_one)
 }
 
 fn is_directory(path: &Path) -> Result<bool, FileError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::ast::gatekeeper::ConstraintTemplate;
-use crate::ast::matching::{Combination, Filter, Filters, Kind, Resources};
+use crate::ast::matching::{Combination, Filter, Filters, Kind};
 use crate::ast::rego::{Constraint, InventoryKind, RegoModules, Scope};
 use crate::ast::validate::{Validate, ValidateBody};
 use crate::ast::{Origin, Policy, PolicyKind, Rule, RuleBody, Settings};
@@ -190,28 +190,8 @@ struct Subject {
 impl Subject {
     fn everything(span: Span) -> Self {
         Self {
-            filter: Filter {
-                span,
-                resources: Some(Resources {
-                    span,
-                    kinds: Vec::new(),
-                    names: Vec::new(),
-                    namespaces: Vec::new(),
-                    annotations: Vec::new(),
-                    selector: None,
-                    namespace_selector: None,
-                    operations: Vec::new(),
-                }),
-                subjects: Vec::new(),
-                roles: Vec::new(),
-                cluster_roles: Vec::new(),
-            },
-            constraint: Constraint {
-                scope: None,
-                namespaces: None,
-                excluded_namespaces: Vec::new(),
-                namespace_selector: None,
-            },
+            filter: Filter::everything(span),
+            constraint: Constraint::default(),
         }
     }
 }
@@ -253,6 +233,7 @@ fn read_match(reader: &mut Reader<'_>, node: &Node) -> Option<Subject> {
         namespaces: Some(namespaces).filter(|namespaces| !namespaces.is_empty()),
         excluded_namespaces: excluded,
         namespace_selector: of_namespace?,
+        rules: Vec::new(),
     };
     Some(subject)
 }
