@@ -1,9 +1,9 @@
 //! What the cluster knows and rules ask for: `ConfigMap`s, answers of the API server and of services, labels of
-//! namespaces, roles of users, entries of the global context.
+//! namespaces, roles of users, entries of the global context, objects that modules look at.
 //!
 //! The client is our own, over the hyper and rustls that the registry client uses: `kube` and `k8s-openapi` would bring
 //! types of all resources for what is read as plain JSON here.
-//! `ConfigMap`s and answers are asked for anew by each request; namespaces and bindings are followed by a watch, and
+//! `ConfigMap`s and answers are asked for anew by each request; namespaces, bindings and objects are followed by a watch, and
 //! nothing is answered from a copy that has not been confirmed for two minutes.
 
 use std::collections::BTreeMap;
@@ -23,6 +23,7 @@ pub use access::{AccessError, ClusterSource};
 use client::{Client, PATIENCE};
 use follow::Followed;
 use global::Globals;
+use inventory::Inventory;
 use roles::Bindings;
 use service::{ServiceCall, Services};
 
@@ -30,6 +31,7 @@ mod access;
 mod client;
 mod follow;
 mod global;
+mod inventory;
 mod path;
 mod roles;
 mod service;
@@ -90,13 +92,17 @@ struct Api {
     namespaces: OnceLock<Followed<BTreeMap<String, String>>>,
     bindings: OnceLock<Bindings>,
     globals: OnceLock<Globals>,
+    inventory: Inventory,
 }
 
 impl Api {
     fn new(access: Access, metrics: &Arc<Metrics>) -> Result<Self, AccessError> {
+        let namespace = access.namespace.clone();
+        let client = Arc::new(Client::new(access, Arc::clone(metrics))?);
         Ok(Self {
-            namespace: access.namespace.clone(),
-            client: Arc::new(Client::new(access, Arc::clone(metrics))?),
+            namespace,
+            inventory: Inventory::new(&client),
+            client,
             namespaces: OnceLock::new(),
             bindings: OnceLock::new(),
             globals: OnceLock::new(),
@@ -252,6 +258,17 @@ impl Cluster {
         let api = self.api()?;
         let start = || Globals::start(&api.client, &self.services);
         api.globals.get_or_init(start).value(name, deadline).await
+    }
+
+    /// All objects of a kind, by a copy that is kept up to date.
+    pub(crate) async fn objects(
+        &self,
+        api_version: &str,
+        kind: &str,
+        deadline: Instant,
+    ) -> Result<Value, FetchError> {
+        let inventory = &self.api()?.inventory;
+        inventory.objects(api_version, kind, deadline).await
     }
 
     fn api(&self) -> Result<&Api, FetchError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use regent_engine::admission::{AdmissionRequest, Roles};
-use regent_engine::evaluation::need::{DataNeed, Fact, FactError, Need};
+use regent_engine::evaluation::need::{DataNeed, Fact, FactError, Need, Purpose};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -76,6 +76,10 @@ impl Host {
                 pull_secrets,
             } => {
                 return self.images.data(reference, pull_secrets, deadline).await;
+            }
+            DataNeed::Objects(objects) if objects.purpose == Purpose::Inventory => {
+                let (version, kind) = (&objects.api_version, &objects.kind);
+                cluster.objects(version, kind, deadline).await
             }
             // Only rules that change and generate other resources ask for them, and no webhook runs those.
             DataNeed::Objects(_) => {

@@ -300,4 +300,4 @@ fn key_of(object: &Value) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

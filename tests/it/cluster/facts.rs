@@ -184,6 +184,9 @@ enum User {
     Intern,
 }
 
+/// What a template sees of the cluster.
+const INVENTORY: &str = include_str!("inventory.yaml");
+
 /// What an answer has to be: admitted, or refused with words of a message.
 enum Want {
     Allow,
@@ -302,7 +305,8 @@ async fn serving(
     keyed: &Path,
     pod_secrets: PodSecrets,
 ) -> Server {
-    let server = start(&[("policy.yaml", POLICIES)], |settings| {
+    let policies = [POLICIES, INVENTORY].join("\n");
+    let server = start(&[("policy.yaml", &policies)], |settings| {
         settings.cluster = ClusterSettings {
             source: Some(ClusterSource::Kubeconfig(kubeconfig.to_owned(), None)),
             pod_secrets,
@@ -391,6 +395,8 @@ async fn rules_have_what_they_need_of_the_cluster() {
             Deny(&["namespaces \"nowhere\" not found"]),
         ),
         (Intern, "global-a", "dev", Allow),
+        (Intern, "inventory-a", "prod", Allow),
+        (Intern, "inventory-a", "dev", Deny(&["dev is open"])),
     ] {
         world.expect(user, name, namespace, &want).await;
     }
@@ -544,6 +550,15 @@ async fn what_changes_is_seen(world: &World) {
             assert!(started.elapsed() < PATIENCE, "{name}: {response}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+    let open = Deny(&["prod is open"]);
+    let started = Instant::now();
+    while !is_as(
+        &world.ask(Intern, "inventory-a", "prod", &json!({})).await,
+        &open,
+    ) {
+        assert!(started.elapsed() < PATIENCE);
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let new = world.api.kubectl(&["create", "namespace", "new"], "");
     assert!(new.success, "{}", new.stderr);

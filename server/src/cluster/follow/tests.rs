@@ -7,7 +7,7 @@ use crate::cluster::access::{Access, Trust};
 use crate::metrics::Metrics;
 use crate::outbound::place::{Place, Scheme};
 
-fn soon() -> Instant {
+pub(in crate::cluster) fn soon() -> Instant {
     Instant::now() + Duration::from_secs(10)
 }
 
@@ -28,7 +28,9 @@ fn list(items: &[Value], version: u32) -> String {
 }
 
 /// An API server that says one thing after the other, on a connection each, and gives back what it was asked.
-async fn saying(answers: Vec<(u16, String)>) -> (Arc<Client>, JoinHandle<Vec<String>>) {
+pub(in crate::cluster) async fn saying(
+    answers: Vec<(u16, String)>,
+) -> (Arc<Client>, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let access = Access {
         server: Place {
