@@ -25,6 +25,20 @@ pub struct Environment {
     pub exact_slsa_versions: bool,
     /// Builders beside those that are known anyway.
     pub builders: Builders,
+    /// How the host reads modules of Rego that policies name.
+    pub modules: ModuleFiles,
+}
+
+/// How a host reads files that policies name: given the name of a policy's text and of the file, it gives the file's text,
+/// or why there is none.
+#[derive(Debug, Clone, Copy)]
+pub struct ModuleFiles(pub fn(&str, &str) -> Result<String, String>);
+
+impl Default for ModuleFiles {
+    /// A host that reads none.
+    fn default() -> Self {
+        Self(|_, _| Err("files are not read here".to_owned()))
+    }
 }
 
 /// Whose exceptions count.

@@ -15,6 +15,7 @@ pub mod host;
 mod listener;
 pub mod metrics;
 mod outbound;
+pub mod rego_file;
 pub mod review;
 pub mod route;
 pub mod serve;

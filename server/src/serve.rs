@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use regent_engine::load::Environment;
+use regent_engine::load::{Environment, ModuleFiles};
 use regent_engine::wasm::error::WasmError;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -26,6 +26,7 @@ use crate::image::trust::TrustRoots;
 use crate::image::{ImageSettingsError, Images};
 use crate::listener::{self, Answer, Door, Stage};
 use crate::metrics::Metrics;
+use crate::rego_file;
 use crate::settings::{Limits, Settings};
 use crate::tls::{self, Renewal, ServingCertificate, TlsError};
 use crate::tuf::TufError;
@@ -160,6 +161,7 @@ fn sources(
         exceptions: settings.exceptions.clone(),
         exact_slsa_versions: settings.exact_slsa_versions,
         builders: settings.builders.clone(),
+        modules: ModuleFiles(rego_file::read),
     };
     let images = Images::new(&settings.images, trust_roots, metrics.clone())?;
     let policies = Watch::start(

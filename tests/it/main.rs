@@ -65,6 +65,8 @@ mod recording;
 #[cfg(test)]
 mod registry;
 #[cfg(test)]
+mod rego_module;
+#[cfg(test)]
 mod serve_command;
 #[cfg(test)]
 mod server;

@@ -171,57 +171,32 @@ fn the_page_about_kubewarden_shows_a_policy_that_loads() {
     assert_eq!(ran.status, ExitStatus::Pass, "{}", ran.stderr);
 }
 
+/// A file of Kubewarden's that ships, with its module where it is.
+fn of_kubewarden(name: &str) -> String {
+    let module = modules().join("pod-guard/pod-guard.wasm");
+    let module = format!("file://{}", module.display());
+    let file = modules().join("pod-guard/kubewarden").join(name);
+    let text = fs::read_to_string(file).unwrap();
+    text.replace("file://../pod-guard.wasm", &module)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_webhook_takes_policies_as_kubewarden_has_them() {
-    let folder = modules().join("pod-guard/kubewarden");
-    let module = format!(
-        "file://{}",
-        modules().join("pod-guard/pod-guard.wasm").display()
-    );
-    let text = |name: &str| {
-        let text = fs::read_to_string(folder.join(name)).unwrap();
-        text.replace("file://../pod-guard.wasm", &module)
-    };
-    let policies = [
-        ("policy.yaml", text("policy.yaml")),
-        ("policies.yml", text("policies.yml")),
-        // No policy, although it holds a place of something.
-        (
-            "other.yaml",
-            "site:\n  page: https://example.com\n".to_owned(),
-        ),
-    ];
-    let pod = |name: &str, labels: Value, host: bool| {
-        let metadata = json!({"name": name, "namespace": "default", "labels": labels});
+    let pod = |labels: Value, host: bool| {
+        let metadata = json!({"name": "a", "namespace": "default", "labels": labels});
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"hostNetwork": host, "containers": []}})
     };
-    let modest = || pod("modest", json!({}), false);
-    let trusted = || pod("trusted", json!({"example.com/trusted": "yes"}), true);
-    let greedy = || pod("greedy", json!({}), true);
-    let [objects, file, other] = &policies;
-    let each = |policies: &[&(&'static str, String)]| {
-        policies
-            .iter()
-            .map(|(name, text)| (*name, text.clone()))
-            .collect::<Vec<_>>()
-    };
-    for (files, allowed, refused) in [
-        (
-            each(&[objects, other]),
-            vec![modest(), trusted()],
-            vec![greedy()],
-        ),
-        (
-            each(&[file, other]),
-            vec![modest()],
-            vec![trusted(), greedy()],
-        ),
+    let modest = || pod(json!({}), false);
+    let trusted = || pod(json!({"example.com/trusted": "yes"}), true);
+    let greedy = || pod(json!({}), true);
+    // No policy, although it holds a place of something.
+    let other = ("other.yaml", "site:\n  page: https://example.com\n");
+    for (file, allowed, refused) in [
+        ("policy.yaml", vec![modest(), trusted()], vec![greedy()]),
+        ("policies.yml", vec![modest()], vec![trusted(), greedy()]),
     ] {
-        let files: Vec<_> = files
-            .iter()
-            .map(|(name, text)| (*name, text.as_str()))
-            .collect();
-        let server = start(&files, |_settings| {}).await;
+        let text = of_kubewarden(file);
+        let server = start(&[(file, &text), other], |_settings| {}).await;
         let ready = server.get("/health/readiness").await;
         assert_eq!(ready.status, 200, "{}", ready.body);
         for pod in allowed {

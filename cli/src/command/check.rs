@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use regent_engine::diagnostic::{Diagnostic, Severity};
-use regent_engine::load::{Environment, ExceptionsFrom, load};
+use regent_engine::load::{Environment, ExceptionsFrom, ModuleFiles, load};
+use regent_server::rego_file;
 use serde_json::json;
 
 use crate::args::check::{CheckArgs, Format};
@@ -23,6 +24,7 @@ pub fn run(args: &CheckArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     let environment = Environment {
         log_urls: Some(images::trust_roots(&args.trusted_root)?.urls()),
         exceptions: ExceptionsFrom::Anywhere,
+        modules: ModuleFiles(rego_file::read),
         ..Environment::default()
     };
     let mut loaded = load(&sources.texts, &environment);

@@ -5,10 +5,11 @@ mod input;
 
 use anyhow::{Result, bail};
 use regent_engine::diagnostic::Diagnostic;
-use regent_engine::load::{Environment, ExceptionsFrom, load};
+use regent_engine::load::{Environment, ExceptionsFrom, ModuleFiles, load};
 use regent_engine::policy_set::PolicySet;
 use regent_engine::program::{Policy, Rule};
 use regent_engine::wildcard;
+use regent_server::rego_file;
 
 use crate::args::compile::CompileArgs;
 use crate::exit_status::ExitStatus;
@@ -27,6 +28,7 @@ pub fn run(args: &CompileArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     // Whether exceptions count is the business of whoever runs them.
     let environment = Environment {
         exceptions: ExceptionsFrom::Anywhere,
+        modules: ModuleFiles(rego_file::read),
         ..Environment::default()
     };
     let loaded = load(&sources.texts, &environment);

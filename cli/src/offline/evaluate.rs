@@ -9,10 +9,13 @@ use std::sync::Arc;
 use regent_engine::admission::{AdmissionRequest, Operation};
 use regent_engine::diagnostic::Diagnostic;
 use regent_engine::evaluation::{Evaluation, Phase, Variables};
-use regent_engine::load::{Environment, ExceptionsFrom, Holds, Loaded, load_with_exceptions};
+use regent_engine::load::{
+    Environment, ExceptionsFrom, Holds, Loaded, ModuleFiles, load_with_exceptions,
+};
 use regent_engine::response::{PolicyResponse, RuleResponse, RuleStatus, RuleType};
 use regent_engine::source::Source;
 use regent_server::guests::Guests;
+use regent_server::rego_file;
 use serde_json::Value;
 
 use super::guests;
@@ -159,6 +162,7 @@ impl Prepared {
             },
             exact_slsa_versions: inputs.slsa_versions == SlsaVersions::Exact,
             builders: inputs.images.builders().clone(),
+            modules: ModuleFiles(rego_file::read),
         };
         let exceptions = &inputs.exceptions.texts;
         let mut loaded = load_with_exceptions(&inputs.policies, exceptions, &environment);

@@ -14,6 +14,8 @@ pub struct RegoModules {
     pub span: Span,
     /// The text that their spans point into; the policy's own where there is none.
     pub source: Option<Arc<Source>>,
+    /// The file that the rule's own module is in, which the host reads; none where the module stands in the policy.
+    pub file: Option<Spanned<String>>,
     /// The rule's own module first, then its libraries; never empty.
     pub modules: Vec<Spanned<String>>,
     /// What they are written in.

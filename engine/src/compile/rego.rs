@@ -42,7 +42,8 @@ pub(super) fn modules(
     written: &RegoModules,
 ) -> Result<program::RegoModules, Vec<Diagnostic>> {
     let source = written.source.as_ref().unwrap_or(source);
-    let names: Vec<String> = (0..written.modules.len()).map(name).collect();
+    let names = 0..written.modules.len();
+    let names: Vec<String> = names.map(|index| name(written, index)).collect();
     let texts: Vec<Text<'_>> = written
         .modules
         .iter()
@@ -91,16 +92,19 @@ pub fn template(template: &ConstraintTemplate) -> Vec<Diagnostic> {
 }
 
 /// What messages of an evaluation call a module.
-fn name(index: usize) -> String {
-    match index {
-        0 => "source".to_owned(),
-        number => format!("libs[{}]", number - 1),
+fn name(written: &RegoModules, index: usize) -> String {
+    match (index, &written.file) {
+        (0, Some(file)) => file.value.clone(),
+        (0, None) => "source".to_owned(),
+        (number, _) => format!("libs[{}]", number - 1),
     }
 }
 
 fn diagnostic(source: &Arc<Source>, written: &RegoModules, error: &ForeignError) -> Diagnostic {
     let entrypoint = written.entrypoint.as_ref().map(|one| one.span);
     let span = match (error.place, written.modules.get(error.module)) {
+        // In a file of its own it has no line in the policy.
+        (Some(_), Some(module)) if error.module == 0 && written.file.is_some() => module.span,
         (Some(place), Some(module)) => line_of(source, module, place.0),
         (None, Some(module)) => entrypoint.unwrap_or(module.span),
         (_, None) => written.span,
@@ -108,7 +112,7 @@ fn diagnostic(source: &Arc<Source>, written: &RegoModules, error: &ForeignError)
     let place = error.place.map_or_else(String::new, |(line, column)| {
         format!(
             "{} of Rego, line {line}, column {column}: ",
-            name(error.module)
+            name(written, error.module)
         )
     });
     let message = format!("{place}{}", error.message);

@@ -145,39 +145,37 @@ impl Context<'_> {
                         bounds::QUESTIONS
                     )));
                 }
-                Ok(Outcome::Asks(call)) => {
-                    if let Err(reason) = may_ask(guest, &call) {
-                        return Some(Err(reason));
+                Ok(Outcome::Asks(call)) => match may_ask(guest, &call) {
+                    Ok(()) => {
+                        let answer = self.answer_guest(policy, &call)?;
+                        answers.push((call, answer));
                     }
-                    let answer = self.answer_guest(policy, &call)?;
-                    answers.push((call, answer));
-                }
+                    Err(reason) => return Some(Err(reason)),
+                },
                 Err(error) => return Some(Err(error.to_string())),
             }
         }
     }
 }
 
+/// What `can_i` asks for.
+const REVIEW: [&str; 2] = ["authorization.k8s.io/v1", "SubjectAccessReview"];
+
 /// Whether the policy lets the module ask the cluster for the kind that it asks for.
 fn may_ask(guest: &Guest, call: &HostCall) -> Result<(), String> {
     let (Some(kinds), "kubernetes") = (&guest.kinds, call.namespace.as_str()) else {
         return Ok(());
     };
-    let (version, kind) = match call.operation.as_str() {
-        "can_i" => (
-            "authorization.k8s.io/v1".to_owned(),
-            "SubjectAccessReview".to_owned(),
-        ),
-        _ => {
-            let asked: Value = serde_json::from_slice(&call.payload).unwrap_or(Value::Null);
-            let text = |field: &str| {
-                let text = asked.get(field).and_then(Value::as_str);
-                text.unwrap_or("").to_owned()
-            };
-            (text("api_version"), text("kind"))
-        }
+    let payload: Value = serde_json::from_slice(&call.payload).unwrap_or(Value::Null);
+    let text = |field: &str| {
+        let text = payload.get(field).and_then(Value::as_str);
+        text.unwrap_or("").to_owned()
     };
-    let asked = (version, kind);
+    let asked = if call.operation == "can_i" {
+        REVIEW.map(str::to_owned).into()
+    } else {
+        (text("api_version"), text("kind"))
+    };
     if kinds.contains(&asked) {
         return Ok(());
     }

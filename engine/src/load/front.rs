@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::ast::evidence::SLSA_VERSION_FALLBACK;
 use crate::ast::exception::PolicyException;
-use crate::ast::{Checked, Policy};
+use crate::ast::validate::{Validate, ValidateBody};
+use crate::ast::{Checked, Policy, RuleBody};
 use crate::builders::Builders;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::policy_set::PolicySet;
@@ -87,7 +88,7 @@ impl Front {
         read: (Option<Policy>, Vec<Diagnostic>),
         environment: &Environment,
     ) -> Vec<Diagnostic> {
-        let (policy, mut said) = checked(read, environment);
+        let (policy, mut said) = checked(with_files(read, environment), environment);
         let Some(policy) = policy else { return said };
         match self.places.entry(policy.policy().key()) {
             Entry::Vacant(place) => {
@@ -193,6 +194,39 @@ fn unheard(exception: &PolicyException, from: &ExceptionsFrom) -> Option<Diagnos
     let span = namespace.map_or(exception.name.span, |namespace| namespace.span);
     let code = Code::NeverEvaluated;
     Some(Diagnostic::warning(code, &exception.source, span, message).help(help))
+}
+
+/// Reads the modules of Rego that are in files, by the host.
+fn with_files(
+    (mut policy, mut said): (Option<Policy>, Vec<Diagnostic>),
+    environment: &Environment,
+) -> (Option<Policy>, Vec<Diagnostic>) {
+    let Some(read) = &mut policy else {
+        return (policy, said);
+    };
+    let source = Arc::clone(&read.source);
+    for rule in &mut read.rules {
+        let RuleBody::Validate(Validate {
+            body: ValidateBody::Rego(modules),
+            ..
+        }) = &mut rule.body
+        else {
+            continue;
+        };
+        let (Some(file), Some(own)) = (&modules.file, modules.modules.first_mut()) else {
+            continue;
+        };
+        match (environment.modules.0)(&source.name, &file.value) {
+            Ok(text) => own.value = text,
+            Err(reason) => {
+                let file_name = &file.value;
+                let message = format!("module `{file_name}` cannot be used: {reason}");
+                let code = Code::UnusableModule;
+                said.push(Diagnostic::error(code, &source, file.span, message));
+            }
+        }
+    }
+    (policy, said)
 }
 
 /// What was read becomes a checked policy, if it has no errors.

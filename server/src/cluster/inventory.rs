@@ -69,12 +69,11 @@ impl Inventory {
         deadline: Instant,
     ) -> Result<Value, FetchError> {
         let key = (api_version.to_owned(), kind.to_owned());
-        let followed = match self.known(&key) {
-            Some(followed) => followed,
-            None => {
-                let list = self.list_of(api_version, kind, deadline).await?;
-                self.begin(key, list)?
-            }
+        let followed = if let Some(followed) = self.known(&key) {
+            followed
+        } else {
+            let list = self.list_of(api_version, kind, deadline).await?;
+            self.begin(key, list)?
         };
         followed
             .read(deadline, |known| listed(known, (api_version, kind)))

@@ -11,11 +11,12 @@ use regent_engine::admission::{
 };
 use regent_engine::evaluation::need::{Fact, FactError, Need};
 use regent_engine::evaluation::{Evaluation, Phase, Scope, Step};
-use regent_engine::load::{Environment, ExceptionsFrom, load};
+use regent_engine::load::{Environment, ExceptionsFrom, ModuleFiles, load};
 use regent_engine::policy_set::PolicySet;
 use regent_engine::response::{ImageOutcome, PolicyResponse, RuleResponse, RuleStatus, RuleType};
 use regent_server::clock;
 use regent_server::image::Images;
+use regent_server::rego_file;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
@@ -35,6 +36,7 @@ pub(super) fn policies(args: &VerifyArgs, io: &mut Io<'_>) -> Result<Option<Arc<
         log_urls: Some(images::trust_roots(&args.images.trusted_root)?.urls()),
         exceptions: ExceptionsFrom::Nowhere,
         builders: images::builders(&args.images),
+        modules: ModuleFiles(rego_file::read),
         ..Environment::default()
     };
     let loaded = load(&sources.texts, &environment);

@@ -63,6 +63,7 @@ fn modules_of(
     RegoModules {
         span: kind.span,
         source: None,
+        file: None,
         modules,
         version,
         entrypoint: None,

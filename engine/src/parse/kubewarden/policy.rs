@@ -1,5 +1,6 @@
 //! `ClusterAdmissionPolicy` and `AdmissionPolicy`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::admission::Operation;
@@ -130,14 +131,12 @@ impl About {
         let mut filter = Filter::everything(document.span);
         if let Some(resources) = &mut filter.resources {
             let any = self.rules.iter().any(|rule| rule.operations.is_empty());
-            let mut operations: Vec<Operation> = Vec::new();
-            for operation in self.rules.iter().flat_map(|rule| &rule.operations) {
-                if !any && !operations.contains(operation) {
-                    operations.push(*operation);
-                }
-            }
-            let operations = operations.into_iter();
+            let named = self.rules.iter().filter(|_| !any);
+            let operations: BTreeSet<Operation> = named
+                .flat_map(|rule| rule.operations.iter().copied())
+                .collect();
             resources.operations = operations
+                .into_iter()
                 .map(|operation| Spanned::new(operation, document.span))
                 .collect();
             resources.selector.clone_from(&self.labels);
