@@ -15,6 +15,8 @@ pub struct ImageExtractor {
     pub value: String,
     /// `key`: the field of it that names it; its place where it was not written.
     pub key: Option<String>,
+    /// `name`: the list below `images` that it is in; `custom` where it was not written.
+    pub name: String,
     /// `jmesPath`: makes the image of the text.
     pub jmes_path: Option<Spanned<String>>,
 }

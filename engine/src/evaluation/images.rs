@@ -73,10 +73,16 @@ pub(super) fn verify(
     let extractors = &rule.image_extractors;
     let found = found
         .and_then(|known| extracted::find(extractors, (kind, object), context.environment, known));
-    let found = match found {
+    let found = found.and_then(|found| {
+        let lists = extracted::named(extractors, (kind, object), context.environment)?;
+        Ok((found, lists))
+    });
+    let (found, lists) = match found {
         Ok(found) => found,
         Err(reason) => return Some(error(format!("failed to extract images: {reason}"))),
     };
+    let lists = lists.map(|lists| ("images".to_owned(), lists));
+    let names = &names.above(lists.into_iter().collect(), &[]);
     let mut results = Vec::new();
     let mut waiting = false;
     for image in &found {

@@ -1,5 +1,7 @@
 //! The images of an object: containers, init and ephemeral containers, and image volumes, wherever its kind keeps a pod.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::limits;
@@ -17,7 +19,7 @@ pub(super) struct Found {
     /// All that stands there.
     pub(super) written: String,
     /// The list that it is in, as `images.*` names it.
-    pub(super) list: &'static str,
+    pub(super) list: Cow<'static, str>,
     /// The container's or volume's name; empty where it has none.
     pub(super) name: String,
 }
@@ -108,7 +110,7 @@ fn of_list(
             pointer: format!("{pod}/{list}/{step}/image"),
             text: text.to_owned(),
             written: text.to_owned(),
-            list,
+            list: list.into(),
             name: name.to_owned(),
         }));
     }
@@ -172,7 +174,7 @@ fn image(
             pointer,
             text: text.clone(),
             written: text.clone(),
-            list,
+            list: list.into(),
             name: name(holder),
         })),
         Some(_) => Err(format!("`{pointer}` is not a text")),

@@ -248,7 +248,7 @@ fn images_value(request: &AdmissionRequest) -> Result<Value, String> {
         let Some(image) = image_value(&found) else {
             return Err(invalid_image(&found.text));
         };
-        let list = lists.entry(found.list).or_insert_with(|| json!({}));
+        let list = lists.entry(found.list.clone()).or_insert_with(|| json!({}));
         if let Value::Object(list) = list {
             list.insert(found.name, image);
         }

@@ -25,6 +25,7 @@ mod denied_images;
 mod exception;
 mod extractors;
 mod gatekeeper;
+mod identities;
 mod images;
 mod mutation;
 mod pod_security;

@@ -8,6 +8,9 @@ use crate::yaml::{Node, Value};
 
 use super::fields::{Reader, one_line};
 
+/// The list of images whose extractor names none.
+const CUSTOM: &str = "custom";
+
 /// Reads the extractors of a rule; none if one could not be read.
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<ImageExtractor>> {
     let Value::Map(entries) = &node.value else {
@@ -35,8 +38,7 @@ fn extractor(reader: &mut Reader<'_>, kind: &str, node: &Node) -> Option<ImageEx
     let path = path.and_then(|node| reader.text(node, "path"));
     let value = fields.text(reader, "value");
     let key = fields.text(reader, "key");
-    // The list's name below `images`, which these do not have here.
-    fields.text(reader, "name");
+    let name = fields.text(reader, "name").map(|name| name.value);
     let jmes_path = fields.text(reader, "jmesPath");
     fields.finish(reader, &[]);
     let path = path?;
@@ -63,6 +65,9 @@ fn extractor(reader: &mut Reader<'_>, kind: &str, node: &Node) -> Option<ImageEx
         path: steps,
         value,
         key: key.map(|key| key.value),
+        name: name
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| CUSTOM.to_owned()),
         jmes_path: match jmes_path {
             None => None,
             Some(text) => Some(expression(reader, text)?),

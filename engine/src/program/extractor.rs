@@ -16,6 +16,8 @@ pub struct ImageExtractor {
     pub value: String,
     /// The field of it that names it.
     pub key: Option<String>,
+    /// The list below `images` that it is in.
+    pub name: String,
     /// What makes the image of the text.
     pub expression: Option<Arc<Expression>>,
 }
@@ -32,6 +34,7 @@ impl ImageExtractor {
             path: written.path.clone(),
             value: written.value.clone(),
             key: written.key.clone(),
+            name: written.name.clone(),
             expression,
         })
     }

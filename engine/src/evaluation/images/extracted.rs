@@ -1,14 +1,12 @@
 //! Images in resources whose kinds only a policy knows, by its `imageExtractors`.
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use super::Found;
+use super::image_value;
 use crate::jmespath::Environment;
 use crate::limits;
 use crate::program::extractor::ImageExtractor;
-
-/// The list of such images, as `images.*` would name it.
-const LIST: &str = "custom";
 
 /// The images that extractors for a kind find in an object, beside those in `known` places.
 ///
@@ -34,6 +32,29 @@ pub(super) fn find(
         ));
     }
     Ok(known)
+}
+
+/// `images` as conditions of attestations see it where extractors are about a kind: what they find, by their lists. None
+/// where they find nothing, and it is what it is elsewhere.
+pub(super) fn named(
+    extractors: &[ImageExtractor],
+    about: (&str, &Value),
+    environment: &Environment,
+) -> Result<Option<Value>, String> {
+    let mut lists = Map::new();
+    for found in find(extractors, about, environment, Vec::new())? {
+        // One that is no image is an error of the rule, whatever its conditions say.
+        let Some(image) = image_value(&found) else {
+            continue;
+        };
+        let list = lists
+            .entry(found.list.into_owned())
+            .or_insert_with(|| json!({}));
+        if let Value::Object(list) = list {
+            list.insert(found.name, image);
+        }
+    }
+    Ok((!lists.is_empty()).then_some(Value::Object(lists)))
 }
 
 struct Search<'a> {
@@ -95,12 +116,13 @@ impl Search<'_> {
         }
         let name = extractor.key.as_ref().and_then(|key| holder.get(key));
         let name = name.and_then(Value::as_str);
+        let name = name.map_or_else(|| pointer.clone(), str::to_owned);
         self.found.push(Found {
             text: self.image(text)?,
             written: text.clone(),
             pointer,
-            list: LIST,
-            name: name.map_or_else(|| at.to_owned(), str::to_owned),
+            list: extractor.name.clone().into(),
+            name,
         });
         Ok(())
     }

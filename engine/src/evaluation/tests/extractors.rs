@@ -1,7 +1,7 @@
 //! `imageExtractors`: images in resources whose kinds only the policy knows.
 
 use super::attestors::{diagnostics, policy};
-use super::images::{evidence, signature};
+use super::images::{evidence, signature, statement};
 use super::*;
 
 const ISSUER: &str = "https://token.actions.githubusercontent.com";
@@ -194,4 +194,78 @@ fn an_annotation_that_claims_a_verification_is_not_believed() {
             assert_eq!(asked.get(), 1);
         }
     }
+}
+
+/// What conditions say of the images that extractors find: true, and false.
+#[test]
+fn conditions_see_extracted_images_by_list_and_key() {
+    let spec = json!({"steps": [
+        {"name": "a", "image": "registry.example/a:v1"}, {"name": "b", "image": "registry.example/b:v2"},
+    ]});
+    let by_key = json!([{"path": "/spec/steps/*", "value": "image", "key": "name"}]);
+    let named =
+        json!([{"path": "/spec/steps/*", "value": "image", "key": "name", "name": "steps"}]);
+    let by_place = json!([{"path": "/spec/steps/*/image"}]);
+    for (extractors, key, value) in [
+        (
+            &by_key,
+            "{{ images.custom.a.registry }}",
+            "registry.example",
+        ),
+        (&by_key, "{{ images.custom.b.tag || 'none' }}", "v2"),
+        (&by_key, "{{ join(',', keys(images.custom)) }}", "a,b"),
+        (&named, "{{ images.steps.a.name }}", "a"),
+        (&named, "{{ join(',', keys(images)) }}", "steps"),
+        (
+            &by_place,
+            "{{ images.custom.\"/spec/steps/1/image\".name }}",
+            "b",
+        ),
+    ] {
+        let says = |wanted: &str| judged_by(extractors, &spec, (key, wanted));
+        assert_eq!(says(value), RuleStatus::Pass, "{key}");
+        assert_eq!(says("something else"), RuleStatus::Fail, "{key}");
+    }
+    // What is not there does not hold.
+    for key in [
+        "{{ images.custom.a.registry }}",
+        "{{ images.steps.c.registry }}",
+    ] {
+        assert_eq!(
+            judged_by(&named, &spec, (key, "registry.example")),
+            RuleStatus::Error
+        );
+    }
+}
+
+/// What becomes of a task whose images have an attestation by somebody, on a condition.
+fn judged_by(extractors: &Value, spec: &Value, (key, value): (&str, &str)) -> RuleStatus {
+    const PREDICATE: &str = "https://example.org/scan/v1";
+    let attestors = json!([{"entries": [{"keyless": {"issuer": ISSUER, "subject": "builder"}}]}]);
+    let condition = json!({"key": key, "operator": "Equals", "value": value});
+    let mut policy: Value = serde_json::from_str(&tasks(&json!({"Task": extractors}))).unwrap();
+    policy["spec"]["rules"][0]["verifyImages"][0]["attestations"] = json!([{
+        "type": PREDICATE, "attestors": attestors, "conditions": [{"all": [condition]}],
+    }]);
+    let object = json!({
+        "apiVersion": "v1", "kind": "Task",
+        "metadata": {"name": "build", "namespace": "production"}, "spec": spec,
+    });
+    let said = statement(PREDICATE, "b", "builder");
+    let (_, statuses) = evaluate(
+        &set(&policy.to_string()),
+        &request("Task", object),
+        Phase::Mutate,
+        &|need| match need {
+            Need::Image(need) => Fact::Image(Ok(VerifiedImage::assertion(
+                need.image.clone(),
+                Arc::new(evidence(vec![signature("builder")], vec![said.clone()])),
+                Resolution::Registry,
+            ))),
+            Need::NamespaceLabels { .. } | Need::Roles | Need::Data(_) | Need::Guest(_) => {
+                no_facts(need)
+            }
+        },
+    );
+    statuses[0].0
 }
