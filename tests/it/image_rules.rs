@@ -31,6 +31,7 @@ struct Pod {
 }
 
 /// What `regent test` made of a pod.
+#[derive(Debug, PartialEq, Eq)]
 struct Line {
     /// Whether it was what the folder expects.
     good: bool,
@@ -38,8 +39,14 @@ struct Line {
 }
 
 impl Folder {
-    /// Writes it to `path`, as JSON, which is YAML too.
+    /// Writes it to `path`, with its layout.
     fn write(&self, path: &Path) {
+        let images = json!({"ociLayouts": [self.layout], "trustedRoots": [self.trusted_root]});
+        self.write_from(path, ("images", images));
+    }
+
+    /// Writes it to `path`, as JSON, which is YAML too, with where images come from.
+    fn write_from(&self, path: &Path, (field, from): (&str, Value)) {
         fs::create_dir_all(path).unwrap();
         let write = |name: &str, text: String| fs::write(path.join(name), text).unwrap();
         let pods = self.pods.iter().map(|pod| {
@@ -62,26 +69,27 @@ impl Folder {
             (!names.is_empty()).then_some(row)
         };
         let rows: Vec<Value> = [true, false].into_iter().filter_map(row).collect();
-        let test = json!({
+        let mut test = json!({
             "apiVersion": "cli.kyverno.io/v1alpha1", "kind": "Test",
             "metadata": {"name": "images"},
             "policies": ["policy.yaml"], "resources": ["resources.yaml"],
-            "images": {"ociLayouts": [self.layout], "trustedRoots": [self.trusted_root]},
             "results": rows,
         });
+        test[field] = from;
         write("kyverno-test.yaml", test.to_string());
     }
 }
 
 /// Runs all folders below `root`: what became of each pod, by its folder and name.
 fn run(root: &Path) -> BTreeMap<(String, String), Line> {
-    let ran = regent(&[
-        "test",
-        root.to_str().unwrap(),
-        "--strict",
-        "--format",
-        "json",
-    ]);
+    run_with(root, &[])
+}
+
+/// The same with some more flags.
+fn run_with(root: &Path, flags: &[&str]) -> BTreeMap<(String, String), Line> {
+    let folder = root.to_str().unwrap();
+    let arguments = ["test", folder, "--strict", "--format", "json"];
+    let ran = regent(&[&arguments[..], flags].concat());
     let document: Value = serde_json::from_str(&ran.stdout).expect(&ran.stderr);
     let mut lines = BTreeMap::new();
     for line in document["results"].as_array().unwrap() {
