@@ -8,13 +8,15 @@ use regent_engine::evaluation::need::FactError;
 use regent_engine::image::Digest;
 use regent_engine::image::evidence::Resolution;
 use regent_server::image::layout::Layouts;
+use regent_server::image::{ImageSettings, Images, Network};
 use regent_server::layout_registry::{LayoutRegistry, ReferrersApi};
+use regent_server::metrics::Metrics;
 use regent_tests::shared_path;
 
 use super::scripted::{Reply, Scripted, Story};
 use super::{
     HOST, ask, ask_within, by_digest, image_of, images_at, images_with, images_without_absences,
-    mirrored, need, trust_roots,
+    metric, mirrored, need, trust_roots,
 };
 
 #[tokio::test]
@@ -204,7 +206,20 @@ async fn retries_end_before_the_deadline() {
 #[tokio::test]
 async fn a_registry_that_keeps_failing_is_left_alone() {
     let server = Scripted::start(|_| Reply::Full(500, String::new(), Vec::new())).await;
-    let images = images_at(server.address);
+    let metrics = Metrics::new().unwrap();
+    let settings = ImageSettings {
+        network: Network::Registries(mirrored(server.address)),
+        ..ImageSettings::default()
+    };
+    let images = Images::new(&settings, trust_roots(None), Arc::clone(&metrics)).unwrap();
+    let circuits = || {
+        let open = metric(&metrics, "regent_registry_circuits_open ");
+        (
+            open,
+            metric(&metrics, "regent_registry_circuit_refusals_total "),
+        )
+    };
+    assert_eq!(circuits(), (0, 0));
     let mut last = None;
     for number in 0..5 {
         let need = by_digest(&Digest::from_sha256([number; 32]));
@@ -217,6 +232,8 @@ async fn a_registry_that_keeps_failing_is_left_alone() {
         matches!(&answer, Err(FactError::Unavailable(message)) if message.contains("in a row")),
         "{answer:?} after {last:?}"
     );
+    let (open, refused) = circuits();
+    assert!(open == 1 && refused >= 1, "{open} {refused}");
 }
 
 /// That there is no evidence is remembered for some seconds, so that an image that is refused again and again is no load.
