@@ -15,6 +15,7 @@ pub mod fetch_trust;
 pub mod flags;
 pub mod image;
 pub mod jp;
+pub mod rego;
 pub mod serve;
 pub mod test;
 pub mod verify;
@@ -61,6 +62,8 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Look at modules, run and measure them.
     Wasm(Box<wasm::WasmArgs>),
+    /// Run tests that are written in Rego.
+    Rego(rego::RegoArgs),
     /// Print the version.
     Version(VersionArgs),
 }

@@ -12,6 +12,7 @@ pub mod compile;
 pub mod demo;
 pub mod fetch_trust;
 pub mod jp;
+pub mod rego;
 pub mod serve;
 pub mod test;
 pub mod verify;
@@ -28,6 +29,7 @@ pub fn run(command: Command, io: &mut Io<'_>) -> Result<ExitStatus> {
         Command::Check(args) => check::run(&args, io),
         Command::FetchTrust(args) => fetch_trust::run(&args, io),
         Command::Jp(args) => jp::run(&args, io),
+        Command::Rego(args) => rego::run(&args, io),
         Command::Wasm(args) => wasm::run(&args, io),
         Command::Version(args) => version(&args, io),
         Command::Compile(args) => compile::run(&args, io),

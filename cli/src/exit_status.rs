@@ -13,6 +13,8 @@ pub enum ExitStatus {
     Usage,
     /// A policy does not compile.
     DoesNotCompile,
+    /// A test in Rego failed: OPA says so with this number.
+    RegoFailed,
     /// There were warnings, and the user said what number they are.
     Warned(u8),
 }
@@ -23,7 +25,7 @@ impl ExitStatus {
         match self {
             Self::Pass => 0,
             Self::Failed => 1,
-            Self::Usage => 2,
+            Self::Usage | Self::RegoFailed => 2,
             Self::DoesNotCompile => 3,
             Self::Warned(code) => code,
         }

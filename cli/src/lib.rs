@@ -21,6 +21,7 @@ pub mod images;
 pub mod io;
 pub mod jp;
 pub mod offline;
+pub mod rego_test;
 pub mod render;
 pub mod sources;
 pub mod test;
@@ -40,14 +41,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> Ex
     }
 }
 
-/// How a command ends that was misused: Kyverno's own end with 1, whatever went wrong.
+/// How a command ends that was misused: Kyverno's own and OPA's end with 1, whatever went wrong.
 fn misused(arguments: &[OsString]) -> ExitStatus {
     let words = arguments.iter().skip(1).filter_map(|word| word.to_str());
     // Before the command there is nothing but `--color` and its value.
     let mut words = words
         .filter(|word| !word.starts_with('-') && !matches!(*word, "auto" | "always" | "never"));
     match words.next() {
-        Some("test" | "apply" | "jp") => ExitStatus::Failed,
+        Some("test" | "apply" | "jp" | "rego") => ExitStatus::Failed,
         _ => ExitStatus::Usage,
     }
 }

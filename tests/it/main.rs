@@ -67,6 +67,8 @@ mod registry;
 #[cfg(test)]
 mod rego_module;
 #[cfg(test)]
+mod rego_test;
+#[cfg(test)]
 mod serve_command;
 #[cfg(test)]
 mod server;

@@ -20,7 +20,7 @@ mod input;
 mod values;
 
 /// OPA, or none after saying that it is not there.
-fn opa() -> Option<PathBuf> {
+pub(crate) fn opa() -> Option<PathBuf> {
     let built = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache/regent/bin/opa"));
     let path = std::env::var_os("OPA").map(PathBuf::from).or_else(built);
     let found = path.filter(|path| path.is_file());

@@ -7,6 +7,7 @@ mod bounded;
 mod calls;
 mod nesting;
 mod old;
+pub mod suite;
 mod walk;
 
 use std::collections::BTreeSet;

@@ -221,7 +221,7 @@ fn is_function(rule: &Rule) -> bool {
 }
 
 /// The name of a rule in its package; of one with a reference as head, as far as that is constant.
-fn rule_name(rule: &Rule) -> String {
+pub(super) fn rule_name(rule: &Rule) -> String {
     match rule {
         Rule::Default { refr, .. } => path(refr),
         Rule::Spec { head, .. } => match head {
@@ -233,7 +233,7 @@ fn rule_name(rule: &Rule) -> String {
 }
 
 /// A reference as a path, as far as it is constant.
-fn path(expression: &Expr) -> String {
+pub(super) fn path(expression: &Expr) -> String {
     let mut parts = Vec::new();
     let mut next = Some(expression);
     while let Some(expression) = next {

@@ -1,0 +1,4 @@
+//! Tests that are written in Rego: their files, and how their results are shown.
+
+pub mod files;
+pub mod report;
