@@ -46,7 +46,7 @@ use crate::response::{FailurePolicy, PolicyResponse, RuleResponse, RuleStatus, R
 use crate::trace::Trace;
 use documents::Documents;
 use facts::Facts;
-use need::{Fact, Need, NeedId};
+use need::{AtHand, Fact, Need, NeedId};
 use roles::Roles;
 use rule::Progress;
 
@@ -167,6 +167,15 @@ impl Evaluation {
     #[must_use]
     pub fn without_messages_of_passes(mut self) -> Self {
         self.messages = Messages::NotOfPasses;
+        self
+    }
+
+    /// The same with what the host knows already, and says at once: rules ask it first, and stop with a need for the rest.
+    ///
+    /// `at_hand` must not wait for anything; each question is put to it once at most.
+    #[must_use]
+    pub fn with_facts_at_hand(self, at_hand: AtHand) -> Self {
+        self.facts.borrow_mut().know(at_hand);
         self
     }
 

@@ -215,11 +215,13 @@ impl Case {
         let read = Arc::new(review::read(body)?);
         let request = self.request.get_or_init(|| read);
         let Asked { phase, scope } = self.asked;
+        let host = Arc::clone(&self.host);
         let evaluation = self
             .snapshot
             .policies
             .evaluate(request.clone(), phase, scope, clock::environment())
-            .without_messages_of_passes();
+            .without_messages_of_passes()
+            .with_facts_at_hand(Arc::new(move |need| host.remembered(need)));
         self.proceed(Box::new(evaluation))
     }
 
@@ -234,23 +236,11 @@ impl Case {
         self.proceed(evaluation)
     }
 
-    /// Evaluates up to what is not at hand; what is remembered is answered here, without another turn.
+    /// Evaluates up to what is not at hand.
     fn proceed(&self, mut evaluation: Box<Evaluation>) -> Result<Progress, ReviewError> {
-        loop {
-            let needs = match evaluation.step() {
-                Step::Need(needs) => needs,
-                Step::Done(responses) => return self.decided(&responses).map(Progress::Done),
-            };
-            let mut missing = Vec::new();
-            for (id, need) in needs {
-                match self.host.remembered(&need) {
-                    Some(fact) => evaluation.answer(id, fact),
-                    None => missing.push((id, need)),
-                }
-            }
-            if !missing.is_empty() || Instant::now() >= self.clock.evaluate_by {
-                return Ok(Progress::Needs(evaluation, missing));
-            }
+        match evaluation.step() {
+            Step::Need(needs) => Ok(Progress::Needs(evaluation, needs)),
+            Step::Done(responses) => self.decided(&responses).map(Progress::Done),
         }
     }
 

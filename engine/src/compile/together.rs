@@ -73,17 +73,19 @@ pub(super) fn compile(
     else {
         return together;
     };
+    let mut fails = Vec::new();
     let passes = match (&validate.body, &compiled.demand) {
         (ValidateBody::Pattern(_) | ValidateBody::AnyPattern(_), _) => scope.passes.clone(),
         (ValidateBody::Deny(deny), program::Demand::Deny(judged)) => {
-            let conditions = deny.conditions.as_ref().zip(judged.what.as_ref());
-            let body =
-                conditions.and_then(|both| conditions::compile(&mut slots, both, Wanted::False));
+            let both = deny.conditions.as_ref().zip(judged.what.as_ref());
+            let mut surely =
+                |wanted| both.and_then(|both| conditions::compile(&mut slots, both, wanted));
             let pass = |statements| Pass {
                 statements,
                 each: Vec::new(),
             };
-            body.map(pass).into_iter().collect()
+            fails.extend(surely(Wanted::True));
+            surely(Wanted::False).map(pass).into_iter().collect()
         }
         _ => Vec::new(),
     };
@@ -93,6 +95,7 @@ pub(super) fn compile(
             passes,
             patterns: scope.patterns.clone(),
             slots: slots.0,
+            fails,
             exact: scope.exact,
         });
     }

@@ -16,7 +16,7 @@ use crate::rego::evaluate::Document;
 #[derive(Debug)]
 pub(super) struct Documents {
     request: Arc<AdmissionRequest>,
-    /// Once a program is about the whole of it.
+    /// Once a program compares the whole of it: that it is another tree of values costs more than most programs.
     resource: OnceLock<Document>,
     /// What `match` and `exclude` read, without labels of the namespace.
     subject: Document,
@@ -43,8 +43,8 @@ impl Documents {
         self.subject.to_json().unwrap_or(Value::Null)
     }
 
-    /// The input of a program that is about an element, or about the object where there is none.
-    pub(super) fn input_about(&self, element: Option<Document>, values: Document) -> Document {
+    /// The input of a program that compares an element with patterns, or the object where there is none.
+    pub(super) fn compared(&self, element: Option<Document>, values: Document) -> Document {
         let resource = element.unwrap_or_else(|| self.resource().clone());
         Document::object([
             ("resource", resource),
@@ -53,7 +53,7 @@ impl Documents {
         ])
     }
 
-    /// The input of a rule's program.
+    /// The input of a program that looks at no more of the request than matches do, and at values.
     pub(super) fn input(
         &self,
         namespace_labels: Option<&BTreeMap<String, String>>,
@@ -63,11 +63,7 @@ impl Documents {
             None => self.subject.clone(),
             labels @ Some(_) => subject(&self.request, labels),
         };
-        Document::object([
-            ("resource", self.resource().clone()),
-            ("subject", subject),
-            ("values", values),
-        ])
+        Document::object([("subject", subject), ("values", values)])
     }
 
     /// The input of a program that says which rules are about the request.
@@ -82,29 +78,17 @@ impl Documents {
 
     /// The input of a rule's verdict on what modules found.
     pub(super) fn modules(&self, found: Document) -> Document {
-        Document::object([
-            ("resource", self.resource().clone()),
-            ("subject", self.subject.clone()),
-            ("modules", found),
-        ])
+        Document::object([("subject", self.subject.clone()), ("modules", found)])
     }
 
     /// The input of a `wasm` rule's verdict.
     pub(super) fn wasm(&self, said: Document) -> Document {
-        Document::object([
-            ("resource", self.resource().clone()),
-            ("subject", self.subject.clone()),
-            ("wasm", said),
-        ])
+        Document::object([("subject", self.subject.clone()), ("wasm", said)])
     }
 
     /// The input of a `podSecurity` rule's verdict.
     pub(super) fn pod_security(&self, found: Document) -> Document {
-        Document::object([
-            ("resource", self.resource().clone()),
-            ("subject", self.subject.clone()),
-            ("pod_security", found),
-        ])
+        Document::object([("subject", self.subject.clone()), ("pod_security", found)])
     }
 }
 

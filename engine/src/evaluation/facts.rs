@@ -1,26 +1,43 @@
 //! What an evaluation asked for and was told; every question is asked once.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde_json::Value;
 
-use super::need::{DataNeed, Fact, FactError, GuestNeed, ImageNeed, Need, NeedId};
+use super::need::{AtHand, DataNeed, Fact, FactError, GuestNeed, ImageNeed, Need, NeedId};
 use crate::admission::Roles;
 use crate::image::{Digest, VerifiedImage};
 use crate::wasm::call::Outcome;
 use crate::wasm::verdict::Verdict;
 
 /// Questions in order of asking, with their answers.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Facts {
     asked: Vec<(Need, Option<Fact>)>,
+    /// Asked first: what it answers, no rule waits for.
+    at_hand: Option<AtHand>,
     /// What was not asked before is not asked now.
     frozen: bool,
     /// What each reference without digest stood for the first time.
     resolved: BTreeMap<String, Digest>,
 }
 
+impl fmt::Debug for Facts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Facts")
+            .field("asked", &self.asked)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Facts {
+    /// Has questions answered by what is at hand.
+    pub(super) fn know(&mut self, at_hand: AtHand) {
+        self.at_hand = Some(at_hand);
+    }
+
     /// Takes an answer; one to a question that was not asked, or was answered already, is dropped.
     pub(super) fn answer(&mut self, id: NeedId, fact: Fact) {
         if let Some((_, answer @ None)) = self.asked.get_mut(id.0) {
@@ -55,7 +72,8 @@ impl Facts {
             return None;
         }
         let index = index.unwrap_or_else(|| {
-            self.asked.push((need, None));
+            let known = self.at_hand.as_ref().and_then(|at_hand| at_hand(&need));
+            self.asked.push((need, known));
             self.asked.len() - 1
         });
         self.asked

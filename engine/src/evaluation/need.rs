@@ -193,6 +193,9 @@ pub enum Fact {
     Guest(Result<Outcome<Verdict>, FactError>),
 }
 
+/// Says what the host knows already, without waiting for anything.
+pub type AtHand = Arc<dyn Fn(&Need) -> Option<Fact> + Send + Sync>;
+
 /// Why there is no answer; each becomes `RuleStatus::Error`, with the message.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum FactError {

@@ -163,13 +163,14 @@ impl Evaluation {
         let alone = recorded || self.traces.is_some();
         let second_opinion = self.opinion == Opinion::BytecodeAndInterpreter;
         let mut context = self.context(machine, view);
-        let waiting = rules.iter().filter(|(_, one)| is_waiting(one));
-        let waiting: Vec<RuleKey> = waiting.map(|(key, _)| *key).collect();
+        // Of rules that wait for images it is known that they apply.
+        let open = rules.iter().filter(|(_, one)| *one == Progress::Waiting);
+        let open: Vec<RuleKey> = open.map(|(key, _)| *key).collect();
         // Who wants to know how a rule was judged is shown its own program.
         let answers = if self.traces.is_some() && !recorded {
             Answers::default()
         } else {
-            context.judged(&set, &waiting)
+            context.judged(&set, &open)
         };
         // What programs for many are asked is recorded too, and counts for nothing then.
         let answers = if alone { Answers::default() } else { answers };

@@ -112,8 +112,9 @@ impl Context<'_> {
                 self.message(&asked, std::slice::from_ref(&judged.what), (&said, status))
             }
             Demand::AnyPattern(judged) => self.message(&asked, &judged.what, (&said, status)),
+            Demand::Deny(judged) => Self::denial(judged, asked.names, (&said, status)),
             // Of these only that they pass is known.
-            Demand::Deny(_) | Demand::Foreach(_) => said.passed(),
+            Demand::Foreach(_) => said.passed(),
         };
         let answer = Answer::new(status, message);
         // The caller knows what a failure means.
@@ -155,7 +156,8 @@ impl Context<'_> {
         let Some(values) = Values::of(asked.names, &judged.slots) else {
             return Outcome::Waiting;
         };
-        let status = match self.status(asked, None, values.document()) {
+        let input = self.documents.input(None, values.document());
+        let status = match self.status(asked, &input) {
             Ok(status) => status,
             Err(message) => return Outcome::error(message),
         };
@@ -170,24 +172,35 @@ impl Context<'_> {
             }
             None => self.trace_denial(),
         }
-        let walked = judged
-            .what
-            .as_ref()
-            .filter(|_| status != RuleStatus::Pass)
-            .map(|conditions| explain::conditions::walk(conditions, asked.names));
-        let message = match status {
-            RuleStatus::Pass if self.is_silent(status) => String::new(),
+        let message = if self.is_silent(status) {
+            String::new()
+        } else {
+            Self::denial(judged, asked.names, (said, status))
+        };
+        Outcome::Judged(Answer::new(status, message))
+    }
+
+    /// What is said of conditions.
+    fn denial(
+        judged: &Judged<Option<program::Conditions>>,
+        names: &Names<'_>,
+        (said, status): (&Said<'_>, RuleStatus),
+    ) -> String {
+        let walk = || {
+            let conditions = judged.what.as_ref();
+            conditions.map(|conditions| explain::conditions::walk(conditions, names))
+        };
+        match status {
             RuleStatus::Pass => said.passed(),
             RuleStatus::Error => {
-                let reason = walked.map_or_else(String::new, |walked| walked.error());
+                let reason = walk().map_or_else(String::new, |walked| walked.error());
                 format!("failed to check deny conditions: {reason}")
             }
             RuleStatus::Fail | RuleStatus::Warn | RuleStatus::Skip => {
-                let messages = walked.map_or_else(String::new, |walked| walked.messages);
-                said.denied(&messages, asked.names)
+                let messages = walk().map_or_else(String::new, |walked| walked.messages);
+                said.denied(&messages, names)
             }
-        };
-        Outcome::Judged(Answer::new(status, message))
+        }
     }
 
     fn patterns(
@@ -200,7 +213,8 @@ impl Context<'_> {
             return Outcome::Waiting;
         };
         let element = asked.element.map(Document::from_json);
-        let status = match self.status(asked, element, values.document()) {
+        let input = self.documents.compared(element, values.document());
+        let status = match self.status(asked, &input) {
             Ok(status) => status,
             Err(message) => return Outcome::error(message),
         };
@@ -251,11 +265,9 @@ impl Context<'_> {
     pub(super) fn status(
         &mut self,
         asked: &Asked<'_>,
-        element: Option<Document>,
-        values: Document,
+        input: &Document,
     ) -> Result<RuleStatus, String> {
-        let input = self.documents.input_about(element, values);
-        match self.ask(asked.program, asked.entry, &input)?.as_str() {
+        match self.ask(asked.program, asked.entry, input)?.as_str() {
             "pass" => Ok(RuleStatus::Pass),
             "fail" => Ok(RuleStatus::Fail),
             "skip" => Ok(RuleStatus::Skip),

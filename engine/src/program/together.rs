@@ -44,6 +44,8 @@ pub struct Demand {
     pub patterns: Vec<serde_json::Value>,
     /// Values with variables; in the statements [`slot`] is the name of each.
     pub slots: Vec<Slot>,
+    /// What must hold for it to fail: any of it.
+    pub fails: Vec<Vec<Statement>>,
     /// Whether it fails where it applies and does not pass.
     pub exact: bool,
 }

@@ -200,6 +200,8 @@ struct Judged {
     places: Places,
     /// What must hold for rules to apply, by what it says: the name of the rule that says it.
     applies: HashMap<String, String>,
+    /// Whether a rule says of itself that it fails.
+    has_fails: bool,
     /// Rules that fail where they apply and do not pass, by match and by what must hold for them to apply.
     exact: BTreeMap<(String, Option<String>), Vec<usize>>,
     patterns: Vec<serde_json::Value>,
@@ -220,6 +222,7 @@ impl Judged {
             slots: Slots::default(),
             places: Places::default(),
             applies: HashMap::new(),
+            has_fails: false,
             exact: BTreeMap::new(),
             patterns: Vec::new(),
         };
@@ -257,6 +260,19 @@ impl Judged {
             let rule = rule.comment(&entry.name);
             self.rules
                 .push(comments.into_iter().fold(rule, Rule::comment));
+        }
+        for statements in &demand.fails {
+            let mut body = guard.clone();
+            // Looked at first: a set that is there costs less than conditions.
+            let number = Expression::count(number);
+            let passes = number
+                .clone()
+                .compare(Operator::In, Expression::name("pass"));
+            body.push(Statement::Not(passes));
+            body.extend(Statement::all_renamed(statements, &names));
+            let rule = Rule::contains("fail", number, body);
+            self.rules.push(rule.comment(&entry.name));
+            self.has_fails = true;
         }
         if demand.exact {
             let class = self.exact.entry((about.clone(), applies)).or_default();
@@ -323,10 +339,10 @@ impl Judged {
     }
 
     fn program(mut self, index: usize) -> Result<DemandProgram, RegoError> {
-        let failed = if self.exact.is_empty() {
-            Expression::Set(Vec::new())
-        } else {
+        let failed = if self.has_fails || !self.exact.is_empty() {
             Expression::name("fail")
+        } else {
+            Expression::Set(Vec::new())
         };
         for ((about, applies), numbers) in &self.exact {
             let numbers = numbers.iter().copied().map(Expression::count).collect();
