@@ -1,4 +1,4 @@
-/* Refuses containers that ask for more than the settings allow: the same rule as quantity-limits, in C.
+/* Refuses containers that ask for more than the settings allow.
  *
  * A WASI command of 200 lines without any library but the C one. It reads JSON as far as it has to, and says that the request
  * cannot be read where that is not enough: what it does not understand is never accepted. */

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use regent_engine::wasm::metadata::{ABIS, Abi};
 
 /// `regent wasm`.
@@ -24,6 +24,8 @@ pub enum WasmCommand {
     Bench(BenchArgs),
     /// Write metadata into a module
     Annotate(AnnotateArgs),
+    /// Make a project: a module's source, its policy, a test, and a script that builds it
+    Scaffold(ScaffoldArgs),
 }
 
 /// `regent wasm inspect`.
@@ -91,6 +93,30 @@ pub struct AnnotateArgs {
     /// Where the annotated module is written
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
+}
+
+/// `regent wasm scaffold`.
+#[derive(Debug, clap::Args)]
+pub struct ScaffoldArgs {
+    /// What the module is written in
+    #[arg(value_enum, value_name = "LANGUAGE")]
+    pub language: Language,
+    /// A folder that is not there or empty; its name becomes that of the policy
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+}
+
+/// What a module can be written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Language {
+    /// Rust with Kubewarden's kit
+    Rust,
+    /// `AssemblyScript` without a kit
+    Assemblyscript,
+    /// C, as a command
+    C,
+    /// Rego, compiled by OPA
+    Rego,
 }
 
 fn abi(text: &str) -> Result<Abi, String> {

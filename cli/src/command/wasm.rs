@@ -3,6 +3,7 @@
 mod ask;
 mod bench;
 mod inspect;
+mod scaffold;
 
 use std::path::Path;
 
@@ -23,6 +24,7 @@ pub fn run(args: &WasmArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
         WasmCommand::Run(args) => ask::run(args, io),
         WasmCommand::Bench(args) => bench::run(args, io),
         WasmCommand::Annotate(args) => write_metadata(args, io),
+        WasmCommand::Scaffold(args) => scaffold::run(args, io),
     }
 }
 
