@@ -310,16 +310,23 @@ fn package(policy: &ast::Policy, rule: &ast::Rule, part: Option<&str>) -> Vec<St
     path
 }
 
-/// A name with everything but letters and digits as underscores; `x_` first, so that no keyword is one.
+/// A name in letters that need no brackets, and no other name's: hyphens as underscores behind `x_`; behind `y_`, where it
+/// has anything else, each such character by its number. The beginning also keeps it from being a keyword.
 fn word(name: &str) -> String {
-    let letters = name.chars().map(|letter| {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-';
+    if name.chars().all(is_plain) {
+        return format!("x_{}", name.replace('-', "_"));
+    }
+    let mut word = "y_".to_owned();
+    for letter in name.chars() {
         if letter.is_ascii_alphanumeric() {
-            letter
+            word.push(letter);
         } else {
-            '_'
+            let number = u32::from(letter);
+            word.extend(["_", &format!("{number:x}"), "_"]);
         }
-    });
-    format!("x_{}", letters.collect::<String>())
+    }
+    word
 }
 
 fn assemble(

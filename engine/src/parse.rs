@@ -128,7 +128,7 @@ fn refuse_kind(reader: &mut Reader<'_>, document: &Node, group: &str, kind: &str
         let message = format!("`{kind}` of `{api_version}` is not supported");
         reader
             .error(Code::NotSupported, span, message)
-            .set_help("`ClusterPolicy` and `Policy` of `kyverno.io/v1` are");
+            .set_help("what is read is `ClusterPolicy` and `Policy` of `kyverno.io/v1`, and what Gatekeeper and Kubewarden have");
     } else {
         let message = format!("`{kind}` of `{api_version}` is no policy");
         reader

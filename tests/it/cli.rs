@@ -357,3 +357,47 @@ fn exact_slsa_versions_count_for_test_and_apply_as_for_serve() {
     assert_eq!(passed(&apply, &[], ExitStatus::Failed), either);
     assert_eq!(passed(&apply, &flag, ExitStatus::Failed), exact);
 }
+
+/// Rules whose names differ in signs alone, as policies of two namespaces may: nothing of one stands for another's.
+#[test]
+fn rules_with_names_alike_have_modules_of_their_own() {
+    let rule = |name: &str| {
+        format!(
+            "    - name: {name}\n      match: {{any: [{{resources: {{kinds: [Pod]}}}}]}}\n      validate: {{pattern: {{metadata: {{name: '{name}'}}}}}}\n"
+        )
+    };
+    let rules = ["a-b", "a_b", "a.b", "a--b", "\"a\\nb := 1\""].map(rule);
+    let policy = |head: &str| {
+        format!(
+            "apiVersion: kyverno.io/v1\n{head}\nspec:\n  rules:\n{}",
+            rules.concat()
+        )
+    };
+    let policies = [
+        policy("kind: ClusterPolicy\nmetadata: {name: shop-names}"),
+        policy("kind: ClusterPolicy\nmetadata: {name: shop.names}"),
+        policy("kind: Policy\nmetadata: {name: names, namespace: shop}"),
+    ];
+    let text = policies.join("---\n");
+    let folder = tempfile::tempdir().unwrap();
+    let bundle = folder.path().join("bundle");
+    let ran = regent_with(
+        &text,
+        &["compile", "-", "--bundle", bundle.to_str().unwrap()],
+    );
+    assert_eq!(ran.status, ExitStatus::Pass, "{}", ran.stderr);
+    // Each rule with its two forms for controllers.
+    let modules = fs::read_dir(bundle.join("policies")).unwrap().count();
+    assert_eq!(modules, 3 * rules.len() * 3, "{}", ran.stderr);
+    let ran = regent_with(&text, &["compile", "-"]);
+    assert!(ran.stdout.contains("# Rule a b := 1\n"));
+    assert!(!ran.stdout.lines().any(|line| line.starts_with("b :=")));
+    let ran = regent_with(&text, &["compile", "-", "--rule", "a+b"]);
+    assert_eq!(ran.status, ExitStatus::Usage);
+    assert!(
+        ran.stderr
+            .contains("no rule of these policies is called `a+b`"),
+        "{}",
+        ran.stderr
+    );
+}

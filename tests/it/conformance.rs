@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use regent_tests::{record, shared_path, workspace};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::command::regent;
 
@@ -18,6 +18,12 @@ struct Folder {
     good: usize,
     failed: Vec<String>,
     errors: Vec<String>,
+}
+
+impl Folder {
+    fn rows(&self) -> usize {
+        self.good + self.failed.len() + self.errors.len()
+    }
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -44,18 +50,13 @@ fn run(corpus: &str) {
         return;
     };
     let needs: Value = serde_json::from_str(&fs::read_to_string(needs).unwrap()).unwrap();
-    let core: BTreeSet<&str> = needs[corpus]
-        .as_object()
-        .unwrap()
-        .iter()
-        .filter(|(_, need)| *need == "core")
-        .map(|(folder, _)| folder.as_str())
-        .collect();
-    let folders = folders(&root, &core);
-    let rows: usize = folders
-        .values()
-        .map(|folder| folder.good + folder.failed.len() + folder.errors.len())
-        .sum();
+    let needs = needs[corpus].as_object().unwrap();
+    let all = needs.keys().map(String::as_str).collect();
+    let (folders, others): (BTreeMap<_, _>, BTreeMap<_, _>) = folders(&root, &all)
+        .into_iter()
+        .partition(|(name, _)| needs[name] == "core");
+    record_others(corpus, needs, &others);
+    let rows: usize = folders.values().map(Folder::rows).sum();
     let passed = Counts {
         folders: folders
             .values()
@@ -63,19 +64,32 @@ fn run(corpus: &str) {
             .count(),
         rows: folders.values().map(|folder| folder.good).sum(),
     };
-    record(&format!("{corpus}-folders"), passed.folders, core.len());
+    record(&format!("{corpus}-folders"), passed.folders, folders.len());
     record(&format!("{corpus}-rows"), passed.rows, rows);
     let mut problems = against_known(corpus, &folders);
     problems.extend(against_floor(corpus, &passed));
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
-/// What came of each core folder.
-fn folders(root: &Path, core: &BTreeSet<&str>) -> BTreeMap<String, Folder> {
+/// What came of folders that need more than the language, by what they need: printed, and held to nothing.
+fn record_others(corpus: &str, needs: &Map<String, Value>, folders: &BTreeMap<String, Folder>) {
+    let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for (name, folder) in folders {
+        let (good, rows) = counts.entry(needs[name].as_str().unwrap()).or_default();
+        *good += folder.good;
+        *rows += folder.rows();
+    }
+    for (need, (good, rows)) in counts {
+        record(&format!("{corpus}-rows-needing-{need}"), good, rows);
+    }
+}
+
+/// What came of each of these folders.
+fn folders(root: &Path, wanted: &BTreeSet<&str>) -> BTreeMap<String, Folder> {
     let root_name = root.to_str().unwrap();
     let ran = regent(&["test", root_name, "--format", "json"]);
     let document: Value = serde_json::from_str(&ran.stdout).unwrap();
-    let mut folders: BTreeMap<String, Folder> = core
+    let mut folders: BTreeMap<String, Folder> = wanted
         .iter()
         .map(|folder| ((*folder).to_owned(), Folder::default()))
         .collect();
@@ -102,7 +116,7 @@ fn folders(root: &Path, core: &BTreeSet<&str>) -> BTreeMap<String, Folder> {
         }
     }
     for (name, folder) in &mut folders {
-        if folder.good + folder.failed.len() + folder.errors.len() == 0 {
+        if folder.rows() == 0 {
             folder.failed.push(format!("`{name}` was not run"));
         }
     }

@@ -117,7 +117,7 @@ fn compile_prints_their_rego() {
     assert!(
         printed
             .stdout
-            .contains("package regent.exceptions.x_platform_debugging")
+            .contains("package regent.exceptions.y_platform_2f_debugging")
     );
 }
 

@@ -34,6 +34,9 @@ pub fn run(args: &CompileArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     let loaded = load(&sources.texts, &environment);
     diagnostics.extend(loaded.diagnostics);
     let status = say(&diagnostics, io)?;
+    if !has_rule(&loaded.policies, &args.rule) && !diagnostics.iter().any(Diagnostic::is_error) {
+        bail!("no rule of these policies is called `{}`", args.rule);
+    }
     if let Some(folder) = &args.bundle {
         let modules = bundle::write(folder, &loaded.policies, &args.rule)?;
         let folder = folder.display();
@@ -61,6 +64,14 @@ fn say(diagnostics: &[Diagnostic], io: &mut Io<'_>) -> Result<ExitStatus> {
     })
 }
 
+fn has_rule(policies: &PolicySet, wanted: &str) -> bool {
+    let mut rules = policies.policies().iter().flat_map(|policy| {
+        let rules = policy.rules.iter();
+        rules.filter_map(|rule| policy.ast.rules.get(rule.index))
+    });
+    wanted == "*" || rules.any(|rule| wildcard::matches(wanted, &rule.name.value))
+}
+
 fn show(policies: &PolicySet, wanted: &str, io: &mut Io<'_>) -> Result<()> {
     for (index, policy) in policies.policies().iter().enumerate() {
         if index > 0 {
@@ -71,7 +82,8 @@ fn show(policies: &PolicySet, wanted: &str, io: &mut Io<'_>) -> Result<()> {
     for exception in policies.exceptions() {
         let source = &exception.ast.source;
         let (line, _) = source.position(exception.ast.name.span.start);
-        let (key, file) = (&exception.key, &source.name);
+        let key = human::printable_line(&exception.key);
+        let file = human::printable_line(&source.name);
         writeln!(io.stdout, "\n# Exception {key}, {file}:{line}")?;
         show_program(exception.program.text(), io)?;
     }
@@ -96,15 +108,16 @@ fn show_policy(policy: &Policy, wanted: &str, io: &mut Io<'_>) -> Result<()> {
     writeln!(
         io.stdout,
         "# Policy {}, {}:{line}",
-        policy.ast.key(),
-        policy.ast.source.name
+        human::printable_line(&policy.ast.key()),
+        human::printable_line(&policy.ast.source.name)
     )?;
     for rule in &policy.rules {
         let Some(written) = policy.ast.rules.get(rule.index) else {
             bail!("rule {} of policy {} is lost", rule.index, policy.ast.key());
         };
         if wildcard::matches(wanted, &written.name.value) {
-            writeln!(io.stdout, "\n# Rule {}", written.name.value)?;
+            let name = human::printable_line(&written.name.value);
+            writeln!(io.stdout, "\n# Rule {name}")?;
             show_rule(rule, io)?;
         }
     }

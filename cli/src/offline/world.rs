@@ -407,7 +407,9 @@ impl GlobalEntry {
         entry
     }
 
-    /// Puts its value and those of its projections into a world, or says what keeps one from having a value.
+    /// Puts its value into a world, or says what keeps it from having one. Where there are projections, the value is the
+    /// object of them by their names, and nothing else of the data, as Kyverno's runner has it; each is also found behind
+    /// a dot, as a cluster's entries have it.
     pub fn put(
         self,
         read: Vec<Value>,
@@ -419,9 +421,14 @@ impl GlobalEntry {
         if let Some(path) = &self.field_path {
             data = value_of(path, &data, environment)?;
         }
-        for (name, path) in &self.projections {
-            let value = value_of(path, &data, environment)?;
-            world.add_entry(format!("{}.{name}", self.name), value);
+        if !self.projections.is_empty() {
+            let mut projected = Map::new();
+            for (name, path) in self.projections {
+                let value = value_of(&path, &data, environment)?;
+                world.add_entry(format!("{}.{name}", self.name), value.clone());
+                projected.insert(name, value);
+            }
+            data = Value::Object(projected);
         }
         world.add_entry(self.name, data);
         Ok(())

@@ -148,6 +148,11 @@ pub fn printable(text: &str) -> String {
     safe
 }
 
+/// The same on one line.
+pub fn printable_line(text: &str) -> String {
+    printable(text).replace(['\n', '\r', '\t'], " ")
+}
+
 /// A message with places, as miette wants it.
 struct Report<'a> {
     code: Option<&'static str>,

@@ -108,7 +108,7 @@ fn kinds_that_are_not_run_are_named() {
         "apiVersion: policies.kyverno.io/v1\nkind: ValidatingPolicy\nmetadata: {name: a}\nspec: {}\n",
         &expect![[r#"
             not-supported 2:7 `ValidatingPolicy` of `policies.kyverno.io/v1` is not supported
-              help: `ClusterPolicy` and `Policy` of `kyverno.io/v1` are
+              help: what is read is `ClusterPolicy` and `Policy` of `kyverno.io/v1`, and what Gatekeeper and Kubewarden have
         "#]],
     );
     check(

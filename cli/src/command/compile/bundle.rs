@@ -2,6 +2,7 @@
 //!
 //! `docs/rego.md` says what the input of each module is, and where OPA may answer otherwise.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -31,11 +32,17 @@ pub(super) fn write(folder: &Path, policies: &PolicySet, wanted: &str) -> Result
     }
     let exceptions = policies.exceptions().iter();
     texts.extend(exceptions.map(|exception| exception.program.text()));
+    let mut packages = BTreeSet::new();
     for text in &texts {
         let package = text
             .lines()
             .find_map(|line| line.strip_prefix("package "))
             .context("a compiled rule has no package")?;
+        if !packages.insert(package) {
+            bail!(
+                "two modules are of the package {package}: give policies and rules names of their own"
+            );
+        }
         put(
             folder,
             &format!("policies/{package}.rego"),

@@ -57,7 +57,12 @@ pub(super) fn show(
         }
     }
     if questions.is_empty() {
-        bail!("no program is asked about what is in {}", path.display());
+        let wanted = args.query.as_ref();
+        let wanted = wanted.map_or_else(String::new, |query| format!(" of the name `{query}`"));
+        bail!(
+            "no program{wanted} is asked about what is in {}",
+            path.display()
+        );
     }
     if args.query.is_some() {
         for question in &questions {

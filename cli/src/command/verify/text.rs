@@ -7,7 +7,7 @@ use regent_engine::image::evidence::{Format, Signer, Verification};
 use super::expectation::Selected;
 use super::slsa::{self, Build};
 use crate::io::Io;
-use crate::render::human::printable;
+use crate::render::human::{printable, printable_line};
 
 /// Parameters that are shown; a matrix of a large build may have hundreds.
 const MAX_PARAMETERS: usize = 20;
@@ -118,18 +118,13 @@ fn write_build(build: &Build, io: &mut Io<'_>) -> Result<()> {
 }
 
 fn line(io: &mut Io<'_>, name: &str, value: &str) -> Result<()> {
-    writeln!(io.stdout, "  {name:<11} {}", one_line(value))?;
+    writeln!(io.stdout, "  {name:<11} {}", printable_line(value))?;
     Ok(())
 }
 
 fn inner(io: &mut Io<'_>, name: &str, value: &str) -> Result<()> {
-    writeln!(io.stdout, "    {name:<11} {}", one_line(value))?;
+    writeln!(io.stdout, "    {name:<11} {}", printable_line(value))?;
     Ok(())
-}
-
-/// Without escapes and line breaks: what is shown was written by whoever signed.
-fn one_line(text: &str) -> String {
-    printable(text).replace(['\n', '\r', '\t'], " ")
 }
 
 /// `YYYY-MM-DDTHH:MM:SSZ` of seconds since 1970.
