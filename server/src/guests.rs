@@ -145,13 +145,7 @@ impl Guests {
     }
 
     fn load(&self, name: &Name, guest: &Guest, before: &Known) -> Result<Module, String> {
-        let wasm = find::bytes(guest, self.settings.images.as_ref())?;
-        let found = digest(&wasm);
-        if let Some(wanted) = guest.digest.as_ref().filter(|wanted| **wanted != found) {
-            return Err(format!(
-                "its digest is {found}, and the policy wants {wanted}"
-            ));
-        }
+        let (wasm, found) = self.bytes(guest)?;
         let same = before.iter().find_map(|(known, module)| {
             let module = module.as_ref().ok()?;
             (known.abi == name.abi && module.digest() == found).then_some(module)
@@ -172,6 +166,29 @@ impl Guests {
             cache.keep(&module, &self.runtime);
         }
         Ok(module)
+    }
+
+    /// The bytes of a module and their digest. One of a registry is kept where the policy says what its bytes are, so that a
+    /// restart does not need the registry.
+    fn bytes(&self, guest: &Guest) -> Result<(Vec<u8>, String), String> {
+        let kept = self.cache.as_ref().filter(|_| find::is_remote(guest));
+        let kept = kept.zip(guest.digest.as_ref());
+        if let Some((cache, wanted)) = kept
+            && let Some(wasm) = cache.fetched(wanted)
+        {
+            return Ok((wasm, wanted.clone()));
+        }
+        let wasm = find::bytes(guest, self.settings.images.as_ref())?;
+        let found = digest(&wasm);
+        if let Some(wanted) = guest.digest.as_ref().filter(|wanted| **wanted != found) {
+            return Err(format!(
+                "its digest is {found}, and the policy wants {wanted}"
+            ));
+        }
+        if let Some((cache, wanted)) = kept {
+            cache.keep_fetched(wanted, &wasm);
+        }
+        Ok((wasm, found))
     }
 
     /// What a module says, on this thread.

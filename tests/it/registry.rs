@@ -6,6 +6,7 @@
 mod data;
 mod debian;
 mod hostile;
+mod modules;
 mod outage;
 mod redirects;
 pub(crate) mod scripted;

@@ -36,7 +36,7 @@ spec:
 ";
 
 /// `regent serve` with arguments, on free ports.
-fn command(arguments: &[&str]) -> Command {
+pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut all = vec!["serve"];
     all.extend(["--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"]);
     all.extend(arguments);
@@ -88,7 +88,7 @@ impl Serve {
 }
 
 /// The address in the line that starts so.
-fn announced(lines: &Receiver<String>, start: &str) -> SocketAddr {
+pub(crate) fn announced(lines: &Receiver<String>, start: &str) -> SocketAddr {
     loop {
         let line = lines.recv_timeout(PATIENCE).expect(start);
         if let Some(address) = line.strip_prefix(start) {

@@ -1,5 +1,8 @@
 //! Modules that ship, and the webhook with modules beside other policies.
 
+mod hostile;
+mod scaffold;
+
 use std::fs;
 use std::path::PathBuf;
 

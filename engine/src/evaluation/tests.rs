@@ -25,6 +25,7 @@ mod denied_images;
 mod exception;
 mod extractors;
 mod gatekeeper;
+mod guests;
 mod identities;
 mod images;
 mod mutation;

@@ -44,8 +44,9 @@ pub(super) struct State {
     pub(super) seconds: i64,
     /// Its memory, once it is known.
     pub(super) memory: Option<Memory>,
-    /// Strings that look random to the guest, the same for the same request: a verdict is repeatable.
-    seed: Sha256,
+    /// Of what looks random to the guest, the same for the same request: a verdict is repeatable. Most guests draw nothing, so it is
+    /// made when the first one draws.
+    seed: Option<Sha256>,
     drawn: u64,
     log: Vec<String>,
     terms: Terms,
@@ -55,8 +56,6 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(operation: &'static str, payload: Vec<u8>, terms: Terms) -> Self {
-        let mut seed = Sha256::new();
-        seed.update(&payload);
         Self {
             stop: None,
             operation,
@@ -69,7 +68,7 @@ impl State {
             builtins: None,
             seconds: terms.seconds,
             memory: None,
-            seed,
+            seed: None,
             drawn: 0,
             log: Vec::new(),
             terms,
@@ -87,8 +86,11 @@ impl State {
 
     /// Fills bytes from what looks random.
     pub(super) fn random(&mut self, bytes: &mut [u8]) {
+        let seed = self
+            .seed
+            .get_or_insert_with(|| Sha256::new().chain_update(&self.payload));
         for chunk in bytes.chunks_mut(32) {
-            let mut block = self.seed.clone();
+            let mut block = seed.clone();
             block.update(self.drawn.to_le_bytes());
             self.drawn += 1;
             for (to, from) in chunk.iter_mut().zip(block.finalize()) {

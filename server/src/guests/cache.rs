@@ -78,6 +78,35 @@ impl Cache {
         }
     }
 
+    /// The bytes of a module that was fetched before, if they still are what their digest says.
+    pub(super) fn fetched(&self, wanted: &str) -> Option<Vec<u8>> {
+        let path = self.fetched_path(wanted)?;
+        let mut wasm = Vec::new();
+        let file = fs::File::open(&path).ok()?;
+        file.take(MOST).read_to_end(&mut wasm).ok()?;
+        if digest(&wasm) == wanted {
+            return Some(wasm);
+        }
+        tracing::warn!(file = %path.display(), "a module that was fetched is not what its digest says: it is fetched again");
+        None
+    }
+
+    /// Keeps the bytes of a module that was fetched; those that cannot be kept are fetched again the next time.
+    pub(super) fn keep_fetched(&self, digest: &str, wasm: &[u8]) {
+        let Some(path) = self.fetched_path(digest) else {
+            return;
+        };
+        if let Err(error) = write(&path, wasm) {
+            tracing::warn!(file = %path.display(), %error, "a module that was fetched was not kept");
+        }
+    }
+
+    fn fetched_path(&self, digest: &str) -> Option<PathBuf> {
+        let digits = digest.strip_prefix("sha256:")?;
+        let is_name = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_name.then(|| self.folder.join(format!("{digits}.wasm")))
+    }
+
     fn path(&self, digest: &str, runtime: &Runtime) -> PathBuf {
         let digest = digest.strip_prefix("sha256:").unwrap_or(digest);
         let compiler = runtime.compatibility();

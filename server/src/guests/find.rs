@@ -19,6 +19,11 @@ pub(super) fn place(guest: &Guest) -> String {
     }
 }
 
+/// Whether a module is in a registry.
+pub(super) fn is_remote(guest: &Guest) -> bool {
+    reference(guest).is_some()
+}
+
 fn reference(guest: &Guest) -> Option<&str> {
     let mut schemes = REGISTRIES.iter();
     schemes.find_map(|scheme| guest.module.strip_prefix(scheme))

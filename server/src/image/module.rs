@@ -55,7 +55,10 @@ async fn find(
 ) -> Result<Bytes, FetchError> {
     let layouts = Layouts::open(&settings.layouts)
         .map_err(|error| FetchError::Malformed(error.to_string()))?;
-    if let Some(digest) = layouts.resolve(image)? {
+    // A digest resolves to itself, whoever has it.
+    if let Some(digest) = layouts.resolve(image)?
+        && layouts.has(&digest).await
+    {
         let layer = layer(&layouts.manifest(&digest).await?)?;
         return layouts.blob(&layer.0, layer.1).await;
     }

@@ -1,5 +1,7 @@
 //! What the targets share: policies and resources made of a fuzzer's bytes, and what must hold of every answer.
 
+pub mod guests;
+
 use std::sync::Arc;
 
 use regent_engine::admission::{
