@@ -10,6 +10,7 @@ mod conflicting_settings;
 mod duplicate_rule_name;
 mod empty_match;
 mod exception;
+mod expressions;
 mod ignored_element;
 mod impossible_pattern;
 mod invalid_exclusion;

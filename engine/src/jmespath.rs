@@ -184,11 +184,11 @@ impl Expression {
         names
     }
 
-    /// The functions that it calls, known or not, in order of writing.
-    pub fn function_names(&self) -> Vec<&str> {
-        let mut names = Vec::new();
-        self.node.collect_functions(&mut names);
-        names
+    /// The functions that it calls, known or not, in order of writing, each with how many arguments it is given.
+    pub fn calls(&self) -> Vec<(&str, usize)> {
+        let mut calls = Vec::new();
+        self.node.collect_calls(&mut calls);
+        calls
     }
 
     /// The tree that it was parsed to, a node a line, as `jp parse` prints it.

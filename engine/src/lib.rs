@@ -40,6 +40,7 @@ pub mod scalar;
 pub mod selection;
 pub mod semver;
 pub mod source;
+mod suggest;
 pub mod template;
 pub mod trace;
 pub mod wasm;

@@ -29,7 +29,6 @@ mod registry_credentials;
 mod rego;
 mod rule;
 mod slsa;
-mod suggest;
 mod template;
 mod validate;
 mod verify_images;
@@ -40,6 +39,7 @@ use crate::ast::Policy;
 use crate::ast::exception::PolicyException;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Source;
+use crate::suggest;
 use crate::yaml::{Node, Value};
 
 use fields::Reader;
@@ -124,16 +124,31 @@ fn refuse_kind(reader: &mut Reader<'_>, document: &Node, group: &str, kind: &str
     let api_version = api_version.unwrap_or("");
     let policy_kinds = ["policies.kyverno.io", "kyverno.io"].contains(&group)
         || (group == "admissionregistration.k8s.io" && kind.contains("AdmissionPolicy"));
-    if policy_kinds {
+    let known = ["ClusterPolicy", "Policy", "PolicyException"];
+    let nearest = suggest::nearest(kind, known);
+    if group == "kyverno.io"
+        && let Some(nearest) = nearest.filter(|nearest| *nearest != kind)
+    {
+        let message = format!("there is no kind `{kind}` of `{api_version}`");
+        reader
+            .error(Code::InvalidValue, span, message)
+            .set_help(format!("did you mean `{nearest}`?"));
+    } else if policy_kinds {
         let message = format!("`{kind}` of `{api_version}` is not supported");
         reader
             .error(Code::NotSupported, span, message)
             .set_help("what is read is `ClusterPolicy` and `Policy` of `kyverno.io/v1`, and what Gatekeeper and Kubewarden have");
     } else {
         let message = format!("`{kind}` of `{api_version}` is no policy");
+        let of_ours = ["ClusterPolicy", "Policy"].contains(&kind);
+        let help = if of_ours && suggest::nearest(api_version, ["kyverno.io/v1"]).is_some() {
+            "did you mean `kyverno.io/v1`?"
+        } else {
+            "a policy is a `ClusterPolicy` or a `Policy` of `kyverno.io/v1`"
+        };
         reader
             .error(Code::InvalidValue, span, message)
-            .set_help("a policy is a `ClusterPolicy` or a `Policy` of `kyverno.io/v1`");
+            .set_help(help);
     }
 }
 

@@ -136,3 +136,40 @@ async fn a_server_has_them_only_where_it_is_told_to() {
     assert!(!allowed(ExceptionsFrom::Namespaces(vec!["a".into()])).await);
     assert!(allowed(ExceptionsFrom::Namespaces(vec!["platform".into()])).await);
 }
+
+#[test]
+fn apply_says_everything_that_is_wrong_with_its_inputs() {
+    let folder = folder("");
+    let (policy, pods) = (path(&folder, "policy.yaml"), path(&folder, "pods.yaml"));
+    let (exception, values) = (
+        path(&folder, "exception.yaml"),
+        path(&folder, "values.yaml"),
+    );
+    let broken = EXCEPTION.replace("policyName", "policy");
+    fs::write(&exception, broken.replace("controlName", "control")).unwrap();
+    fs::write(&values, "globals: {}\nrules: []\n").unwrap();
+    let arguments = [
+        "apply",
+        &policy,
+        "--resource",
+        &pods,
+        "--exception",
+        &exception,
+    ];
+    let ran = regent(&[&arguments[..], &["--values-file", &values]].concat());
+    assert_eq!(ran.status, ExitStatus::Failed);
+    let said = [
+        "unknown field `globals`",
+        "unknown field `rules`",
+        "`exceptions` has no field `policy`",
+        "has no field `control`",
+    ];
+    for wanted in said {
+        assert!(ran.stderr.contains(wanted), "{wanted}: {}", ran.stderr);
+    }
+    assert!(
+        ran.stderr.lines().all(|line| line.starts_with("Error: ")),
+        "{}",
+        ran.stderr
+    );
+}

@@ -52,15 +52,13 @@ pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
     );
     found.extend(existing.unreadable);
     let targets = resources::of(&existing.texts, &mut found);
-    let values = values(args)?;
-    let user = match &args.userinfo {
-        Some(path) => Some(one(path, RequestUser::decode)?),
-        None => None,
-    };
-    let world = match &args.context_file {
-        Some(path) => one(path, context)?,
-        None => World::default(),
-    };
+    // What is wrong with these is an error of the run, said when all of them have been read.
+    let mut wrong = Vec::new();
+    let values = values(args, &mut wrong)?;
+    let user = args.userinfo.as_ref();
+    let user = user.map(|path| collected(path, RequestUser::decode, &mut wrong));
+    let world = args.context_file.as_ref();
+    let world = world.map_or_else(World::default, |path| collected(path, context, &mut wrong));
     let registries = Registries::of(args.registry, &args.facts)?;
     let section = ImageSection::default();
     let images = OfflineImages::new(Path::new("."), &section, &args.images, &registries)?;
@@ -88,9 +86,8 @@ pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
         explanations: args.explain,
         ..Watch::default()
     });
-    if let Some(unusable) = prepared.unusable_exceptions.first() {
-        bail!("{}", human::line(unusable));
-    }
+    wrong.extend(prepared.unusable_exceptions.iter().cloned());
+    refuse(&wrong)?;
     Ok(Read {
         prepared,
         found,
@@ -145,9 +142,9 @@ fn check(args: &ApplyArgs) -> Result<()> {
     Ok(())
 }
 
-fn values(args: &ApplyArgs) -> Result<Values> {
+fn values(args: &ApplyArgs, wrong: &mut Vec<Diagnostic>) -> Result<Values> {
     let mut values = match &args.values_file {
-        Some(path) => one(path, Values::decode)?,
+        Some(path) => collected(path, Values::decode, wrong),
         None => Values::default(),
     };
     for pair in &args.set {
@@ -167,11 +164,27 @@ pub fn is_stdin(path: &Path) -> bool {
 
 /// Reads a file with one document; anything wrong with it is an error, since results without it would be others.
 pub fn one<T: Default>(path: &Path, decode: impl Fn(&Node, &mut Problems) -> T) -> Result<T> {
-    let mut found = Vec::new();
-    let value = decoded(path, &mut found, decode);
-    if let Some(diagnostic) = found.first() {
-        bail!("{}", human::line(diagnostic));
-    }
+    let mut wrong = Vec::new();
+    let value = collected(path, decode, &mut wrong);
+    refuse(&wrong)?;
+    Ok(value)
+}
+
+/// The same, with what is wrong with it added to what is wrong with others.
+fn collected<T: Default>(
+    path: &Path,
+    decode: impl Fn(&Node, &mut Problems) -> T,
+    wrong: &mut Vec<Diagnostic>,
+) -> T {
     // An empty file says nothing, and says it well.
-    Ok(value.unwrap_or_default())
+    decoded(path, wrong, decode).unwrap_or_default()
+}
+
+/// An error that says all of what is wrong, a line each; none where nothing is.
+fn refuse(wrong: &[Diagnostic]) -> Result<()> {
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<_> = wrong.iter().map(human::line).collect();
+    bail!("{}", lines.join("\nError: "));
 }

@@ -32,8 +32,12 @@ pub struct Variable {
     /// From the first brace to the last; the whole text's span where its place cannot be told because YAML folded or
     /// unescaped the text.
     pub span: Span,
+    /// As it was written, braces included.
+    pub written: String,
     /// The expression between the braces, without the space around it.
     pub expression: String,
+    /// The variables inside of the expression, which are resolved before it is one.
+    pub inner: Vec<Variable>,
     /// Written `{{-`: what it resolves to is not searched for variables.
     pub shallow: bool,
 }

@@ -32,7 +32,9 @@ use super::Report;
 
 pub(super) fn check(report: &mut Report<'_>) {
     let mut seen = BTreeMap::new();
-    for rule in report.rules() {
+    // A rule without a name is another error.
+    let named = report.rules().filter(|rule| !rule.name.value.is_empty());
+    for rule in named {
         if let Some(first) = seen.insert(rule.name.value.as_str(), rule.name.span) {
             let message = format!("the policy has the rule `{}` twice", rule.name.value);
             let diagnostic = report.error(Code::DuplicateRuleName, rule.name.span, message);

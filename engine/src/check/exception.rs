@@ -19,10 +19,7 @@ pub fn exception(exception: &PolicyException) -> Vec<Diagnostic> {
         condition.key.for_each_text(&mut visit);
         condition.value.for_each_text(&mut visit);
     }
-    for (span, message) in expressions {
-        let code = Code::InvalidExpression;
-        found.push(Diagnostic::error(code, source, span, message));
-    }
+    found.extend(invalid_expression::diagnostics(source, expressions));
     if exception.background() {
         let mut filters = exception.matches.filters.iter();
         if let Some(filter) = filters.find(|filter| filter.names_users()) {

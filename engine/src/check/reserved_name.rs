@@ -52,7 +52,12 @@ pub(super) const RESERVED: [&str; 9] = [
 pub(super) fn check(report: &mut Report<'_>) {
     let mut names = Vec::new();
     for rule in report.rules() {
-        for_each_context(rule, &mut |entry| names.push(&entry.name));
+        for_each_context(rule, &mut |entry| {
+            // A name that could not be read, which is another error, stands where its entry does.
+            if entry.name.span != entry.span {
+                names.push(&entry.name);
+            }
+        });
     }
     for (_, entry) in report.image_entries() {
         let attestations = entry.attestations.iter();

@@ -548,3 +548,111 @@ fn notary_has_certificates_and_no_attestations() {
         "#]],
     );
 }
+
+/// An author sees everything at once: what cannot be read hides nothing of what else is wrong.
+#[test]
+fn errors_of_reading_hide_no_others() {
+    let text = rules(
+        r#"- name: one
+  match: {any: [{resources: {kinds: 3}}]}
+  context: [{name: known, bogus: {}}]
+  preconditions: {all: [{key: "{{ first }}", operator: Equalz, value: "{{ known }}"}]}
+  validate: {message: "{{ second }}", bogus: 1}
+- match: {any: [{resources: {kinds: [Pod]}}]}
+  context: [{variable: {value: 1}}]
+  validate: {message: "{{ unsure }} {{ lenth(@) }}", pattern: {}}
+- match: {any: [{resources: {kinds: [Pod]}}]}
+  validate:
+    foreach:
+      - {list: request.object.a, deny: {conditions: 3}}
+      - {list: nothing(a), pattern: {a: "{{ third }}"}}"#,
+    );
+    let text = text.replace("{name: example}", "{nam: example}");
+    check(
+        &text,
+        &expect![[r#"
+        missing-field 3:12 `metadata` has no `name`
+        unknown-field 3:12 `metadata` has no field `nam`
+          help: did you mean `name`?
+        invalid-value 7:41 `kinds` must be a list, this is a number
+        missing-field 8:17 an entry of `context` says where its value comes from
+          help: it has one of `variable`, `configMap`, `apiCall`, `globalReference`, `imageRegistry`
+        unknown-field 8:31 `context` has no field `bogus`
+        unknown-variable 9:36 nothing sets the name `first`
+          help: declare it in `context`, or start from `request`
+        unknown-operator 9:60 there is no operator `Equalz`
+          help: did you mean `Equal`?
+        missing-field 10:17 `validate` demands nothing: it has none of `pattern`, `anyPattern`, `deny`, `foreach`, `podSecurity`, `rego` and `wasm`
+        unknown-field 10:43 `validate` has no field `bogus`
+        missing-field 11:7 `rule` has no `name`
+        missing-field 12:18 `context` has no `name`
+        invalid-expression 13:41 there is no function `lenth`
+          help: did you mean `length`?
+        missing-field 14:7 `rule` has no `name`
+        invalid-value 17:57 `conditions` must be a map with `any` or `all`, this is a number
+        invalid-expression 18:20 there is no function `nothing`
+          help: `regent jp function` lists them all
+        unknown-variable 18:46 nothing sets the name `third`
+          help: declare it in `context`, or start from `request`
+    "#]],
+    );
+}
+
+#[test]
+fn variables_inside_of_variables_are_looked_at_too() {
+    let text = rules(
+        r#"- name: one
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  context: [{name: table, variable: {value: {a: 1}}}]
+  validate:
+    message: "{{ table.{{ request.object.metadata.name }} }} {{ table.{{ tabel.x }} }} {{ other.{{ lenght(request.object) }} }}"
+    pattern:
+      a: "{{ to_uper('{{ request.name }}') }} {{ request.object.items[{{ index }}] }} {{ {{ table.a }} }}"
+      b: "{{ table.\"{{ table.{{ element }} }}\" }} {{ a{{ table.a }}.b }}""#,
+    );
+    check(
+        &text,
+        &expect![[r#"
+        unknown-variable 10:75 nothing sets the name `tabel`
+          help: declare it in `context`, or start from `request`
+        unknown-variable 10:92 nothing sets the name `other`
+          help: declare it in `context`, or start from `request`
+        invalid-expression 10:101 there is no function `lenght`
+          help: did you mean `length`?
+        invalid-expression 12:15 there is no function `to_uper`
+          help: did you mean `to_upper`?
+        unknown-variable 12:75 nothing sets the name `index`
+          help: declare it in `context`, or start from `request`
+        element-outside-foreach 13:35 there is no `element` outside of `foreach`
+    "#]],
+    );
+}
+
+#[test]
+fn calls_with_a_wrong_number_of_arguments_are_warned_of() {
+    let text = rules(
+        r#"- name: one
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  validate:
+    message: "{{ to_upper('a', 'b') }} {{ merge() }} {{ time_now() }} {{ not_null(request.a, request.b) }} {{ join('a') }}"
+    pattern: {a: b}"#,
+    );
+    check(
+        &text,
+        &expect![[r#"
+        warning invalid-expression 9:19 `to_upper` takes 1 argument, and is given 2
+        warning invalid-expression 9:44 `merge` takes at least 1 argument, and is given 0
+        warning invalid-expression 9:112 `join` takes 2 arguments, and is given 1
+    "#]],
+    );
+    let long = format!("{{{{ request.{} }}}}", "a.".repeat(60));
+    let text = text.replace("{{ to_upper('a', 'b') }}", &long);
+    check(
+        &text,
+        &expect![[r#"
+        invalid-expression 9:19 `request.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.…` is no expression: SyntaxError: Expected identifier, lbracket, or lbrace, at its character 129
+        warning invalid-expression 9:154 `merge` takes at least 1 argument, and is given 0
+        warning invalid-expression 9:222 `join` takes 2 arguments, and is given 1
+    "#]],
+    );
+}

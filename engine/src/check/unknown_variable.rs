@@ -43,7 +43,9 @@ use crate::ast::{Rule, RuleBody};
 use crate::diagnostic::{Code, Severity};
 use crate::jmespath::Expression;
 use crate::source::Span;
+use crate::suggest;
 
+use super::expressions::{self, all_variables};
 use super::reserved_name::is_element;
 use super::{Place, Report, for_each_context, for_each_text};
 
@@ -57,10 +59,17 @@ const ALWAYS: [&str; 6] = [
     "@",
 ];
 
+/// Names that `foreach` sets.
+const ELEMENTS: [&str; 2] = ["element", "elementIndex"];
+
 pub(super) fn check(report: &mut Report<'_>) {
     let mut found = Vec::new();
     for rule in report.rules() {
         let names = declared(rule);
+        // An entry of a context whose name could not be read may be what sets any of them.
+        if names.contains("") {
+            continue;
+        }
         for_each_text(rule, &mut |place, text| {
             if place != Place::Attestation {
                 in_text(place, text, &names, &mut found);
@@ -85,7 +94,13 @@ pub(super) fn check(report: &mut Report<'_>) {
         let diagnostic = report.error(Code::UnknownVariable, span, message);
         report.add(diagnostic.help("write the value itself, without braces"));
     }
-    for (span, severity, name) in found {
+    for Unknown {
+        span,
+        severity,
+        name,
+        nearest,
+    } in found
+    {
         let diagnostic = if is_element(&name) {
             let message = format!("there is no `{name}` outside of `foreach`");
             report.error(Code::ElementOutsideForeach, span, message)
@@ -95,7 +110,10 @@ pub(super) fn check(report: &mut Report<'_>) {
                 Severity::Error => report.error(Code::UnknownVariable, span, message),
                 Severity::Warning => report.warning(Code::UnknownVariable, span, message),
             };
-            made.help("declare it in `context`, or start from `request`")
+            made.help(nearest.map_or_else(
+                || "declare it in `context`, or start from `request`".to_owned(),
+                |nearest| format!("did you mean `{nearest}`?"),
+            ))
         };
         report.add(diagnostic);
     }
@@ -103,9 +121,18 @@ pub(super) fn check(report: &mut Report<'_>) {
 
 /// Whether an expression looks up and calls nothing.
 fn is_constant(expression: &str) -> bool {
-    Expression::parse(expression).is_ok_and(|expression| {
-        expression.root_names().is_empty() && expression.function_names().is_empty()
-    })
+    Expression::parse(expression)
+        .is_ok_and(|expression| expression.root_names().is_empty() && expression.calls().is_empty())
+}
+
+/// A name that nothing sets.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Unknown {
+    span: Span,
+    severity: Severity,
+    name: String,
+    /// The name that is likely meant.
+    nearest: Option<String>,
 }
 
 /// Names that a rule declares anywhere: of which place they are set in is not looked at.
@@ -125,19 +152,15 @@ fn declared(rule: &Rule) -> BTreeSet<&str> {
     names
 }
 
-fn in_text(
-    place: Place,
-    text: &Text,
-    known: &BTreeSet<&str>,
-    found: &mut Vec<(Span, Severity, String)>,
-) {
-    for variable in text.variables() {
-        let Ok(expression) = Expression::parse(&variable.expression) else {
+fn in_text(place: Place, text: &Text, known: &BTreeSet<&str>, found: &mut Vec<Unknown>) {
+    for variable in all_variables(text) {
+        let Some((expression, written)) = expressions::parsed(variable) else {
             continue;
         };
-        let first = first_name(&variable.expression);
+        let first = first_name(&written);
         for name in expression.root_names().into_iter().flatten() {
-            if known.contains(name) || (place == Place::Element && is_element(name)) {
+            let is_known = known.contains(name) || (place == Place::Element && is_element(name));
+            if is_known || expressions::is_unknown_part(name) {
                 continue;
             }
             let severity = if first == Some(name) {
@@ -145,7 +168,15 @@ fn in_text(
             } else {
                 Severity::Warning
             };
-            found.push((variable.span, severity, name.to_owned()));
+            let elements = ELEMENTS.iter().filter(|_| place == Place::Element);
+            let names = known.iter().chain(elements).copied();
+            found.push(Unknown {
+                span: variable.span,
+                severity,
+                name: name.to_owned(),
+                nearest: suggest::nearest(name, names.filter(|name| *name != "@"))
+                    .map(str::to_owned),
+            });
         }
     }
 }

@@ -282,6 +282,21 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     FUNCTIONS.iter().map(|function| function.name)
 }
 
+/// How many arguments a function takes, as words, if a call of it with `given` arguments is refused whatever they are.
+pub fn refused_count(name: &str, given: usize) -> Option<String> {
+    let function = named(name)?;
+    let wanted = function.arguments.len();
+    // Without a declaration anything goes.
+    let fits = match (wanted, function.variadic) {
+        (0, _) => true,
+        (_, true) => given >= wanted,
+        (_, false) => given == wanted,
+    };
+    let least = if function.variadic { "at least " } else { "" };
+    let ending = if wanted == 1 { "" } else { "s" };
+    (!fits).then(|| format!("{least}{wanted} argument{ending}"))
+}
+
 /// How a function is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signature {

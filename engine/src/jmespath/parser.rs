@@ -521,13 +521,12 @@ impl Node {
         }
     }
 
-    /// The names of all functions called.
-    pub(super) fn collect_functions<'n>(&'n self, names: &mut Vec<&'n str>) {
+    /// The names of all functions called, each with how many arguments it is given.
+    pub(super) fn collect_calls<'n>(&'n self, calls: &mut Vec<(&'n str, usize)>) {
         if let Self::Call(call) = self {
-            names.push(&call.name);
+            calls.push((&call.name, call.arguments.len()));
         }
-        self.children()
-            .for_each(|child| child.collect_functions(names));
+        self.children().for_each(|child| child.collect_calls(calls));
     }
 
     /// Whether it is nothing but fields, which are appended.

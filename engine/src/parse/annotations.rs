@@ -12,7 +12,7 @@ use crate::diagnostic::Code;
 use crate::source::{Span, Spanned};
 
 use super::fields::{Reader, one_line};
-use super::suggest;
+use crate::suggest;
 
 /// What annotations of ours begin with.
 const PREFIX: &str = "regent.dev/";

@@ -9,7 +9,8 @@ use crate::source::Spanned;
 use crate::yaml::Node;
 
 use super::fields::{Fields, Reader, one_line};
-use super::{key, suggest};
+use super::key;
+use crate::suggest;
 
 const HASHES: [(&str, SignatureHash); 4] = [
     ("sha224", SignatureHash::Sha224),

@@ -7,7 +7,8 @@ use crate::source::{Span, Spanned};
 use crate::yaml::{Node, Value};
 
 use super::fields::{Reader, one_line};
-use super::{suggest, template};
+use super::template;
+use crate::suggest;
 
 /// Whether a list of `{any, all}` is a shape that fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +19,7 @@ pub(super) enum Blocks {
     Refused,
 }
 
-/// Conditions of any shape.
+/// Conditions of any shape. Of those that could not be read, which is an error by now, there is what could be.
 pub(super) fn read(
     reader: &mut Reader<'_>,
     node: &Node,
@@ -49,8 +50,7 @@ pub(super) fn read(
         return None;
     }
     let blocks: Vec<_> = items.iter().map(|item| block(reader, item, what)).collect();
-    let blocks: Option<Vec<_>> = blocks.into_iter().collect();
-    blocks.map(Conditions::Blocks)
+    Some(Conditions::Blocks(blocks.into_iter().flatten().collect()))
 }
 
 fn block(reader: &mut Reader<'_>, node: &Node, what: &'static str) -> Option<ConditionBlock> {
@@ -73,7 +73,7 @@ fn conditions(reader: &mut Reader<'_>, node: &Node, what: &'static str) -> Optio
         return None;
     };
     let read: Vec<_> = items.iter().map(|item| condition(reader, item)).collect();
-    read.into_iter().collect()
+    Some(read.into_iter().flatten().collect())
 }
 
 fn condition(reader: &mut Reader<'_>, node: &Node) -> Option<Condition> {
@@ -94,7 +94,15 @@ fn condition(reader: &mut Reader<'_>, node: &Node) -> Option<Condition> {
     Some(Condition {
         span: node.span,
         key,
-        operator: operator?,
+        operator: operator.unwrap_or_else(|| {
+            // The condition is never judged; what else is wrong with it can be said.
+            let operator = Operator::Equals;
+            let name = OperatorName {
+                operator,
+                exact: true,
+            };
+            Spanned::new(name, node.span)
+        }),
         value,
         message,
     })

@@ -21,15 +21,26 @@ const SOURCES: [&str; 5] = [
 
 const METHODS: [(&str, Method); 2] = [("GET", Method::Get), ("POST", Method::Post)];
 
-/// The entries; none at all where one could not be read, so that no name is quietly missing.
-pub(super) fn read(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Vec<ContextEntry>> {
+/// The entries. One that could not be read, which is an error by now, still stands for its name, so that nobody is told
+/// that nothing sets it; where even the name could not be read, it is empty.
+pub(super) fn read(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<ContextEntry> {
     let items = fields.items(reader, "context");
-    let entries: Vec<_> = items.iter().map(|item| entry(reader, item)).collect();
-    entries.into_iter().collect()
+    items.iter().map(|item| entry(reader, item)).collect()
 }
 
-fn entry(reader: &mut Reader<'_>, node: &Node) -> Option<ContextEntry> {
-    let mut fields = reader.fields(node, "context")?;
+fn entry(reader: &mut Reader<'_>, node: &Node) -> ContextEntry {
+    let unread = |name: Option<Spanned<String>>| ContextEntry {
+        span: node.span,
+        name: name.unwrap_or_else(|| Spanned::new(String::new(), node.span)),
+        source: ContextSource::Variable {
+            value: None,
+            jmes_path: None,
+            default: None,
+        },
+    };
+    let Some(mut fields) = reader.fields(node, "context") else {
+        return unread(None);
+    };
     let name = fields.require(reader, "name");
     let name = name.and_then(|node| reader.text(node, "name"));
     let written: Vec<&str> = SOURCES
@@ -54,11 +65,14 @@ fn entry(reader: &mut Reader<'_>, node: &Node) -> Option<ContextEntry> {
         }
     };
     fields.finish(reader, &[]);
-    Some(ContextEntry {
-        span: node.span,
-        name: name?,
-        source: source?,
-    })
+    match (name, source) {
+        (Some(name), Some(source)) => ContextEntry {
+            span: node.span,
+            name,
+            source,
+        },
+        (name, _) => unread(name),
+    }
 }
 
 fn source(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<ContextSource> {

@@ -6,7 +6,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Source, Span, Spanned};
 use crate::yaml::{Entry, Node, Value};
 
-use super::suggest;
+use crate::suggest;
 
 /// The source that is read, and what was wrong so far.
 pub(super) struct Reader<'a> {

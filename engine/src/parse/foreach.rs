@@ -10,7 +10,7 @@ use super::{context, pattern, template, validate};
 
 const DEMANDS: [&str; 4] = ["deny", "pattern", "anyPattern", "foreach"];
 
-/// The blocks; none at all where one could not be read.
+/// The blocks, as many as could be read; none where there is nothing of the kind.
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Foreach>> {
     let items = reader.items(node, "foreach");
     if items.is_empty() {
@@ -20,7 +20,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Foreach>>
         return None;
     }
     let blocks: Vec<_> = items.iter().map(|item| block(reader, item)).collect();
-    blocks.into_iter().collect()
+    Some(blocks.into_iter().flatten().collect())
 }
 
 fn block(reader: &mut Reader<'_>, node: &Node) -> Option<Foreach> {
@@ -49,7 +49,7 @@ fn block(reader: &mut Reader<'_>, node: &Node) -> Option<Foreach> {
         span: node.span,
         list: list?,
         element_scope,
-        context: context?,
+        context,
         preconditions: preconditions.map_or(Some(None), |read| read.map(Some))?,
         body: body?,
     })

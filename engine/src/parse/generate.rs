@@ -51,7 +51,7 @@ fn blocks(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<GenerateForeach>> 
         return None;
     }
     let blocks: Vec<_> = items.iter().map(|item| block(reader, item)).collect();
-    blocks.into_iter().collect()
+    Some(blocks.into_iter().flatten().collect())
 }
 
 fn block(reader: &mut Reader<'_>, node: &Node) -> Option<GenerateForeach> {
@@ -68,7 +68,7 @@ fn block(reader: &mut Reader<'_>, node: &Node) -> Option<GenerateForeach> {
     Some(GenerateForeach {
         span: node.span,
         list: list?,
-        context: context?,
+        context,
         preconditions: preconditions.map_or(Some(None), |read| read.map(Some))?,
         resource: resource?,
     })

@@ -81,8 +81,7 @@ fn body(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<MutateBody> 
         return None;
     }
     let blocks: Vec<_> = items.iter().map(|item| block(reader, item)).collect();
-    let blocks: Option<Vec<_>> = blocks.into_iter().collect();
-    blocks.map(MutateBody::Foreach)
+    Some(MutateBody::Foreach(blocks.into_iter().flatten().collect()))
 }
 
 fn block(reader: &mut Reader<'_>, node: &Node) -> Option<MutateForeach> {
@@ -106,7 +105,7 @@ fn block(reader: &mut Reader<'_>, node: &Node) -> Option<MutateForeach> {
         span: node.span,
         list: list?,
         order,
-        context: context?,
+        context,
         preconditions: preconditions.map_or(Some(None), |read| read.map(Some))?,
         body: body?,
     })
@@ -138,7 +137,7 @@ fn target(reader: &mut Reader<'_>, node: &Node) -> Option<Target> {
         namespace: namespace.map(&mut text),
         name: name.map(&mut text),
         selector: selector?,
-        context: context?,
+        context,
         preconditions: preconditions.map_or(Some(None), |read| read.map(Some))?,
     })
 }

@@ -7,7 +7,7 @@ use crate::ast::verify_images::{AttestorIdentity, KeyPlace, VerifyImages};
 use crate::ast::{ApplyRules, FailureActionOverride, Policy, PolicyKind, Rule, RuleBody, Settings};
 use crate::diagnostic::Code;
 use crate::response::{FailureAction, FailurePolicy};
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 use crate::yaml::{Node, Value};
 
 use super::fields::{Fields, Reader};
@@ -51,7 +51,7 @@ pub(super) fn read(reader: &mut Reader<'_>, document: &Node) -> Option<Policy> {
     let metadata = fields.require(reader, "metadata");
     let spec = fields.require(reader, "spec");
     fields.finish(reader, &[]);
-    let metadata = metadata.and_then(|node| read_metadata(reader, node));
+    let metadata = metadata.and_then(|node| read_unnamed(reader, node));
     let spec = spec.and_then(|node| reader.fields(node, "spec"));
     // A policy without a name is still read, for what else is wrong.
     let mut spec = spec?;
@@ -70,7 +70,12 @@ pub(super) fn read(reader: &mut Reader<'_>, document: &Node) -> Option<Policy> {
         None => &[],
     };
     let rules: Vec<_> = rules.iter().map(|node| rule::read(reader, node)).collect();
-    let metadata = metadata?;
+    let metadata = match (metadata, kind) {
+        (Some((_, metadata)), _) => metadata,
+        (None, PolicyKind::ClusterPolicy) => Metadata::unread(document.span),
+        // In which namespace it is decides what it may reach.
+        (None, PolicyKind::Policy) => return None,
+    };
     let namespace = match kind {
         PolicyKind::ClusterPolicy => None,
         PolicyKind::Policy => Some(
@@ -162,13 +167,33 @@ fn refuse_foreign_secrets(reader: &mut Reader<'_>, own: &str, rules: &[Rule]) {
 }
 
 impl Metadata {
+    /// What stands for one that could not be read.
+    fn unread(span: Span) -> Self {
+        Self {
+            name: Spanned::new(String::new(), span),
+            namespace: None,
+            annotations: BTreeMap::new(),
+            labels: BTreeMap::new(),
+        }
+    }
+
     /// An annotation.
     pub(super) fn annotation(&self, name: &str) -> Option<&Spanned<String>> {
         self.annotations.get(name)
     }
 }
 
+/// `metadata`; none where it has no name.
 pub(super) fn read_metadata(reader: &mut Reader<'_>, node: &Node) -> Option<Metadata> {
+    let (name, metadata) = read_unnamed(reader, node)?;
+    name.map(|name| Metadata { name, ..metadata })
+}
+
+/// The name, which may be missing, and everything else.
+fn read_unnamed(
+    reader: &mut Reader<'_>,
+    node: &Node,
+) -> Option<(Option<Spanned<String>>, Metadata)> {
     let mut fields = reader.fields(node, "metadata")?;
     let name = fields.require(reader, "name");
     let name = name.and_then(|node| reader.text(node, "name"));
@@ -183,12 +208,13 @@ pub(super) fn read_metadata(reader: &mut Reader<'_>, node: &Node) -> Option<Meta
             .map(|(key, value)| (key.value, value))
             .collect()
     };
-    Some(Metadata {
-        name: name?,
+    let metadata = Metadata {
+        name: (name.clone()).unwrap_or_else(|| Spanned::new(String::new(), node.span)),
         namespace,
         annotations: by_key(annotations),
         labels: by_key(labels),
-    })
+    };
+    Some((name, metadata))
 }
 
 fn read_settings(reader: &mut Reader<'_>, spec: &mut Fields<'_>) -> Settings {

@@ -1,8 +1,10 @@
 //! A rule, up to what it demands.
 
+use crate::ast::matching::{Combination, Filters};
+use crate::ast::validate::{Deny, Validate, ValidateBody};
 use crate::ast::{Origin, Rule, RuleBody};
 use crate::diagnostic::Code;
-use crate::source::Span;
+use crate::source::{Span, Spanned};
 use crate::yaml::{Node, Value};
 
 use super::condition::{self, Blocks};
@@ -41,24 +43,47 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Rule> {
         reader.error(Code::NotSupported, node.span, message);
     }
     let extractors = extractors.map_or(Some(Vec::new()), |node| extractor::read(reader, node));
+    // What could not be read is an error by now, and the rule never runs: something harmless stands for it, so that what
+    // else is wrong with the rule can be said.
     Some(Rule {
         span: node.span,
-        name: name?,
+        name: name.unwrap_or_else(|| Spanned::new(String::new(), first(node.span))),
         origin: Origin::Written,
-        matches: matches?,
+        matches: matches.unwrap_or_else(|| Filters {
+            span: node.span,
+            combination: Combination::Any,
+            filters: Vec::new(),
+        }),
         excludes,
-        context: context?,
+        context,
         preconditions,
-        image_extractors: extractors?,
+        image_extractors: extractors.unwrap_or_default(),
         report_properties,
-        body: body?,
+        body: body.or_else(|| unread_body(node))?,
     })
+}
+
+/// What stands for a body that could not be read; none for one that changes resources, whose names nobody knows then.
+fn unread_body(rule: &Node) -> Option<RuleBody> {
+    let body = Validate {
+        span: rule.span,
+        failure_action: None,
+        failure_action_overrides: Vec::new(),
+        allow_existing_violations: true,
+        message: None,
+        body: ValidateBody::Deny(Deny {
+            span: rule.span,
+            conditions: None,
+        }),
+    };
+    let changes = rule.get("mutate").is_some();
+    (!changes).then_some(RuleBody::Validate(body))
 }
 
 fn report_properties(
     reader: &mut Reader<'_>,
     fields: &mut Fields<'_>,
-) -> Vec<(crate::source::Spanned<String>, crate::ast::template::Text)> {
+) -> Vec<(Spanned<String>, crate::ast::template::Text)> {
     let Some(node) = fields.take("reportProperties") else {
         return Vec::new();
     };
@@ -114,10 +139,8 @@ fn body(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<RuleBody> {
         .iter()
         .map(|item| verify_images::read(reader, item))
         .collect();
-    let entries: Option<Vec<_>> = entries.into_iter().collect();
-    entries
-        .filter(|entries| !entries.is_empty())
-        .map(RuleBody::VerifyImages)
+    let entries: Vec<_> = entries.into_iter().flatten().collect();
+    (!entries.is_empty()).then_some(RuleBody::VerifyImages(entries))
 }
 
 /// The first character of a span, where a whole block would be too much to point at.

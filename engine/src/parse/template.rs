@@ -85,7 +85,7 @@ fn take_apart(raw: &str, span: Span, source: &Source) -> (Text, Option<Problem>)
             literal.push_str(variable);
         } else {
             literal.push_str(before);
-            let variable = read_variable(variable, places.find(variable));
+            let variable = read_variable(variable, places.find(variable), source);
             if variable.expression.is_empty() {
                 problem.get_or_insert(Problem::Empty(variable.span));
             }
@@ -108,7 +108,7 @@ fn take_apart(raw: &str, span: Span, source: &Source) -> (Text, Option<Problem>)
 }
 
 /// A variable, braces included.
-fn read_variable(written: &str, span: Span) -> Variable {
+fn read_variable(written: &str, span: Span, source: &Source) -> Variable {
     let inner = written.get(2..written.len() - 2).unwrap_or("");
     let (expression, shallow) = match inner.strip_prefix('-') {
         Some(inner) => (inner.trim(), true),
@@ -116,9 +116,35 @@ fn read_variable(written: &str, span: Span) -> Variable {
     };
     Variable {
         span,
+        written: written.to_owned(),
         expression: expression.to_owned(),
+        inner: inner_variables(inner, span, source),
         shallow,
     }
+}
+
+/// The variables in what stands between a variable's braces.
+fn inner_variables(between: &str, span: Span, source: &Source) -> Vec<Variable> {
+    let mut variables = Vec::new();
+    if !between.contains("{{") {
+        return variables;
+    }
+    let mut places = Places {
+        written: source.text.get(span.start..span.end).unwrap_or(""),
+        span,
+        from: 2,
+    };
+    let mut rest = between;
+    while let Some((_, braces)) = rest.find("{{").and_then(|at| rest.split_at_checked(at)) {
+        let length = variable_length(braces);
+        let split = length.and_then(|length| braces.split_at_checked(length));
+        let Some((variable, after)) = split else {
+            break;
+        };
+        variables.push(read_variable(variable, places.find(variable), source));
+        rest = after;
+    }
+    variables
 }
 
 /// The length of the variable that a text begins with: braces inside of it stand in pairs, and variables in it are part

@@ -28,6 +28,8 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<VerifyImages>
     let attestors = attestors.map(|sets| sets.into_iter().chain(deprecated).collect());
     let items = fields.items(reader, "attestations");
     let attestations: Vec<_> = items.iter().map(|item| attestation(reader, item)).collect();
+    // What it says may name an attestation that could not be read.
+    let all_read = attestations.iter().all(Option::is_some);
     let mut entry = VerifyImages {
         span: node.span,
         image_references,
@@ -44,7 +46,8 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<VerifyImages>
         required: flag_or_true(reader, &mut fields, "required"),
         validate: fields
             .take("validate")
-            .and_then(|node| image_validate(reader, node)),
+            .and_then(|node| image_validate(reader, node))
+            .filter(|_| all_read),
     };
     // The cache holds evidence and no verdicts, so that there is nothing to turn off.
     let use_cache = fields.take("useCache");

@@ -14,13 +14,26 @@ fn check(raw: &str, expected: &Expect) {
             Part::Variable(Variable {
                 span,
                 expression,
+                inner,
                 shallow,
-            }) => writeln!(
-                out,
-                "{}..{} <{expression}> shallow: {shallow}",
-                span.start, span.end
-            )
-            .unwrap(),
+                ..
+            }) => {
+                let inner: Vec<_> = inner
+                    .iter()
+                    .map(|one| raw.get(one.span.start..one.span.end).unwrap())
+                    .collect();
+                let inner = if inner.is_empty() {
+                    String::new()
+                } else {
+                    format!(" inner: {inner:?}")
+                };
+                writeln!(
+                    out,
+                    "{}..{} <{expression}> shallow: {shallow}{inner}",
+                    span.start, span.end
+                )
+                .unwrap();
+            }
         }
     }
     if let Some(problem) = problem {
@@ -85,7 +98,7 @@ fn problems() {
     check(
         "{{ a.{{ b }} }}",
         &expect![[r#"
-            0..15 <a.{{ b }}> shallow: false
+            0..15 <a.{{ b }}> shallow: false inner: ["{{ b }}"]
         "#]],
     );
     check(

@@ -1,7 +1,7 @@
 //! "Did you mean": the nearest of some names.
 
 /// The one of `names` that `written` is likely a misspelling of.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     written: &str,
     names: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
