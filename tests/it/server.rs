@@ -18,7 +18,7 @@ pub(crate) mod client;
 mod hostile;
 mod images;
 mod limits;
-mod load;
+pub(crate) mod load;
 pub(crate) mod provenance;
 mod updates;
 mod webhook_corpus;

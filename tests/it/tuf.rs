@@ -1,5 +1,6 @@
 //! Trust roots by The Update Framework, from a repository that is made here: what is believed, and what is not.
 
+mod evidence;
 mod repository;
 
 use std::fs;

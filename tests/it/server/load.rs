@@ -18,20 +18,20 @@ use tokio::task::JoinSet;
 use super::client::{Server, pod_review, start};
 use crate::registry::mirrored_as;
 
-pub(super) const HOST: &str = "ghcr.io";
+pub(crate) const HOST: &str = "ghcr.io";
 /// What an API server waits for at most.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// An image of the demonstration in a repository of its own.
 #[derive(Debug, Clone)]
-pub(super) struct Image {
-    pub(super) repository: String,
-    pub(super) digest: Digest,
-    pub(super) is_good: bool,
+pub(crate) struct Image {
+    pub(crate) repository: String,
+    pub(crate) digest: Digest,
+    pub(crate) is_good: bool,
 }
 
 /// Those of the demonstration, under names of their own.
-pub(super) fn images(name: &str) -> Vec<Image> {
+pub(crate) fn images(name: &str) -> Vec<Image> {
     let text = fs::read_to_string(workspace().join("cli/demo/cases.json")).unwrap();
     let cases: Value = serde_json::from_str(&text).unwrap();
     let image = |case: &Value| Image {
@@ -48,7 +48,7 @@ pub(super) fn images(name: &str) -> Vec<Image> {
 }
 
 /// A registry that has some images as `v1`.
-pub(super) async fn registry(images: &[Image]) -> LayoutRegistry {
+pub(crate) async fn registry(images: &[Image]) -> LayoutRegistry {
     let layouts = Layouts::open(&[workspace().join("cli/demo/registry")]).unwrap();
     let starting = LayoutRegistry::start(layouts, HOST, ReferrersApi::Served);
     let registry = starting.await.unwrap();
@@ -59,7 +59,7 @@ pub(super) async fn registry(images: &[Image]) -> LayoutRegistry {
 }
 
 /// A server with the reference policy, for which that is the registry.
-pub(super) async fn at(registry: &LayoutRegistry) -> Server {
+pub(crate) async fn at(registry: &LayoutRegistry) -> Server {
     let policy = workspace().join("policies/provenance/verify-slsa-provenance/policy.yaml");
     let policy = fs::read_to_string(policy).unwrap();
     let root = fs::read_to_string(workspace().join("cli/demo/trusted_root.json")).unwrap();
