@@ -8,6 +8,7 @@ mod key;
 mod log;
 mod public;
 mod roots;
+mod timestamp_authority;
 mod window;
 
 use std::borrow::Cow;
@@ -16,12 +17,13 @@ use serde::Deserialize;
 use thiserror::Error;
 
 pub(super) use authority::validity;
-pub use authority::{CertificateAuthority, Issuer, TimestampAuthority, Usage};
+pub use authority::{CertificateAuthority, Issuer, Usage};
 pub(super) use key::pem_block;
 pub use key::{BadSignature, Hash, Key, KeyError, KeyKind, Message, sha256};
 pub use log::Log;
 pub use public::{PUBLIC_SIGSTORE, PUBLIC_SIGSTORE_DATE, public_sigstore};
 pub use roots::TrustRoots;
+pub use timestamp_authority::{NamedStamper, NotIssued, TimestampAuthority, issued, only_stamps};
 pub use window::{Moment, Window};
 
 /// Why a text is no trust root.
@@ -96,7 +98,10 @@ impl TrustRoot {
         let certificate_logs = log::read_all(&written.ctlogs, &mut ignored)?;
         let mut certificate_authorities = Vec::new();
         for authority in &written.certificate_authorities {
-            certificate_authorities.push(CertificateAuthority::read(authority)?);
+            certificate_authorities.push(CertificateAuthority::read(
+                authority,
+                "certificate authority",
+            )?);
         }
         let mut timestamp_authorities = Vec::new();
         for authority in &written.timestamp_authorities {

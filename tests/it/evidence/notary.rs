@@ -1,6 +1,8 @@
 //! Signatures of the Notary Project: what the real `notation` wrote, changed byte by byte, and envelopes made here with one
 //! thing wrong each.
 
+mod authority;
+mod brought;
 mod made;
 mod stamped;
 

@@ -104,7 +104,7 @@ async fn what_was_verified_under_an_earlier_trust_root_is_forgotten() {
     let served = Served::start(&publisher).await;
     let policy = workspace().join("policies/provenance/verify-slsa-provenance/policy.yaml");
     let policy = fs::read_to_string(policy).unwrap();
-    let server = start(&[("policy.yaml", &policy)], |to| {
+    let regent = start(&[("policy.yaml", &policy)], |to| {
         to.images.network = Network::Registries(mirrored_as(HOST, registry.address()));
         to.tuf = Some(settings(&served, &publisher));
     })
@@ -114,9 +114,9 @@ async fn what_was_verified_under_an_earlier_trust_root_is_forgotten() {
         ("log", other_log(), "no proven time"),
     ] {
         // What is verified anew is remembered from then on; also where this trust root was in force before.
-        let first = judged(&server, &image, true).await;
+        let first = judged(&regent, &image, true).await;
         assert_eq!(first.hits, 0, "{name}");
-        let again = asked(&server, &image).await;
+        let again = asked(&regent, &image).await;
         assert!(
             again.admitted && again.hits > 0,
             "{name}: {}",
@@ -125,7 +125,7 @@ async fn what_was_verified_under_an_earlier_trust_root_is_forgotten() {
 
         publisher.publish(&root);
         served.serve(&publisher);
-        let refused = judged(&server, &image, false).await;
+        let refused = judged(&regent, &image, false).await;
         assert!(
             refused.message.contains(reason),
             "{name}: {}",

@@ -1,22 +1,17 @@
-//! Certificate and timestamp authorities of a trust root, with their chains read once.
-
-use std::time::Duration;
+//! Certificate authorities of a trust root, with their chains read once, and what is read of chains in general.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use der::{Decode, Encode};
 use rustls_pki_types::pem::{PemObject, SectionKind};
-use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime};
+use rustls_pki_types::{CertificateDer, TrustAnchor};
 use serde::Deserialize;
-use webpki::{EndEntityCert, KeyUsage};
 use x509_cert::Certificate;
 
-use super::key::{Key, sha256};
-use super::window::{Moment, Window, WrittenWindow};
-use super::{KeyError, TrustRootError};
+use super::TrustRootError;
+use super::key::sha256;
+use super::window::{Window, WrittenWindow};
 
-/// `id-kp-timeStamping`, 1.3.6.1.5.5.7.3.8.
-const TIME_STAMPING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 8];
 /// Certificates that a policy may name at once.
 const MAX_LINKS: usize = 64;
 
@@ -24,7 +19,7 @@ const MAX_LINKS: usize = 64;
 #[serde(rename_all = "camelCase")]
 pub(super) struct Written {
     #[serde(default)]
-    uri: String,
+    pub(super) uri: String,
     cert_chain: WrittenChain,
     valid_for: Option<WrittenWindow>,
 }
@@ -73,14 +68,15 @@ pub struct Issuer {
 }
 
 impl CertificateAuthority {
-    pub(super) fn read(written: &Written) -> Result<Self, TrustRootError> {
-        let (chain, window) = written.chain("certificate authority")?;
+    /// Reads one, which messages call `part`.
+    pub(super) fn read(written: &Written, part: &str) -> Result<Self, TrustRootError> {
+        let (chain, window) = written.chain(part)?;
         let mut anchors = Vec::with_capacity(chain.len());
         let mut issuers = Vec::with_capacity(chain.len());
         let mut above = window;
         for link in chain.iter().rev() {
             let anchor = webpki::anchor_from_trusted_cert(&link.der)
-                .map_err(|error| written.bad("certificate authority", &error.to_string()))?;
+                .map_err(|error| written.bad(part, &error.to_string()))?;
             above = above.intersection(link.window);
             issuers.push(Issuer {
                 spki_sha256: sha256(&link.spki),
@@ -149,116 +145,26 @@ impl CertificateAuthority {
     }
 }
 
-/// An authority that signs timestamps, its chain verified when it was read.
+/// A certificate of a chain.
 #[derive(Debug, Clone)]
-pub struct TimestampAuthority {
-    uri: String,
-    leaf: Certificate,
-    key: Key,
-    window: Window,
-}
-
-impl TimestampAuthority {
-    /// Reads one; nothing, and a note, where its algorithms are not supported.
-    pub(super) fn read(
-        written: &Written,
-        ignored: &mut Vec<String>,
-    ) -> Result<Option<Self>, TrustRootError> {
-        const PART: &str = "timestamp authority";
-        let (chain, window) = written.chain(PART)?;
-        let Some((leaf, above)) = chain.split_first() else {
-            return Err(written.bad(PART, "its chain is empty"));
-        };
-        let key = match Key::from_spki(&leaf.spki) {
-            Ok(key) => key,
-            Err(error @ KeyError::Algorithm(_)) => {
-                ignored.push(format!("{PART} `{}`: {error}", written.uri));
-                return Ok(None);
-            }
-            Err(error) => return Err(written.bad(PART, &error.to_string())),
-        };
-        let read = Self::of_chain(&written.uri, key, (leaf, above), window);
-        read.map(Some).map_err(|reason| written.bad(PART, &reason))
-    }
-
-    /// The authority whose chain a policy names, in any order.
-    pub(super) fn of_policy(pem: &str) -> Result<Self, String> {
-        let links = links(pem)?;
-        let is_issuer = |one: &Link| links.iter().any(|other| one.is_above(other));
-        let mut leaves = links.iter().filter(|link| !is_issuer(link));
-        let leaf = match (leaves.next(), leaves.next(), links.as_slice()) {
-            (Some(leaf), None, _) => leaf,
-            // A certificate alone, which signed itself.
-            (None, None, [alone]) => alone,
-            _ => return Err("the certificates are not one chain".to_owned()),
-        };
-        let key = Key::from_spki(&leaf.spki).map_err(|error| error.to_string())?;
-        let chain: Vec<Link> = chain_of(leaf, &links).into_iter().cloned().collect();
-        let Some((leaf, above)) = chain.split_first() else {
-            return Err("its chain is empty".to_owned());
-        };
-        Self::of_chain("tsaCertChain", key, (leaf, above), Window::default())
-    }
-
-    fn of_chain(
-        uri: &str,
-        key: Key,
-        (leaf, above): (&Link, &[Link]),
-        window: Window,
-    ) -> Result<Self, String> {
-        let window = above
-            .iter()
-            .fold(window.intersection(leaf.window), |window, link| {
-                window.intersection(link.window)
-            });
-        // The chain is checked at one moment here; at which moments it counts is the window's to say.
-        verify_chain(leaf, above, window)?;
-        Ok(Self {
-            uri: uri.to_owned(),
-            leaf: leaf.certificate.clone(),
-            key,
-            window,
-        })
-    }
-
-    /// Its URI in the trust root.
-    pub fn uri(&self) -> &str {
-        &self.uri
-    }
-
-    /// The certificate that signs its tokens.
-    pub fn leaf(&self) -> &Certificate {
-        &self.leaf
-    }
-
-    /// The key that signs its tokens.
-    pub fn key(&self) -> &Key {
-        &self.key
-    }
-
-    /// While all its certificates and the authority itself are valid.
-    pub fn window(&self) -> Window {
-        self.window
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Link {
-    der: CertificateDer<'static>,
-    certificate: Certificate,
-    spki: Vec<u8>,
-    window: Window,
+pub(super) struct Link {
+    pub(super) der: CertificateDer<'static>,
+    pub(super) certificate: Certificate,
+    pub(super) spki: Vec<u8>,
+    pub(super) window: Window,
 }
 
 impl Written {
-    fn bad(&self, part: &str, reason: &str) -> TrustRootError {
+    /// The error that the part with this URI is malformed.
+    pub(super) fn bad(&self, part: &str, reason: &str) -> TrustRootError {
         TrustRootError::Part {
             part: format!("{part} `{}`", self.uri),
             reason: reason.to_owned(),
         }
     }
 
-    fn chain(&self, part: &str) -> Result<(Vec<Link>, Window), TrustRootError> {
+    /// The chain and the window of validity.
+    pub(super) fn chain(&self, part: &str) -> Result<(Vec<Link>, Window), TrustRootError> {
         let window = match &self.valid_for {
             None => Window::default(),
             Some(window) => window
@@ -294,14 +200,14 @@ impl Link {
     }
 
     /// Whether it names itself as the issuer of `other`, which is another certificate.
-    fn is_above(&self, other: &Self) -> bool {
+    pub(super) fn is_above(&self, other: &Self) -> bool {
         let issuer = &other.certificate.tbs_certificate.issuer;
         self.der != other.der && self.certificate.tbs_certificate.subject == *issuer
     }
 }
 
 /// The certificates of a text in PEM, at least one.
-fn links(pem: &str) -> Result<Vec<Link>, String> {
+pub(super) fn links(pem: &str) -> Result<Vec<Link>, String> {
     let blocks: Result<Vec<_>, _> =
         <(SectionKind, Vec<u8>)>::pem_slice_iter(pem.as_bytes()).collect();
     let blocks = blocks.map_err(|error| error.to_string())?;
@@ -325,7 +231,7 @@ pub(super) fn certificates(pem: &str) -> Result<Vec<Vec<u8>>, String> {
 }
 
 /// A certificate, and those of the list above it, by the names of issuers.
-fn chain_of<'l>(link: &'l Link, links: &'l [Link]) -> Vec<&'l Link> {
+pub(super) fn chain_of<'l>(link: &'l Link, links: &'l [Link]) -> Vec<&'l Link> {
     let mut chain = vec![link];
     let mut current = link;
     // Bounded: each certificate comes in once.
@@ -347,30 +253,4 @@ pub(crate) fn validity(certificate: &Certificate) -> Window {
         start: seconds(&validity.not_before),
         end: seconds(&validity.not_after),
     }
-}
-
-fn verify_chain(leaf: &Link, above: &[Link], window: Window) -> Result<(), String> {
-    let moment = window.start.unwrap_or(0);
-    if !window.contains(Moment::at(moment)) {
-        return Err("its certificates are never valid together".to_owned());
-    }
-    // An authority of one certificate is its own anchor.
-    let Some((root, intermediates)) = above.split_last() else {
-        return Ok(());
-    };
-    let anchor = webpki::anchor_from_trusted_cert(&root.der).map_err(|e| e.to_string())?;
-    let intermediates: Vec<_> = intermediates.iter().map(|link| link.der.clone()).collect();
-    let end_entity = EndEntityCert::try_from(&leaf.der).map_err(|e| e.to_string())?;
-    end_entity
-        .verify_for_usage(
-            webpki::ALL_VERIFICATION_ALGS,
-            &[anchor],
-            &intermediates,
-            UnixTime::since_unix_epoch(Duration::from_secs(moment)),
-            KeyUsage::required(TIME_STAMPING),
-            None,
-            None,
-        )
-        .map(|_| ())
-        .map_err(|error| error.to_string())
 }

@@ -143,6 +143,19 @@ pub enum Refusal {
     /// The token's signature is wrong.
     #[error("the timestamp does not verify with the key of the authority `{0}`")]
     TimestampSignature(String),
+    /// The certificate in the token cannot be used.
+    #[error(
+        "the timestamp's certificate is not one that the authority `{authority}` may sign with: {reason}"
+    )]
+    TimestampSigner {
+        /// The authority's URI.
+        authority: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The token's attributes name another certificate, or none where they must.
+    #[error("the timestamp does not name the certificate of the authority `{0}` that signed it")]
+    TimestampCertificate(String),
     /// The authority was not valid then.
     #[error("the timestamp authority `{authority}` was not valid at {time}")]
     TimestampExpired {

@@ -1,7 +1,10 @@
 //! RFC 3161 timestamps: that something existed at a moment, by the word of an authority of the trust root.
 //!
-//! Certificates inside of a token are not looked at: the signer has to be the trust root's.
+//! Where the trust root names the certificate that signs, no other counts, and those inside of a token are not looked at.
+//! Where it names only those above, the signer's has to be in the token: issued by one of them, for timestamps alone, and
+//! named by the token's signed attributes (ESS), so that nobody can put another one in its place.
 
+use cms::cert::CertificateChoices;
 use cms::content_info::ContentInfo;
 use cms::signed_data::{SignedData, SignerIdentifier, SignerInfo};
 use der::asn1::{AnyRef, ObjectIdentifier, OctetStringRef};
@@ -10,14 +13,20 @@ use x509_cert::Certificate;
 use x509_cert::ext::pkix::SubjectKeyIdentifier;
 
 use super::refusal::{Refusal, one_line};
-use crate::image::trust::{Hash, Moment, TimestampAuthority, TrustRoot};
+use crate::image::trust::{
+    CertificateAuthority, Hash, Key, Moment, NamedStamper, NotIssued, TimestampAuthority,
+    TrustRoot, Window, issued, only_stamps,
+};
 
+mod ess;
 mod generalized_time;
 
 const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
 const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
 const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
 const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
+/// Certificates in one token; authorities write their own and one or two above it.
+const MAX_CERTIFICATES: usize = 16;
 const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
 const SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2");
 const SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.3");
@@ -34,8 +43,11 @@ pub(super) fn verify(
     let mut moments = Vec::with_capacity(tokens.len());
     for token in tokens {
         let token = Token::read(token)?;
-        if let Some(authority) = token.authority(root) {
-            moments.push(token.verify(authority, signature, stamped)?);
+        let covers = Covers { signature, stamped };
+        if let Some(named) = token.named(root) {
+            moments.push(token.verify_named(named, &covers)?);
+        } else if let Some(moment) = token.verify_issued(root, &covers)? {
+            moments.push(moment);
         }
     }
     Ok(moments)
@@ -44,6 +56,23 @@ pub(super) fn verify(
 struct Token {
     signer: SignerInfo,
     content: Vec<u8>,
+    /// The certificates that it brings along.
+    certificates: Vec<Certificate>,
+}
+
+/// What a token may cover.
+struct Covers<'a> {
+    signature: &'a [u8],
+    stamped: Option<&'a [u8]>,
+}
+
+/// The certificate that signed a token, as far as the token is concerned.
+struct Stamper<'a> {
+    authority: &'a str,
+    der: &'a [u8],
+    key: &'a Key,
+    /// Whether the token has to say that it is this one.
+    must_be_named: bool,
 }
 
 /// What a token says.
@@ -69,46 +98,133 @@ impl Token {
         }
         let content = data.encap_content_info.econtent;
         let content = content.ok_or_else(|| malformed("it has no content"))?;
+        let certificates = data.certificates.map(|all| all.0.into_vec());
+        let certificates = certificates.unwrap_or_default().into_iter();
+        let certificates: Vec<Certificate> = certificates
+            .filter_map(|one| match one {
+                CertificateChoices::Certificate(one) => Some(one),
+                CertificateChoices::Other(_) => None,
+            })
+            .collect();
+        if certificates.len() > MAX_CERTIFICATES {
+            return Err(malformed(format!(
+                "it has more than {MAX_CERTIFICATES} certificates"
+            )));
+        }
         let mut signers = data.signer_infos.0.into_vec();
         match (signers.pop(), signers.is_empty()) {
             (Some(signer), true) => Ok(Self {
                 signer,
                 content: content.value().to_vec(),
+                certificates,
             }),
             _ => Err(malformed("it has not exactly one signer")),
         }
     }
 
-    /// The authority of the trust root whose certificate the token names.
-    fn authority<'r>(&self, root: &'r TrustRoot) -> Option<&'r TimestampAuthority> {
+    /// The certificate of the trust root that the token names.
+    fn named<'r>(&self, root: &'r TrustRoot) -> Option<(&'r NamedStamper, &'r str)> {
         let mut authorities = root.timestamp_authorities().iter();
-        authorities.find(|authority| is_signer(&self.signer.sid, authority.leaf()))
+        authorities.find_map(|authority| match authority {
+            TimestampAuthority::Named(named)
+                if is_signer(&self.signer.sid, named.certificate()) =>
+            {
+                Some((&**named, authority.uri()))
+            }
+            TimestampAuthority::Named(_) | TimestampAuthority::Issuing(_) => None,
+        })
     }
 
-    fn verify(
+    fn verify_named(
         &self,
-        authority: &TimestampAuthority,
-        signature: &[u8],
-        stamped: Option<&[u8]>,
+        (named, authority): (&NamedStamper, &str),
+        covers: &Covers<'_>,
     ) -> Result<Moment, Refusal> {
-        let info = Info::read(&self.content).map_err(malformed)?;
-        let covers = |bytes: &[u8]| info.hash.digest(bytes).as_ref() == info.imprint;
-        if !covers(signature) && !stamped.is_some_and(covers) {
-            return Err(Refusal::TimestampDiffers);
+        let moment = self.moment(covers)?;
+        self.verify_signature(&Stamper {
+            authority,
+            der: named.der(),
+            key: named.key(),
+            must_be_named: false,
+        })?;
+        within(named.window(), moment, authority)
+    }
+
+    /// The moment, where the signer's certificate is in the token and an authority of the trust root issued it; nothing where
+    /// it is nobody's who is known.
+    fn verify_issued(
+        &self,
+        root: &TrustRoot,
+        covers: &Covers<'_>,
+    ) -> Result<Option<Moment>, Refusal> {
+        let mut own = self.certificates.iter();
+        let Some(leaf) = own.find(|one| is_signer(&self.signer.sid, one)) else {
+            return Ok(None);
+        };
+        let mut refused = None;
+        for known in root.timestamp_authorities() {
+            let TimestampAuthority::Issuing(authority) = known else {
+                continue;
+            };
+            match self.verify_by((authority, known.uri()), leaf, covers) {
+                Ok(Some(moment)) => return Ok(Some(moment)),
+                Ok(None) => {}
+                Err(refusal) => refused = Some(refusal),
+            }
         }
-        self.verify_signature(authority)?;
-        if authority.window().contains(info.moment) {
+        refused.map_or(Ok(None), Err)
+    }
+
+    fn verify_by(
+        &self,
+        (issuer, authority): (&CertificateAuthority, &str),
+        leaf: &Certificate,
+        covers: &Covers<'_>,
+    ) -> Result<Option<Moment>, Refusal> {
+        let refused = |reason: &str| Refusal::TimestampSigner {
+            authority: authority.to_owned(),
+            reason: one_line(reason),
+        };
+        let read = |one: &Certificate| one.to_der().map_err(malformed);
+        let der = read(leaf)?;
+        let others: Result<Vec<_>, _> = self.certificates.iter().map(read).collect();
+        let moment = Info::read(&self.content).map_err(malformed)?.moment;
+        let window = match issued(issuer, &der, &others?, moment) {
+            Ok(window) => window,
+            Err(NotIssued::Stranger) => return Ok(None),
+            Err(NotIssued::Refused(error)) => return Err(refused(&error.to_string())),
+        };
+        if !only_stamps(leaf) {
+            return Err(refused(
+                "it is not for timestamps alone, or does not insist on that",
+            ));
+        }
+        let spki = &leaf.tbs_certificate.subject_public_key_info;
+        let key = Key::from_spki(&spki.to_der().map_err(malformed)?);
+        let key = key.map_err(|error| refused(&error.to_string()))?;
+        self.moment(covers)?;
+        self.verify_signature(&Stamper {
+            authority,
+            der: &der,
+            key: &key,
+            must_be_named: true,
+        })?;
+        within(window, moment, authority).map(Some)
+    }
+
+    /// When it was made, where it covers what it has to.
+    fn moment(&self, covers: &Covers<'_>) -> Result<Moment, Refusal> {
+        let info = Info::read(&self.content).map_err(malformed)?;
+        let is_covered = |bytes: &[u8]| info.hash.digest(bytes).as_ref() == info.imprint;
+        if is_covered(covers.signature) || covers.stamped.is_some_and(is_covered) {
             Ok(info.moment)
         } else {
-            Err(Refusal::TimestampExpired {
-                authority: authority.uri().to_owned(),
-                time: info.moment.seconds,
-            })
+            Err(Refusal::TimestampDiffers)
         }
     }
 
-    fn verify_signature(&self, authority: &TimestampAuthority) -> Result<(), Refusal> {
-        let bad = || Refusal::TimestampSignature(authority.uri().to_owned());
+    fn verify_signature(&self, stamper: &Stamper<'_>) -> Result<(), Refusal> {
+        let bad = || Refusal::TimestampSignature(stamper.authority.to_owned());
         let hash = hash_of(self.signer.digest_alg.oid).ok_or_else(bad)?;
         let attributes = self.signer.signed_attrs.as_ref().ok_or_else(bad)?;
         let single = |id| {
@@ -127,10 +243,33 @@ impl Token {
         }
         let signed = attributes.to_der().map_err(malformed)?;
         let scheme = scheme_hash(self.signer.signature_algorithm.oid, hash).ok_or_else(bad)?;
-        authority
-            .key()
+        stamper
+            .key
             .verify(scheme, &signed, self.signer.signature.as_bytes())
-            .map_err(|_bad| bad())
+            .map_err(|_bad| bad())?;
+        let named = attributes
+            .iter()
+            .any(|attribute| attribute.oid == ess::SIGNING_CERTIFICATE);
+        let is_named = match single(ess::SIGNING_CERTIFICATE) {
+            Some(value) => ess::names(value, stamper.der).map_err(malformed)?,
+            None => !named && !stamper.must_be_named,
+        };
+        if is_named {
+            Ok(())
+        } else {
+            Err(Refusal::TimestampCertificate(stamper.authority.to_owned()))
+        }
+    }
+}
+
+fn within(window: Window, moment: Moment, authority: &str) -> Result<Moment, Refusal> {
+    if window.contains(moment) {
+        Ok(moment)
+    } else {
+        Err(Refusal::TimestampExpired {
+            authority: authority.to_owned(),
+            time: moment.seconds,
+        })
     }
 }
 

@@ -6,32 +6,25 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, SerialNumber, SigningKey, date_time_ymd,
-};
 use regent_engine::image::{Evidence, PolicyTrust};
 use regent_server::image::artifact::Artifacts;
-use regent_server::image::trust::{TrustRoot, public_sigstore, sha256};
+use regent_server::image::trust::{TrustRoot, public_sigstore};
 use serde_json::Value;
 
+use super::authority::{Authority, Wrong};
 use super::made::{Envelope, Fault, Pki};
 use super::{discovered, file, judge, trusting};
 use crate::evidence::material::reasons;
 
 /// Between them the certificate of the recording was valid, in seconds since 1970: 07:39:30 to 07:43:30 on 2026-11-27.
 const VALIDITY: (u64, u64) = (1_795_765_170, 1_795_765_410);
-/// While the certificate of [`Fault::LeafEnded`] was valid, and after that.
-const WHILE_VALID: &str = "20250601000000Z";
-const AFTERWARDS: &str = "20260601000000Z";
-const BEFORE: &str = "20190601000000Z";
 
-fn recorded() -> Artifacts {
+pub(super) fn recorded() -> Artifacts {
     discovered("tests/notary/stamped/layout")
 }
 
 /// A trust store, and the authority for times.
-fn with_authority(certificates: &str, authority: &str) -> Result<TrustRoot, String> {
+pub(super) fn with_authority(certificates: &str, authority: &str) -> Result<TrustRoot, String> {
     let trust = PolicyTrust {
         trust_store: Some(certificates.to_owned()),
         timestamp_authority: Some(authority.to_owned()),
@@ -41,7 +34,7 @@ fn with_authority(certificates: &str, authority: &str) -> Result<TrustRoot, Stri
     root.map_err(|error| error.to_string())
 }
 
-fn refused(evidence: &Evidence, because: &str) {
+pub(super) fn refused(evidence: &Evidence, because: &str) {
     assert!(evidence.signatures.is_empty(), "{because}");
     for reason in reasons(evidence) {
         assert!(reason.contains(because), "{because}: {reason}");
@@ -111,24 +104,6 @@ fn a_byte_of_a_stamped_signature_that_changes_refuses_or_changes_nothing() {
         assert!(after.is_empty() || after == before, "byte {at}");
         assert!(with_token(&token[..at]).is_empty(), "{at} bytes");
     }
-}
-
-/// What is not as it should be about a token or who made it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wrong {
-    Nothing,
-    OtherSignature,
-    OtherAuthority,
-    /// Another authority, and it says that it is the one.
-    SameName,
-    Signature,
-    Digest,
-    ContentType,
-    NotATimestamp,
-    AfterwardsSigned,
-    BeforeSigned,
-    AuthorityEnded,
-    AuthorityForCode,
 }
 
 /// Each with what the refusal has to say where the signer's certificate has ended, and where it is still valid.
@@ -233,149 +208,4 @@ fn a_timestamp_does_not_outlive_the_expiry_of_the_signature() {
         &judge(&envelope.artifacts(false), &root),
         "valid only until",
     );
-}
-
-/// A root, and who signs timestamps below it.
-struct Authority {
-    root: CertifiedIssuer<'static, KeyPair>,
-    leaf: String,
-    key: KeyPair,
-}
-
-fn serial(wrong: Wrong) -> u8 {
-    if wrong == Wrong::OtherAuthority { 8 } else { 7 }
-}
-
-fn parameters(name: &str, until: i32) -> CertificateParams {
-    let mut parameters = CertificateParams::new(Vec::new()).unwrap();
-    let name_of = &mut parameters.distinguished_name;
-    *name_of = rcgen::DistinguishedName::new();
-    name_of.push(rcgen::DnType::CommonName, name);
-    parameters.not_before = date_time_ymd(2018, 1, 1);
-    parameters.not_after = date_time_ymd(until, 1, 1);
-    parameters
-}
-
-impl Authority {
-    fn new(wrong: Wrong) -> Self {
-        let mut root = parameters("stamps", 2030);
-        root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        root.key_usages = vec![KeyUsagePurpose::KeyCertSign];
-        let root = CertifiedIssuer::self_signed(root, KeyPair::generate().unwrap()).unwrap();
-        let until = match wrong {
-            Wrong::AuthorityEnded => 2024,
-            _ => 2030,
-        };
-        let mut leaf = parameters("stamp", until);
-        leaf.serial_number = Some(SerialNumber::from_slice(&[serial(wrong)]));
-        leaf.extended_key_usages = vec![match wrong {
-            Wrong::AuthorityForCode => ExtendedKeyUsagePurpose::CodeSigning,
-            _ => ExtendedKeyUsagePurpose::TimeStamping,
-        }];
-        let key = KeyPair::generate().unwrap();
-        let leaf = leaf.signed_by(&key, &root).unwrap().pem();
-        Self { root, leaf, key }
-    }
-
-    fn chain(&self) -> String {
-        format!("{}{}", self.leaf, self.root.pem())
-    }
-
-    /// RFC 3161's token over a signature: CMS signed data, written byte by byte.
-    fn token(&self, signature: &[u8], wrong: Wrong) -> Vec<u8> {
-        let covered = match wrong {
-            Wrong::OtherSignature => b"another".as_slice(),
-            _ => signature,
-        };
-        let time = match wrong {
-            Wrong::AfterwardsSigned => AFTERWARDS,
-            Wrong::BeforeSigned => BEFORE,
-            _ => WHILE_VALID,
-        };
-        let info = sequence(&[
-            &integer(1),
-            &der(6, &[&[0x2a, 3, 4]]),
-            &sequence(&[&algorithm(SHA256), &der(4, &[&sha256(covered)])]),
-            &integer(1),
-            &der(0x18, &[time.as_bytes()]),
-        ]);
-        let content_type = match wrong {
-            Wrong::NotATimestamp => DATA,
-            _ => TST_INFO,
-        };
-        let (kind, digest) = match wrong {
-            Wrong::ContentType => (DATA, sha256(&info)),
-            Wrong::Digest => (TST_INFO, sha256(b"something else")),
-            _ => (TST_INFO, sha256(&info)),
-        };
-        let attributes = [
-            attribute(&[CONTENT_TYPE, &[3]].concat(), &der(6, &[kind])),
-            attribute(&[CONTENT_TYPE, &[4]].concat(), &der(4, &[&digest])),
-        ]
-        .concat();
-        let mut signature_of_it = self.key.sign(&der(0x31, &[&attributes])).unwrap();
-        if wrong == Wrong::Signature {
-            *signature_of_it.last_mut().unwrap() ^= 1;
-        }
-        let issuer = sequence(&[&der(
-            0x31,
-            &[&sequence(&[
-                &der(6, &[&[0x55, 4, 3]]),
-                &der(12, &[b"stamps"]),
-            ])],
-        )]);
-        let signer = sequence(&[
-            &integer(1),
-            &sequence(&[&issuer, &integer(serial(wrong))]),
-            &algorithm(SHA256),
-            &der(0xa0, &[&attributes]),
-            &algorithm(ECDSA_SHA256),
-            &der(4, &[&signature_of_it]),
-        ]);
-        let data = sequence(&[
-            &integer(3),
-            &der(0x31, &[&algorithm(SHA256)]),
-            &sequence(&[&der(6, &[content_type]), &der(0xa0, &[&der(4, &[&info])])]),
-            &der(0x31, &[&signer]),
-        ]);
-        sequence(&[&der(6, &[SIGNED_DATA]), &der(0xa0, &[&data])])
-    }
-}
-
-/// Object identifiers, as they are encoded.
-const SHA256: &[u8] = &[0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1];
-const ECDSA_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
-const SIGNED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 2];
-const DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 1];
-const TST_INFO: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, 16, 1, 4];
-/// The arc of the attributes.
-const CONTENT_TYPE: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9];
-
-fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let body = parts.concat();
-    let length = u16::try_from(body.len()).unwrap();
-    let mut bytes = vec![tag];
-    match length.to_be_bytes() {
-        [0, short] if short < 0x80 => bytes.push(short),
-        [0, one] => bytes.extend([0x81, one]),
-        [high, low] => bytes.extend([0x82, high, low]),
-    }
-    bytes.extend(body);
-    bytes
-}
-
-fn sequence(parts: &[&[u8]]) -> Vec<u8> {
-    der(0x30, parts)
-}
-
-fn integer(number: u8) -> Vec<u8> {
-    der(2, &[&[number]])
-}
-
-fn algorithm(id: &[u8]) -> Vec<u8> {
-    sequence(&[&der(6, &[id])])
-}
-
-fn attribute(id: &[u8], value: &[u8]) -> Vec<u8> {
-    sequence(&[&der(6, &[id]), &der(0x31, &[value])])
 }
