@@ -6,6 +6,7 @@
 //! Knows nothing of policies. The one place that turns character marks into bytes.
 
 mod build;
+mod json;
 mod scalar;
 
 use std::sync::Arc;
@@ -182,13 +183,31 @@ fn only_directives(text: &str) -> bool {
 
 /// Reads one part of a text; `offset` is where it starts.
 fn parse_part(source: &Arc<Source>, text: &str, offset: usize) -> (Vec<Node>, Option<Diagnostic>) {
-    let bytes = Bytes::new(text, offset);
-    let mut builder = Builder::new(source, &bytes);
+    match parse_text(source, text, &Bytes::new(text, offset)) {
+        (_, Some(_)) if let Some(joined) = json::joined(text) => {
+            let bytes = Bytes {
+                text,
+                offset,
+                table: Some(joined.offsets),
+            };
+            parse_text(source, &joined.text, &bytes)
+        }
+        read => read,
+    }
+}
+
+/// Reads a text; `bytes` says where its characters stand in the source.
+fn parse_text(
+    source: &Arc<Source>,
+    text: &str,
+    bytes: &Bytes<'_>,
+) -> (Vec<Node>, Option<Diagnostic>) {
+    let mut builder = Builder::new(source, bytes);
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
         let result = match event {
             Ok((event, span)) => builder.take(event, span),
-            Err(error) => Err(scan_error(source, &bytes, &error)),
+            Err(error) => Err(scan_error(source, bytes, &error)),
         };
         if let Err(diagnostic) = result {
             return (builder.finish(), Some(diagnostic));

@@ -8,7 +8,7 @@ use regent_tests::workspace;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::command::{regent, regent_with};
+use crate::command::{Ran, regent, regent_with};
 
 const POLICY: &str = "apiVersion: kyverno.io/v1
 kind: ClusterPolicy
@@ -400,4 +400,69 @@ fn rules_with_names_alike_have_modules_of_their_own() {
         "{}",
         ran.stderr
     );
+}
+
+#[test]
+fn check_of_nothing_is_no_success() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |ran: &Ran| {
+        assert_eq!(ran.status, ExitStatus::Usage);
+        assert!(ran.stdout.is_empty(), "{}", ran.stdout);
+        assert!(ran.stderr.contains("no policy to check"), "{}", ran.stderr);
+    };
+    said(&regent(&["check", text(folder.path())]));
+    said(&regent_with("", &["check", "-"]));
+    said(&regent_with("# nothing\n---\n", &["check", "-"]));
+    fs::write(
+        folder.path().join("pod.yaml"),
+        "apiVersion: v1\nkind: Pod\n",
+    )
+    .unwrap();
+    said(&regent(&["check", text(folder.path())]));
+}
+
+#[test]
+fn a_test_that_tests_nothing_is_told_and_fails_where_it_must_not_mislead() {
+    let head = "apiVersion: cli.kyverno.io/v1alpha1\nkind: Test\nmetadata: {name: a}\n";
+    for (content, said) in [
+        (format!("{head}results: []\n"), "expects nothing"),
+        (head.to_owned(), "expects nothing"),
+        (head.replace("kind: Test", "kind: Pod"), "this is `Pod`"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("kyverno-test.yaml"), content).unwrap();
+        let lenient = regent(&["test", text(folder.path())]);
+        assert_eq!(lenient.status, ExitStatus::Pass, "{}", lenient.stderr);
+        assert!(lenient.stderr.contains(": warning["), "{}", lenient.stderr);
+        assert!(lenient.stderr.contains(said), "{}", lenient.stderr);
+        let strict = regent(&["test", text(folder.path()), "--strict"]);
+        assert_eq!(strict.status, ExitStatus::Failed);
+        assert!(strict.stderr.contains(said), "{}", strict.stderr);
+        let junit = regent(&["test", text(folder.path()), "--strict", "--format", "junit"]);
+        assert!(junit.stdout.contains("errors=\"1\""), "{}", junit.stdout);
+    }
+}
+
+#[test]
+fn what_needs_a_payload_is_not_supported_rather_than_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let head = "apiVersion: cli.kyverno.io/v1alpha1\nkind: Test\nmetadata: {name: a}\npolicies: [policy.yaml]\n";
+    let rows = "results: [{policy: a, result: pass}]\n";
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write(
+        "policy.yaml",
+        "apiVersion: policies.kyverno.io/v1\nkind: ValidatingPolicy\nmetadata: {name: a}\nspec: {}\n",
+    );
+    write(
+        "kyverno-test.yaml",
+        &format!("{head}jsonPayloads: [a.json]\n{rows}"),
+    );
+    let ran = regent(&["test", text(folder.path()), "--format", "json"]);
+    assert_eq!(ran.status, ExitStatus::Failed);
+    let document: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(document["summary"]["errors"], 1, "{document:#}");
+    assert_eq!(document["summary"]["failed"], 0);
+    assert_eq!(document["results"][0]["reason"], "Not supported");
+    let message = document["results"][0]["message"].as_str().unwrap();
+    assert!(message.contains("`jsonPayloads`"), "{message}");
 }

@@ -25,6 +25,11 @@ impl Problems {
         }
     }
 
+    /// The text that is read.
+    pub fn source(&self) -> &Arc<Source> {
+        &self.source
+    }
+
     /// Adds an error at a place.
     pub fn error(&mut self, code: Code, span: Span, message: impl Into<String>) {
         let diagnostic = Diagnostic::error(code, &self.source, span, message);

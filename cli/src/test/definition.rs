@@ -48,6 +48,8 @@ pub struct Definition {
     pub unsupported: Vec<&'static str>,
     /// What is expected.
     pub rows: Vec<ExpectedRow>,
+    /// What makes it say less than it seems to.
+    pub misleading: Vec<Diagnostic>,
 }
 
 /// What stands for a cluster and for services.
@@ -174,10 +176,12 @@ fn definition(
     problems: &mut Problems,
 ) -> Definition {
     let mut fields = Fields::open(node, "the test", problems);
-    check_schema(&mut fields, node, problems);
+    let mut misleading: Vec<_> = check_schema(&mut fields, node, problems)
+        .into_iter()
+        .collect();
     let name = metadata_name(&mut fields, problems);
     let unsupported = used(&UNSUPPORTED, &mut fields);
-    let definition = Definition {
+    let mut definition = Definition {
         path: path.to_owned(),
         source: Arc::clone(source),
         name,
@@ -198,7 +202,15 @@ fn definition(
             .iter()
             .map(|node| row(node, problems))
             .collect(),
+        misleading: Vec::new(),
     };
+    if definition.rows.is_empty() {
+        let place = node.get("results").map_or(node.span, |node| node.span);
+        let message = "the test expects nothing: it has no `results`";
+        let code = Code::MissingField;
+        misleading.push(Diagnostic::warning(code, source, place, message));
+    }
+    definition.misleading = misleading;
     if fields
         .node("checks")
         .is_some_and(|checks| !is_empty(checks))
@@ -213,7 +225,11 @@ fn definition(
 /// A test says its version and kind; the schema of old has a `name` at its top instead.
 ///
 /// Which version it says does not matter to Kyverno's runner, and there are tests that rely on it.
-fn check_schema(fields: &mut Fields<'_>, node: &Node, problems: &mut Problems) {
+fn check_schema(
+    fields: &mut Fields<'_>,
+    node: &Node,
+    problems: &mut Problems,
+) -> Option<Diagnostic> {
     let version = fields.text("apiVersion", problems);
     let kind = fields.text("kind", problems);
     for (name, found, wanted) in [
@@ -226,6 +242,12 @@ fn check_schema(fields: &mut Fields<'_>, node: &Node, problems: &mut Problems) {
             problems.error_with_help(Code::MissingField, node.span, message, help);
         }
     }
+    // As for the version; but who put another object there by mistake must hear of it.
+    let kind = node.get("kind")?;
+    let other = kind.as_str().filter(|kind| *kind != "Test")?;
+    let message = format!("a file of tests holds `kind: Test`, this is `{other}`");
+    let warning = Diagnostic::warning(Code::InvalidValue, problems.source(), kind.span, message);
+    Some(warning)
 }
 
 fn metadata_name(fields: &mut Fields<'_>, problems: &mut Problems) -> String {

@@ -50,16 +50,14 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Counts all lines; a file that cannot be read is an error.
+    /// Counts all lines, and what is an error besides them.
     pub fn of(results: &[TestResult], strictness: Strictness) -> Self {
         let mut summary = Self::default();
         for result in results {
             for (line, warnings) in result.lines() {
                 *summary.count(judged(line, warnings, strictness)) += 1;
             }
-            if result.is_broken && result.rows.is_empty() {
-                summary.errors += 1;
-            }
+            summary.errors += result.errors(strictness);
         }
         summary
     }

@@ -124,9 +124,14 @@ pub fn judge(
     let mut lines = Vec::new();
     let unusable = &prepared.unusable_exceptions;
     if let Some((reason, message)) = untestable(definition, (policy, unusable)) {
-        for resource in &chosen {
-            lines.push(line(row, &resource.key(), Outcome::Error, reason, &message));
+        let mut names: Vec<_> = chosen.iter().map(|resource| resource.key()).collect();
+        if names.is_empty() {
+            // What it would be tested on may be what is not supported.
+            warnings.clear();
+            names.push(row.resources.join(", "));
         }
+        let untested = |name: &String| line(row, name, Outcome::Error, reason, &message);
+        lines.extend(names.iter().map(untested));
     } else {
         warn_of_names(row, policy, &prepared.policies, &mut warnings);
         let judge = Judge { definition, row };

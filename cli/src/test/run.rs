@@ -12,6 +12,7 @@ use super::coverage::Coverage;
 use super::definition::{self, Definition, ExpectedRow};
 use super::folder::prepare;
 use super::gator;
+use super::report::Strictness;
 use super::rows::{self, Judged, Line, Outcome};
 use super::selector::Selector;
 use crate::args::image::ImageArgs;
@@ -32,7 +33,7 @@ pub struct TestResult {
     pub sizes: (usize, usize),
     /// Its lines, with the warnings of the row that they belong to.
     pub rows: Vec<Judged>,
-    /// What is wrong with the test, its policies and its files.
+    /// What is wrong with the test, its policies and its files; warnings are about what misleads.
     pub diagnostics: Vec<Diagnostic>,
     /// What is to be said although it ran.
     pub warnings: Vec<String>,
@@ -45,6 +46,17 @@ pub struct TestResult {
 }
 
 impl TestResult {
+    /// How many errors it is besides its lines: a file that cannot be read is one, and so is each thing that misleads, where
+    /// that counts.
+    pub fn errors(&self, strictness: Strictness) -> usize {
+        let unread = usize::from(self.is_broken && self.rows.is_empty());
+        let misleading = self.diagnostics.iter().filter(|one| !one.is_error());
+        match strictness {
+            Strictness::Lenient => unread,
+            Strictness::Strict => unread + misleading.count(),
+        }
+    }
+
     /// All lines of all rows, each with the warnings of its row.
     pub fn lines(&self) -> impl Iterator<Item = (&Line, &[String])> {
         self.rows.iter().flat_map(|row| {
@@ -117,7 +129,8 @@ fn run_test(definition: &Definition, options: &Options<'_>) -> Option<TestResult
         .iter()
         .filter_map(|row| options.selector.choose(row))
         .collect();
-    if rows.is_empty() {
+    // A test of which the selector leaves nothing says nothing; one that expects nothing must not be passed over.
+    if rows.is_empty() && !definition.rows.is_empty() {
         return None;
     }
     let mut result = TestResult {
@@ -125,12 +138,15 @@ fn run_test(definition: &Definition, options: &Options<'_>) -> Option<TestResult
         name: definition.name.clone(),
         sizes: (0, 0),
         rows: Vec::new(),
-        diagnostics: Vec::new(),
+        diagnostics: definition.misleading.clone(),
         warnings: Vec::new(),
         is_broken: false,
         coverage: Coverage::default(),
         duration: Duration::ZERO,
     };
+    if rows.is_empty() {
+        return Some(result);
+    }
     let begun = Instant::now();
     let images = OfflineImages::new(
         definition.folder(),
@@ -162,7 +178,7 @@ fn run_test(definition: &Definition, options: &Options<'_>) -> Option<TestResult
                     }
                 })
                 .collect();
-            result.diagnostics = diagnostics;
+            result.diagnostics.extend(diagnostics);
             result.is_broken = true;
         }
     }

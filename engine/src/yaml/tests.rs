@@ -351,3 +351,35 @@ fn arbitrary_texts_do_not_panic() {
         }
     }
 }
+
+#[test]
+fn surrogate_pairs_of_json_are_one_character() {
+    let text = r#"{"a": "x\ud83d\ude00\\ud83d", "\uD83D\ude00": {"b": [1,}"#;
+    let source = Source::new("a.json", text.replace("[1,", "[1]"));
+    let source_of = |text: &str| Source::new("a.json", text);
+    let whole = text.replace("[1,", "[1]") + "}";
+    let (documents, said) = parse(&source_of(&whole));
+    assert_eq!(said, []);
+    let expected = serde_json::from_str::<serde_json::Value>(&whole).unwrap();
+    assert_eq!(documents[0].to_json(), expected);
+    // Places are those of what was written.
+    let b = documents[0]
+        .get("\u{1f600}")
+        .and_then(|map| map.get("b"))
+        .unwrap();
+    assert_eq!(whole.get(b.span.start..b.span.end), Some("[1]"));
+    let a = documents[0].get("a").unwrap();
+    assert_eq!(
+        whole.get(a.span.start..a.span.end),
+        Some(r#""x\ud83d\ude00\\ud83d""#)
+    );
+    // Half a pair is no character, and what is no JSON is not read as such.
+    for text in [r#"{"a": "\ud83d"}"#, r#"a: "\ud83d\ude00""#] {
+        let (documents, said) = parse(&source_of(text));
+        assert!(documents.is_empty());
+        assert_eq!(said.len(), 1, "{text}");
+    }
+    assert_eq!(parse(&source).1.len(), 1);
+    let documents = "---\n{\"a\": \"\\ud83d\\ude00\"}\n---\nb: 1\n";
+    assert_eq!(parse(&source_of(documents)).0.len(), 2);
+}

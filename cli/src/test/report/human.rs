@@ -1,6 +1,7 @@
 //! Tables for people.
 
 use anyhow::Result;
+use regent_engine::diagnostic::Severity;
 
 use super::super::rows::{DIFFERENT, Line, Outcome};
 use super::super::run::TestResult;
@@ -70,7 +71,14 @@ fn show_test(result: &TestResult, shown: Shown, io: &mut Io<'_>) -> Result<()> {
 
 fn show_notes(result: &TestResult, shown: Shown, io: &mut Io<'_>) -> Result<()> {
     // A file that cannot be read is shown with its line; what a policy says of itself is `check`'s to show.
+    let strict = shown.strictness == Strictness::Strict;
     for diagnostic in &result.diagnostics {
+        let mut diagnostic = diagnostic.clone();
+        if strict {
+            // What misleads is said as what it counts as.
+            diagnostic.severity = Severity::Error;
+        }
+        let diagnostic = &diagnostic;
         if result.is_broken {
             write!(io.stderr, "{}", human::render(diagnostic, io.style()))?;
         } else {

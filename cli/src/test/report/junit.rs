@@ -38,20 +38,20 @@ fn write_suite(
         .map(|(line, warnings)| judged(line, warnings, strictness))
         .collect();
     let count = |wanted: Outcome| outcomes.iter().filter(|found| **found == wanted).count();
-    let is_unread = result.is_broken && outcomes.is_empty();
+    let errors = result.errors(strictness);
     let (name, package) = (attribute(suite_name(result)), attribute(&path));
     writeln!(
         text,
         "  <testsuite name=\"{name}\" package=\"{package}\" id=\"{id}\" timestamp=\"{began}\" hostname=\"localhost\" \
          tests=\"{}\" failures=\"{}\" errors=\"{}\" skipped=\"{}\" time=\"{:.3}\">",
-        outcomes.len() + usize::from(is_unread),
+        outcomes.len() + usize::from(errors > 0),
         count(Outcome::Fail),
-        count(Outcome::Error) + usize::from(is_unread),
+        count(Outcome::Error) + usize::from(errors > 0),
         count(Outcome::Skip),
         result.duration.as_secs_f64(),
     )?;
     text.push_str("    <properties/>\n");
-    if is_unread {
+    if errors > 0 {
         let message = diagnostics(result);
         writeln!(
             text,
