@@ -7,6 +7,7 @@ mod any_identity;
 mod attestation_without_keyless;
 mod autogen_controllers;
 mod conflicting_settings;
+mod dead;
 mod duplicate_rule_name;
 mod empty_match;
 mod exception;

@@ -218,6 +218,11 @@ fn parse_text(
 
 fn scan_error(source: &Arc<Source>, bytes: &Bytes<'_>, error: &ScanError) -> Diagnostic {
     let at = bytes.offset(*error.marker());
+    if open_brackets(source.text.get(bytes.offset..at).unwrap_or("")) > MAX_DEPTH {
+        let message = too_deep();
+        return Diagnostic::error(Code::InvalidYaml, source, Span::new(at, at), message);
+    }
+    let at = following_tab(bytes, error).unwrap_or(at);
     let line_start = source.text.get(..at).and_then(|before| before.rfind('\n'));
     let indentation = source
         .text
@@ -238,6 +243,40 @@ fn scan_error(source: &Arc<Source>, bytes: &Bytes<'_>, error: &ScanError) -> Dia
     } else {
         diagnostic
     }
+}
+
+/// The tab that the line below an error begins with, if that is what is wrong: a scalar that goes on there is said to be
+/// wrong where it begins.
+fn following_tab(bytes: &Bytes<'_>, error: &ScanError) -> Option<usize> {
+    let at = bytes.offset(*error.marker()) - bytes.offset;
+    let line_end = at + bytes.text.get(at..)?.find('\n')?;
+    let (before, below) = bytes.text.split_at_checked(line_end)?;
+    let blank = below.get(1..)?.find(|letter: char| letter != ' ')?;
+    let tab = line_end + 1 + blank;
+    if !bytes.text.get(tab..)?.starts_with('\t') {
+        return None;
+    }
+    let mut events = Parser::new_from_str(before);
+    // After an error there is nothing more to read.
+    let first = std::iter::from_fn(|| events.next_event()).find_map(Result::err);
+    let is_wrong_without =
+        first.is_some_and(|found| found.marker().index() == error.marker().index());
+    (!is_wrong_without).then_some(bytes.offset + tab)
+}
+
+/// What is wrong with a text that is nested too deep.
+fn too_deep() -> String {
+    format!("lists and maps are nested more than {MAX_DEPTH} deep")
+}
+
+/// How many more brackets and braces are opened than closed: told only where reading failed, so that those in texts do
+/// no harm.
+fn open_brackets(text: &str) -> usize {
+    text.bytes().fold(0, |open: usize, byte| match byte {
+        b'[' | b'{' => open + 1,
+        b']' | b'}' => open.saturating_sub(1),
+        _ => open,
+    })
 }
 
 /// Turns marks, which count characters, into offsets in bytes.

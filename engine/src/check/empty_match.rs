@@ -54,7 +54,7 @@ fn any(filters: &Filters) -> Option<&[Filter]> {
 }
 
 /// Whether two filters say the same, wherever they were written.
-fn is_same(left: &Filter, right: &Filter) -> bool {
+pub(super) fn is_same(left: &Filter, right: &Filter) -> bool {
     let subjects = |filter: &Filter| -> Vec<_> {
         let subjects = filter.subjects.iter();
         let parts = subjects.map(|subject| {

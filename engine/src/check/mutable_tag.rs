@@ -1,7 +1,8 @@
-//! What it checks: a rule that verifies images puts the digest in, or asks for one.
+//! What it checks: a rule that verifies images puts the digest in, or asks for one, and is not about the tag `latest` alone.
 //!
 //! Why: with `mutateDigest: false` and `verifyDigest: false` a verified image stays named by its tag, which may be another
-//! image by the time that a node pulls it.
+//! image by the time that a node pulls it. `imageReferences` that end with `:latest` leave every other tag, and every
+//! digest, unverified.
 //!
 //! Example:
 //!
@@ -41,6 +42,13 @@ pub(super) fn check(report: &mut Report<'_>) {
             let message = "the image may stay named by a tag, which can move after it was verified";
             let diagnostic = report.warning(Code::MutableTag, written.span, message);
             report.add(diagnostic.help("leave `mutateDigest` or `verifyDigest` out"));
+        }
+        let mut references = entry.image_references.iter();
+        if let Some(latest) = references.find(|one| one.value.ends_with(":latest")) {
+            let message =
+                "only the tag `latest` is verified, and no other tag or digest of these images";
+            let diagnostic = report.warning(Code::MutableTag, latest.span, message);
+            report.add(diagnostic.help("end it with `*`, or leave the tag out"));
         }
     }
 }

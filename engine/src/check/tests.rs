@@ -656,3 +656,67 @@ fn calls_with_a_wrong_number_of_arguments_are_warned_of() {
     "#]],
     );
 }
+
+#[test]
+fn rules_of_which_nothing_is_left_are_warned_of() {
+    check(
+        &rules(
+            r#"- name: excluded
+  match: {any: [{resources: {kinds: [Pod]}}, {resources: {kinds: [apps/v1/Deployment], names: [a]}}]}
+  exclude: {any: [{resources: {kinds: [Pod, Deployment]}}]}
+  validate: {deny: {}}
+- name: by-wildcard
+  match: {resources: {kinds: [Pod], operations: [CREATE]}}
+  exclude: {resources: {kinds: ["P*"], names: ["*"]}}
+  validate: {deny: {}}
+- name: some-are-left
+  match: {any: [{resources: {kinds: [Pod, Service]}}]}
+  exclude: {any: [{resources: {kinds: [Pod]}}, {resources: {kinds: [Service], namespaces: [a]}}]}
+  validate: {deny: {}}
+- name: users-are-left
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  exclude: {any: [{resources: {kinds: [Pod]}, clusterRoles: [admin]}]}
+  validate: {deny: {}}"#,
+        )
+        .replace("  rules:", "  background: false\n  rules:"),
+        &expect![[r#"
+            warning unreachable-rule 9:16 everything that the rule matches is excluded again
+              8:14 what is matched
+            warning unreachable-rule 13:16 everything that the rule matches is excluded again
+              12:14 what is matched
+        "#]],
+    );
+    check(
+        &rules(
+            r#"- name: all
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  preconditions: {all: [{key: "{{ request.name }}", operator: Equals, value: a}, {key: a, operator: AnyIn, value: [b, c]}]}
+  validate: {deny: {}}
+- name: any
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  preconditions: {any: [{key: 1, operator: GreaterThan, value: 2}, {key: a, operator: Equals, value: b}]}
+  validate: {deny: {}}
+- name: may-hold
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  preconditions: {any: [{key: 1, operator: GreaterThan, value: 2}, {key: "{{ request.name }}", operator: Equals, value: b}]}
+  validate: {deny: {}}"#,
+        ),
+        &expect![[r#"
+            warning unreachable-rule 8:86 the preconditions never hold: what is compared is constant
+            warning unreachable-rule 12:29 the preconditions never hold: what is compared is constant
+        "#]],
+    );
+    check(
+        &rules(
+            r#"- name: signed
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  verifyImages:
+    - imageReferences: ["registry.example/a:latest", "registry.example/b*"]
+      attestors: [{entries: [{keyless: {issuer: "https://issuer.example", subject: "builder@example.com"}}]}]"#,
+        ),
+        &expect![[r#"
+            warning mutable-tag 9:29 only the tag `latest` is verified, and no other tag or digest of these images
+              help: end it with `*`, or leave the tag out
+        "#]],
+    );
+}

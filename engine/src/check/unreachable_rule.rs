@@ -1,5 +1,5 @@
-//! What it checks: a rule can be about something: the filters of `match.all` have a kind in common, and a pattern is
-//! compared on some operation other than DELETE.
+//! What it checks: a rule can be about something: the filters of `match.all` have a kind in common, `exclude` leaves some of
+//! what is matched, a pattern is compared on some operation other than DELETE, and constant preconditions can hold.
 //!
 //! Why: such a rule answers nothing, on no request, and a test of it passes because nothing matches.
 //!
@@ -26,7 +26,7 @@ use crate::ast::{Rule, RuleBody};
 use crate::diagnostic::Code;
 use crate::wildcard;
 
-use super::Report;
+use super::{Report, dead};
 
 pub(super) fn check(report: &mut Report<'_>) {
     for rule in report.rules() {
@@ -35,6 +35,15 @@ pub(super) fn check(report: &mut Report<'_>) {
             let message = "no kind is one of all of these filters";
             let diagnostic = report.warning(Code::UnreachableRule, span, message);
             report.add(diagnostic.help("`match.any` takes one filter for enough"));
+        }
+        if let Some(excluding) = dead::excluding_all(rule) {
+            let message = "everything that the rule matches is excluded again";
+            let diagnostic = report.warning(Code::UnreachableRule, excluding, message);
+            report.add(diagnostic.label(span, "what is matched"));
+        }
+        for condition in dead::never(rule) {
+            let message = "the preconditions never hold: what is compared is constant";
+            report.add(report.warning(Code::UnreachableRule, condition, message));
         }
         if has_pattern(rule) && is_for_deletion_only(rule) {
             let message = "a pattern is not compared with what is deleted";

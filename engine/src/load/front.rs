@@ -1,11 +1,11 @@
 //! Texts become checked policies and exceptions, which are compiled.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::ast::evidence::SLSA_VERSION_FALLBACK;
-use crate::ast::exception::PolicyException;
+use crate::ast::exception::{Excepted, PolicyException};
 use crate::ast::validate::{Validate, ValidateBody};
 use crate::ast::{Checked, Policy, RuleBody};
 use crate::builders::Builders;
@@ -13,7 +13,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::policy_set::PolicySet;
 use crate::rego::sharing::sharing;
 use crate::source::{Source, Spanned};
-use crate::{autogen, check, compile, parse, wildcard, yaml};
+use crate::{autogen, check, compile, parse, suggest, wildcard, yaml};
 
 use super::gatekeeper::Gatekeeper;
 use super::{Environment, ExceptionsFrom, Holds, Loaded};
@@ -28,12 +28,15 @@ pub(super) struct Front {
     places: BTreeMap<String, String>,
     builders: Arc<Builders>,
     gatekeeper: Gatekeeper,
+    /// Policies that were left out, by name; none where even the name of one could not be read.
+    left_out: Option<BTreeSet<String>>,
 }
 
 impl Front {
     pub(super) fn of(sources: &[Arc<Source>], environment: &Environment) -> Self {
         let mut front = Self {
             builders: Arc::new(parse::builders::all_builders(&environment.builders)),
+            left_out: Some(BTreeSet::new()),
             ..Self::default()
         };
         for source in sources {
@@ -88,8 +91,19 @@ impl Front {
         read: (Option<Policy>, Vec<Diagnostic>),
         environment: &Environment,
     ) -> Vec<Diagnostic> {
+        let name = read.0.as_ref().map(Policy::key);
         let (policy, mut said) = checked(with_files(read, environment), environment);
-        let Some(policy) = policy else { return said };
+        let Some(policy) = policy else {
+            let known = self
+                .left_out
+                .take()
+                .zip(name.filter(|name| !name.is_empty()));
+            self.left_out = known.map(|(mut left_out, name)| {
+                left_out.insert(name);
+                left_out
+            });
+            return said;
+        };
         match self.places.entry(policy.policy().key()) {
             Entry::Vacant(place) => {
                 place.insert(position(policy.policy()));
@@ -145,8 +159,38 @@ impl Front {
         sharing(|| self.compile_all())
     }
 
+    /// Says which exceptions are about what there is not. Policies may be elsewhere where none were read here.
+    fn unknown_in_exceptions(&self) -> Vec<Diagnostic> {
+        let policies = self
+            .policies
+            .iter()
+            .map(|policy| (policy.policy().key(), policy.policy()));
+        let policies: BTreeMap<String, &Policy> = policies.collect();
+        let Some(left_out) = self.left_out.as_ref().filter(|_| !policies.is_empty()) else {
+            return Vec::new();
+        };
+        let named = self.exceptions.iter().flat_map(|exception| {
+            let excepted = exception.exceptions.iter();
+            excepted.map(move |excepted| (exception, excepted))
+        });
+        let said = named.flat_map(|(exception, excepted)| {
+            let name = &excepted.policy;
+            match policies.get(&name.value) {
+                Some(policy) => absent_rules(exception, excepted, policy),
+                None if left_out.contains(&name.value) => Vec::new(),
+                None => {
+                    let known = policies.keys().map(String::as_str);
+                    vec![unknown(exception, name, "policy", known)]
+                }
+            }
+        });
+        said.collect()
+    }
+
     fn compile_all(self) -> Loaded {
+        let unknown = self.unknown_in_exceptions();
         let mut diagnostics = self.diagnostics;
+        diagnostics.extend(unknown);
         let mut policies = Vec::new();
         for policy in &self.policies {
             match compile::compile(policy, &self.builders) {
@@ -165,6 +209,40 @@ impl Front {
             policies: Arc::new(PolicySet::with_exceptions(policies, exceptions)),
             diagnostics,
         }
+    }
+}
+
+/// Says which rules of a policy an exception names that it does not have.
+fn absent_rules(
+    exception: &PolicyException,
+    excepted: &Excepted,
+    policy: &Policy,
+) -> Vec<Diagnostic> {
+    let names = || policy.rules.iter().map(|rule| rule.name.value.as_str());
+    let is_absent =
+        |rule: &&Spanned<String>| !names().any(|name| wildcard::matches(&rule.value, name));
+    let absent = excepted.rules.iter().filter(is_absent);
+    absent
+        .map(|rule| unknown(exception, rule, "rule", names()))
+        .collect()
+}
+
+/// Says that there is nothing of a name that an exception names.
+fn unknown<'a>(
+    exception: &PolicyException,
+    name: &Spanned<String>,
+    what: &str,
+    names: impl Iterator<Item = &'a str>,
+) -> Diagnostic {
+    let message = format!(
+        "the exception names a {what} that is not there: `{}`",
+        name.value
+    );
+    let code = Code::NeverEvaluated;
+    let warning = Diagnostic::warning(code, &exception.source, name.span, message);
+    match suggest::nearest(&name.value, names) {
+        Some(nearest) => warning.help(format!("did you mean `{nearest}`?")),
+        None => warning,
     }
 }
 

@@ -133,3 +133,45 @@ spec:
         assert_eq!(fallback, !exact_slsa_versions);
     }
 }
+
+#[test]
+fn an_exception_of_what_is_not_there_is_warned_of() {
+    let named = |policy: &str, rules: &str| {
+        let text =
+            exception("a").replace("policyName: standards", &format!("policyName: {policy}"));
+        text.replace("ruleNames: ['*']", &format!("ruleNames: {rules}"))
+    };
+    let said_of = |policies: &str, texts: &[String]| -> Vec<String> {
+        let policies = [Source::new("policy.yaml", policies)];
+        let exceptions = [(
+            Source::new("e.yaml", texts.join("---\n")),
+            Holds::Exceptions,
+        )];
+        let loaded = load_with_exceptions(&policies, &exceptions, &Environment::default());
+        let said = loaded
+            .diagnostics
+            .into_iter()
+            .filter(|one| one.source.name == "e.yaml");
+        said.map(|one| format!("{} {}", one.message, one.help.unwrap_or_default()))
+            .collect()
+    };
+    let texts = [
+        named("standard", "[level]"),
+        named("standards", "[levels, autogen-level, 'autogen-*', 'x*']"),
+    ];
+    assert_eq!(
+        said_of(POLICY, &texts),
+        [
+            "the exception names a policy that is not there: `standard` did you mean `standards`?",
+            "the exception names a rule that is not there: `levels` did you mean `level`?",
+            "the exception names a rule that is not there: `x*` ",
+        ]
+    );
+    // Policies that are not read here, or not well, may be what is meant.
+    let none: [&str; 0] = [];
+    assert_eq!(said_of("", &texts), none);
+    let other = POLICY.replace("name: standards", "name: other");
+    let broken = POLICY.replace("podSecurity", "podSafety");
+    let both = format!("{broken}---\n{other}");
+    assert_eq!(said_of(&both, &[named("standards", "[level]")]), none);
+}

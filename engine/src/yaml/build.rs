@@ -146,8 +146,7 @@ impl<'a> Builder<'a> {
         content: Content,
     ) -> Result<(), Diagnostic> {
         if self.open.len() >= MAX_DEPTH {
-            let message = format!("lists and maps are nested more than {MAX_DEPTH} deep");
-            return Err(self.error(start, message));
+            return Err(self.error(start, super::too_deep()));
         }
         let fits = match (tag, &content) {
             (None, _) => true,

@@ -273,8 +273,8 @@ fn depth_is_bounded() {
     check(
         &"[".repeat(5_000),
         &expect![[r#"
-        1:256 this is not YAML: recursion limit exceeded
-    "#]],
+            1:256 lists and maps are nested more than 100 deep
+        "#]],
     );
     let mut block = String::new();
     for depth in 0..300 {
@@ -382,4 +382,20 @@ fn surrogate_pairs_of_json_are_one_character() {
     assert_eq!(parse(&source).1.len(), 1);
     let documents = "---\n{\"a\": \"\\ud83d\\ude00\"}\n---\nb: 1\n";
     assert_eq!(parse(&source_of(documents)).0.len(), 2);
+}
+
+#[test]
+fn a_tab_is_pointed_at_and_depth_is_named() {
+    let said = |text: &str| {
+        let (_, said) = parse(&Source::new("a.yaml", text));
+        let first = said.first().unwrap();
+        (first.position(), first.message.clone(), first.help.clone())
+    };
+    let (place, _, help) = said("a: 1\nb: x\n\tc: 2\n");
+    assert_eq!(place, (3, 1));
+    assert!(help.unwrap().contains("tab"));
+    for depth in [101, 300, 20_000] {
+        let (_, message, _) = said(&format!("a: {}", "[".repeat(depth)));
+        assert_eq!(message, "lists and maps are nested more than 100 deep");
+    }
 }
