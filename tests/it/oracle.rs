@@ -21,12 +21,10 @@ use serde_json::Value;
 
 /// Verdicts that agree, and messages that do, of those that were asked; floors may only rise.
 ///
-/// What is left, by reason: values of maps in no order (`jmespath`), means of nothing and literals alone between braces
-/// (`jmespath`), a kind that only a wildcard names (`selection`), and global anchors below other anchors
-/// (`pattern-structure`).
+/// What is left: the values of a map come in no order (`jmespath`).
 const FLOORS: [(&str, usize, usize); 6] = [
     ("pattern-scalar", 5005, 5005),
-    ("pattern-structure", 3356, 3356),
+    ("pattern-structure", 3360, 3360),
     ("condition", 8103, 8103),
     ("selection", 930, 930),
     ("foreach", 397, 397),

@@ -20,6 +20,7 @@ mod images;
 mod limits;
 pub(crate) mod load;
 pub(crate) mod provenance;
+mod settings_of_policies;
 mod updates;
 mod webhook_corpus;
 
