@@ -361,7 +361,13 @@ impl Verifier<'_, '_> {
         let failed = |status, message: &str| {
             Judged::new(status, format!("failed to verify image {text}: {message}"))
         };
-        let facts = [("evidence", projected), ("keys", keys::document(keys))];
+        let named = verified.first();
+        let named = named.map(|one| projection::image(one.reference(), one.digest()));
+        let facts = [
+            ("evidence", projected),
+            ("keys", keys::document(keys)),
+            ("image", Document::from_json(&named.unwrap_or(Value::Null))),
+        ];
         let conditions = match self.conditions(image, &evidence, &facts)? {
             Ok(conditions) => conditions,
             Err(message) => return Some(failed(RuleStatus::Error, &message)),
@@ -385,6 +391,7 @@ impl Verifier<'_, '_> {
             entry: self.ast,
             program: self.program,
             evidence: &evidence,
+            image: verified.first(),
             used: &conditions.used,
             error: conditions.error.as_deref(),
             keys,

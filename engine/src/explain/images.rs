@@ -7,7 +7,7 @@ use crate::ast::verify_images::{
 };
 use crate::evaluation::builder_id;
 use crate::image::evidence::{CertificateIdentity, Signer, Verification, VerifiedStatement};
-use crate::image::{Evidence, PublicKey};
+use crate::image::{Evidence, PublicKey, VerifiedImage};
 use crate::program::ImageEntry;
 use crate::program::evidence::{EvidenceSource, RemoteKey};
 use crate::wildcard;
@@ -28,6 +28,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) program: &'a ImageEntry,
     /// The evidence of each source.
     pub(crate) evidence: &'a [&'a Evidence],
+    /// The image, as it was resolved.
+    pub(crate) image: Option<&'a VerifiedImage>,
     /// For each view, the statements that were used.
     pub(crate) used: &'a [Vec<(usize, usize)>],
     /// Why conditions could not be judged.
@@ -204,7 +206,9 @@ impl Walk<'_> {
         let mut of_slsa = statements.iter();
         self.unsatisfied_conditions(attestation, (number, &used))
             .or_else(|| {
-                of_slsa.find_map(|one| slsa::missing(attestation, one, &self.program.builders))
+                of_slsa.find_map(|one| {
+                    slsa::missing(attestation, one, (&self.program.builders, self.image))
+                })
             })
     }
 
@@ -227,7 +231,9 @@ impl Walk<'_> {
         let time = |one: &(usize, usize)| self.statement(*one)?.verified.time();
         let is_good = |one: &&(usize, usize)| {
             let statement = self.statement(**one);
-            let missing = |statement| slsa::missing(attestation, statement, &self.program.builders);
+            let missing = |statement| {
+                slsa::missing(attestation, statement, (&self.program.builders, self.image))
+            };
             self.said(view, **one) == Some("true") && statement.and_then(missing).is_none()
         };
         match self.policy.choice() {

@@ -6,6 +6,10 @@ use serde_json::{Map, Value};
 
 use super::evidence::{CertificateIdentity, Signer, VerifiedStatement};
 
+mod resource;
+
+pub use resource::Resource;
+
 /// Predicate types of SLSA provenance, and the name under which either can answer for the other.
 pub const PROVENANCE_V1: &str = "https://slsa.dev/provenance/v1";
 /// The older one.
@@ -49,6 +53,8 @@ pub struct Slsa {
     pub levels: Vec<u64>,
     /// Of a summary, whether the verification passed.
     pub passed: bool,
+    /// Of a summary, its `resourceUri`.
+    pub resource_uri: Option<String>,
 }
 
 impl Slsa {
@@ -65,6 +71,11 @@ impl Slsa {
             Signer::Certificate(certificate) => said.beside(certificate),
             Signer::Key { .. } => said,
         })
+    }
+
+    /// Of a summary, the image that it names; nothing where that cannot be read.
+    pub fn resource(&self) -> Option<Resource> {
+        Resource::read(self.resource_uri.as_deref()?)
     }
 
     /// The same with what the certificate claims: both must agree where both say something.
@@ -157,6 +168,7 @@ fn summary(predicate: &Value) -> Slsa {
     Slsa {
         levels: levels.into_iter().flatten().filter_map(level).collect(),
         passed: predicate.get("verificationResult").and_then(Value::as_str) == Some("PASSED"),
+        resource_uri: text_at(predicate, "/resourceUri"),
         ..Slsa::default()
     }
 }

@@ -99,7 +99,7 @@ pub(super) fn demand(
 ) -> Option<String> {
     let slsa = attestation.slsa.as_ref()?;
     let body = if attestation.predicate_type.value == SUMMARY_V1 {
-        of_summary(slsa)
+        of_summary(scope, slsa)
     } else {
         of_provenance(scope, builders, slsa)
     };
@@ -109,12 +109,29 @@ pub(super) fn demand(
     Some(name)
 }
 
-fn of_summary(slsa: &Slsa) -> Vec<Statement> {
+fn of_summary(scope: &mut Scope, slsa: &Slsa) -> Vec<Statement> {
     let fact = |name: &str| Expression::path(&["statement", "slsa", name]);
     let mut body = vec![holds(fact("passed").equals(Expression::Bool(true)))];
+    body.extend(names_image(scope));
     if let Some(level) = &slsa.level {
         body.push(Statement::Some("level".into(), fact("levels")));
         body.push(holds(at_least(Expression::name("level"), level.value)));
+    }
+    body
+}
+
+/// The summary is about an image of this name; a tag or digest counts where both have one.
+fn names_image(scope: &mut Scope) -> Vec<Statement> {
+    let named = |part: &str| Expression::path(&["statement", "slsa", "resource", part]);
+    let image = |part: &str| Expression::path(&["input", "image", part]);
+    let mut body = vec![holds(named("repository").equals(image("repository")))];
+    for part in ["tag", "digest"] {
+        let alternatives = vec![
+            vec![holds(named(part).equals(image(part)))],
+            vec![holds(named(part).equals(Expression::Null))],
+            vec![holds(image(part).equals(Expression::Null))],
+        ];
+        body.extend(scope.any_of(&format!("same_{part}"), &["statement"], alternatives));
     }
     body
 }

@@ -3,9 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::ast::verify_images::SLSA_V1;
-use crate::image::Evidence;
 use crate::image::evidence::{Format, LogEntry, Signer, Verification, VerifiedStatement};
-use crate::image::slsa::Slsa;
+use crate::image::slsa::{Resource, Slsa};
+use crate::image::{Digest, Evidence, ImageReference};
 
 /// The builder that a statement names.
 pub(crate) fn builder_id(statement: &VerifiedStatement) -> Option<&str> {
@@ -57,7 +57,20 @@ fn facts(slsa: &Slsa) -> Value {
         "consistent": slsa.inconsistency.is_none(),
         "levels": slsa.levels,
         "passed": slsa.passed,
+        "resource": slsa.resource().map(|one| resource(&one)),
     })
+}
+
+/// The image that is judged, for what has to name it.
+pub(super) fn image(reference: &ImageReference, digest: &Digest) -> Value {
+    let mut named = Resource::of(reference);
+    named.digest = Some(digest.clone());
+    resource(&named)
+}
+
+fn resource(one: &Resource) -> Value {
+    let digest = one.digest.as_ref().map(Digest::as_str);
+    json!({"repository": one.repository, "tag": one.tag, "digest": digest})
 }
 
 fn verification(verified: &Verification) -> Map<String, Value> {

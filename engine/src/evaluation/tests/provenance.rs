@@ -215,7 +215,10 @@ fn a_summary_must_have_passed_at_the_level() {
     };
     let summary = |result: &str, level: &str| {
         let mut one = statement(SUMMARY, "", CALLER);
-        one.predicate = json!({"verificationResult": result, "verifiedLevels": [level]});
+        one.predicate = json!({
+            "verificationResult": result, "verifiedLevels": [level],
+            "resourceUri": "oci://registry.example/app",
+        });
         of(vec![one])
     };
     let two = demand(json!({"level": 2}));
@@ -237,6 +240,62 @@ fn a_summary_must_have_passed_at_the_level() {
     );
     let said = diagnostics(&demand(json!({"source": "x"})));
     assert!(said[0].contains("a `level` and nothing else"), "{said:?}");
+}
+
+/// A summary of a good image does not speak for another name with the same bytes, and one without a name speaks for none.
+#[test]
+fn a_summary_must_name_the_image() {
+    let attestors = json!([{"entries": [{"keyless": {"issuer": ISSUER, "subject": CALLER}}]}]);
+    let attestation = json!([{"type": SUMMARY, "attestors": attestors, "slsa": {"level": 2}}]);
+    let policy = policy("ClusterPolicy", &json!([]), &attestation);
+    let about = |resource: &Value| {
+        let mut one = statement(SUMMARY, "", CALLER);
+        one.predicate = json!({
+            "verificationResult": "PASSED", "verifiedLevels": ["SLSA_BUILD_LEVEL_3"],
+            "resourceUri": resource,
+        });
+        of(vec![one])
+    };
+    let digest = DIGEST.replace(':', "%3A");
+    let good = [
+        "registry.example/app".to_owned(),
+        "oci://registry.example/app:v1".to_owned(),
+        "docker://REGISTRY.example:443/app".to_owned(),
+        format!("https://registry.example/app:v1@{DIGEST}"),
+        format!("pkg:oci/app@{digest}?repository_url=registry.example/app&tag=v1"),
+        "pkg:oci/app?arch=amd64&repository_url=registry.example%2Fapp".to_owned(),
+    ];
+    for resource in good {
+        passes(&policy, &about(&json!(resource)));
+    }
+    let other = "ab".repeat(32);
+    let bad = [
+        "registry.example/app:v2".to_owned(),
+        "registry.example/other:v1".to_owned(),
+        "oci://registry.example.evil/app:v1".to_owned(),
+        "app:v1".to_owned(),
+        format!("registry.example/app@sha256:{other}"),
+        format!("pkg:oci/app@sha256:{other}?repository_url=registry.example/app"),
+        "pkg:oci/app?repository_url=registry.example/app&tag=v2".to_owned(),
+        "pkg:oci/other?repository_url=registry.example/app".to_owned(),
+        "pkg:oci/app".to_owned(),
+        "git+https://registry.example/app".to_owned(),
+        "https://registry.example/app#v1".to_owned(),
+        String::new(),
+    ];
+    for resource in bad {
+        let why = match resource.as_str() {
+            "" => "the resource that it is about is nothing, not this image".to_owned(),
+            uri => format!("the resource that it is about is {uri}, not this image"),
+        };
+        fails(&policy, &about(&json!(resource)), &why);
+    }
+    fails(&policy, &about(&Value::Null), "is about is nothing");
+    fails(
+        &policy,
+        &about(&json!(["registry.example/app"])),
+        "is about is nothing",
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::ast::verify_images::{Attestation, Slsa as Demand};
 use crate::builders::{Builder, BuilderSigner, Builders};
 use crate::evaluation::builder_id;
+use crate::image::VerifiedImage;
 use crate::image::evidence::{CertificateIdentity, Signer, VerifiedStatement};
 use crate::image::slsa::{SUMMARY_V1, Slsa};
 use crate::wildcard;
@@ -11,14 +12,14 @@ use crate::wildcard;
 pub(super) fn missing(
     attestation: &Attestation,
     statement: &VerifiedStatement,
-    builders: &Builders,
+    (builders, image): (&Builders, Option<&VerifiedImage>),
 ) -> Option<String> {
     let demand = attestation.slsa.as_ref()?;
     let Some(said) = Slsa::of(statement) else {
         return Some("it is no SLSA provenance".to_owned());
     };
     if attestation.predicate_type.value == SUMMARY_V1 {
-        return of_summary(demand, &said);
+        return of_summary(demand, &said, image);
     }
     if let Some(text) = &said.inconsistency {
         return Some(format!("the provenance names {text}"));
@@ -45,9 +46,16 @@ pub(super) fn missing(
         })
 }
 
-fn of_summary(demand: &Demand, said: &Slsa) -> Option<String> {
+fn of_summary(demand: &Demand, said: &Slsa, image: Option<&VerifiedImage>) -> Option<String> {
     if !said.passed {
         return Some("the verification that it sums up did not pass".to_owned());
+    }
+    let named = said.resource().zip(image);
+    if !named.is_some_and(|(one, image)| one.names(image.reference(), image.digest())) {
+        let uri = said.resource_uri.as_deref().unwrap_or("nothing");
+        return Some(format!(
+            "the resource that it is about is {uri}, not this image"
+        ));
     }
     let level = demand.level.as_ref()?.value;
     let best = said.levels.iter().max().copied().unwrap_or(0);
