@@ -53,7 +53,8 @@ impl Registries {
     /// By flags.
     pub fn of(asked: bool, args: &FactsArgs) -> anyhow::Result<Self> {
         if args.record.is_some() {
-            let now = clock::environment().seconds;
+            // What is judged at a given time is replayed at that time, or it would be judged otherwise.
+            let now = args.now.unwrap_or_else(|| clock::environment().seconds);
             return Ok(Self::Recorded(Arc::new(Recorder::new(now))));
         }
         Ok(match &args.facts {

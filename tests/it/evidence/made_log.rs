@@ -200,6 +200,26 @@ fn gap_4_and_5_entries_of_every_key_and_kind_of_the_second_rekor_are_read() {
     }
 }
 
+/// Point 13: what signers write with an Ed25519 key may be its pre-hashed form, which looks like a wrong signature of the
+/// other; whoever reads the refusal is told.
+#[test]
+fn a_pre_hashed_signature_of_ed25519_is_refused_by_name() {
+    let key = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    let signed = Signed::new(key, Hash::Sha512, "hashedrekord");
+    let other = KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    let other = Signed::new(other, Hash::Sha512, "hashedrekord");
+    let evidence = other.judge(&signed.artifacts());
+    assert!(reasons(&evidence)[0].starts_with("it was not signed by a key that the policy names"));
+    assert!(reasons(&evidence)[0].contains("Ed25519ph"));
+    let other = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let other = Signed::new(other, Hash::Sha256, "hashedrekord");
+    let evidence = other.judge(&signed.artifacts());
+    assert_eq!(
+        reasons(&evidence),
+        ["it was not signed by a key that the policy names"]
+    );
+}
+
 /// `sigstore.md` §9, G6: an entry of a log that nobody here knows does no harm, and does not count.
 #[test]
 fn gap_6_an_entry_of_an_unknown_log_beside_a_known_one_does_not_count() {

@@ -226,7 +226,10 @@ fn evidence_is_judged_at_the_time_of_the_recording_or_at_the_one_that_is_said() 
         asked.stderr
     );
     drop(registry);
+    // What was recorded at a given time is replayed at that time, without being told.
     let mut known: Value = serde_json::from_str(&fs::read_to_string(&facts).unwrap()).unwrap();
+    assert_eq!(known["recordedAt"], WHILE_VALID);
+    assert_eq!(run(folder, &[]).status, ExitStatus::Pass);
     for (recorded_at, now, status) in [
         (WHILE_VALID, None, ExitStatus::Pass),
         (AFTERWARDS, None, ExitStatus::Failed),

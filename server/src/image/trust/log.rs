@@ -42,6 +42,8 @@ pub(super) struct Written {
 #[serde(rename_all = "camelCase")]
 struct WrittenKey {
     raw_bytes: String,
+    #[serde(default)]
+    key_details: String,
     valid_for: Option<WrittenWindow>,
 }
 
@@ -50,6 +52,9 @@ struct WrittenKey {
 struct WrittenId {
     key_id: String,
 }
+
+/// The pre-hashed form of Ed25519, whose keys look like those of Ed25519.
+const PRE_HASHED: &str = "PKIX_ED25519_PH";
 
 /// Reads logs; leaves out those with keys of other algorithms, refuses two with one id.
 pub(super) fn read_all(
@@ -81,6 +86,9 @@ impl Log {
                 .decode(text)
                 .map_err(|error| bad(format!("{what}: {error}")))
         };
+        if written.public_key.key_details == PRE_HASHED {
+            return Ok(Err(KeyError::Algorithm("Ed25519ph".to_owned())));
+        }
         let id = decode("log id", &written.log_id.key_id)?;
         let key = match Key::from_trust_root(&decode("key", &written.public_key.raw_bytes)?) {
             Ok(key) => key,

@@ -96,6 +96,11 @@ fn a_log_with_a_new_kind_of_key_is_left_out_and_noted() {
     value["tlogs"][1]["publicKey"]["rawBytes"] = x25519.into();
     let root = TrustRoot::parse(&value.to_string()).unwrap();
     assert_eq!(root.logs().len(), 1);
+    let mut pre_hashed: serde_json::Value = serde_json::from_str(json).unwrap();
+    pre_hashed["tlogs"][1]["publicKey"]["keyDetails"] = "PKIX_ED25519_PH".into();
+    let pre_hashed = TrustRoot::parse(&pre_hashed.to_string()).unwrap();
+    assert_eq!(pre_hashed.logs().len(), 1);
+    assert!(pre_hashed.ignored()[0].contains("Ed25519ph"));
     assert!(
         root.ignored()[0].contains("log2025-1"),
         "{:?}",

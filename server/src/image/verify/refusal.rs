@@ -40,6 +40,11 @@ pub enum Refusal {
     /// No policy names the key that signed.
     #[error("it was not signed by a key that the policy names")]
     UnknownKey,
+    /// The same of an Ed25519 key, for which signers write another kind of signature too.
+    #[error(
+        "it was not signed by a key that the policy names; if that was with the pre-hashed form of Ed25519 (Ed25519ph): it is not supported"
+    )]
+    PreHashed,
     /// The signature does not belong to the certificate's key and the content.
     #[error("the signature does not verify with the certificate's key")]
     Signature,

@@ -9,7 +9,7 @@ use super::item::{Item, Material};
 use super::log_entry::{self, Logged};
 use super::refusal::Refusal;
 use super::timestamp;
-use crate::image::trust::{Hash, Message, Moment, TrustRoot};
+use crate::image::trust::{Hash, KeyKind, Message, Moment, TrustRoot};
 
 /// Whom signatures are judged by.
 pub(super) struct Trusted<'a> {
@@ -52,9 +52,22 @@ pub(super) fn verify(
         }
         Material::Key(_) => {
             let is_of = |named: &&NamedKey| named.verify(item, message).is_ok();
-            let named = trusted.keys.iter().find(is_of).ok_or(Refusal::UnknownKey)?;
+            let named = trusted.keys.iter().find(is_of);
+            let named = named.ok_or_else(|| unknown_key(item, trusted.keys))?;
             trusted.by_key(item, message, named, body::Signer::Key(&named.key))
         }
+    }
+}
+
+/// What is said where no key fits: signatures of both forms of Ed25519 have 64 bytes, and others have not.
+fn unknown_key(item: &Item<'_>, keys: &[NamedKey]) -> Refusal {
+    let ed25519 = keys
+        .iter()
+        .any(|named| named.key.kind() == KeyKind::Ed25519);
+    if ed25519 && item.signature.len() == 64 {
+        Refusal::PreHashed
+    } else {
+        Refusal::UnknownKey
     }
 }
 
