@@ -10,6 +10,7 @@ use crate::command::regent;
 
 mod attached;
 mod cosign;
+mod loading;
 mod real_signers;
 mod story;
 

@@ -7,3 +7,4 @@ mod invariants;
 mod licences;
 mod policy_checks;
 mod sources;
+mod threats;

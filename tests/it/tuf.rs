@@ -81,6 +81,13 @@ async fn what_is_not_signed_for_is_not_believed() {
         (Change::NoTimestamp, "not found"),
         (Change::Endless, "more than"),
         (Change::RootWithoutOldKeys, "threshold not met"),
+        (Change::RootExpired, "expired"),
+        // CVE-2026-23992: a role that needs no signature is no role.
+        (Change::RootThatAsksForNoSignature, "threshold"),
+        // CVE-2026-23991: what cannot be read is an error.
+        (Change::Unreadable, "failed to parse"),
+        // CVE-2024-47534: who was asked to list targets is believed only by his own key.
+        (Change::OtherListedByStranger, "threshold"),
     ] {
         served.serve_changed(&publisher, change);
         let mirror = Mirror::new(&settings(&served, &publisher)).unwrap();

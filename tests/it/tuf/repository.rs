@@ -24,6 +24,10 @@ pub(super) enum Change {
     NoTimestamp,
     Endless,
     RootWithoutOldKeys,
+    RootExpired,
+    RootThatAsksForNoSignature,
+    Unreadable,
+    OtherListedByStranger,
 }
 
 /// Files by their paths.
@@ -138,6 +142,7 @@ impl Publisher {
         let signers = match change {
             Some(Change::OneSignatureOfTwo) => vec![self.keys[0].clone()],
             Some(Change::ForeignKey) => vec![self.keys[0].clone(), Key::new()],
+            Some(Change::RootThatAsksForNoSignature) => Vec::new(),
             _ => self.keys.to_vec(),
         };
         let metadata = |kind: &str, expires: &str, field: &str, value: Value| {
@@ -146,13 +151,20 @@ impl Publisher {
             });
             envelope(&signed, &signers)
         };
-        let listed = if is(Change::NoTarget) {
+        let listed = if is(Change::NoTarget) || is(Change::OtherListedByStranger) {
             json!({})
         } else {
             json!({"trusted_root.json": pinned(&self.target)})
         };
-        let targets = metadata("targets", FUTURE, "targets", listed);
-        let pins = json!({"targets.json": pinned_at(&targets, version)});
+        let mut targets = metadata("targets", FUTURE, "targets", listed);
+        if is(Change::OtherListedByStranger) {
+            targets = self.delegating();
+        }
+        let stranger = self.by_stranger();
+        let mut pins = json!({"targets.json": pinned_at(&targets, version)});
+        if is(Change::OtherListedByStranger) {
+            pins["stranger.json"] = pinned_at(&stranger, version);
+        }
         let snapshot = metadata("snapshot", FUTURE, "meta", pins);
         let expires = if is(Change::TimestampExpired) {
             PAST
@@ -166,6 +178,7 @@ impl Publisher {
             ("timestamp.json".to_owned(), timestamp),
             (format!("{version}.snapshot.json"), snapshot),
             (format!("{version}.targets.json"), targets),
+            (format!("{version}.stranger.json"), stranger),
             (
                 format!("targets/{hash}.trusted_root.json"),
                 self.target.clone(),
@@ -178,6 +191,29 @@ impl Publisher {
             self.change(change, &mut files);
         }
         files
+    }
+
+    /// Targets that list nothing and delegate everything to a role of one of the keys.
+    fn delegating(&self) -> Vec<u8> {
+        let [key, _] = &self.keys;
+        let role = json!({
+            "name": "stranger", "keyids": [key.id], "threshold": 1, "terminating": true, "paths": ["*"],
+        });
+        let keys = BTreeMap::from([(key.id.as_str(), key.public())]);
+        let signed = json!({
+            "_type": "targets", "spec_version": "1.0.0", "version": self.version, "expires": FUTURE,
+            "targets": {}, "delegations": {"keys": keys, "roles": [role]},
+        });
+        envelope(&signed, &self.keys)
+    }
+
+    /// What that role lists, signed by somebody else.
+    fn by_stranger(&self) -> Vec<u8> {
+        let signed = json!({
+            "_type": "targets", "spec_version": "1.0.0", "version": self.version, "expires": FUTURE,
+            "targets": {"trusted_root.json": pinned(&self.target)},
+        });
+        envelope(&signed, &[Key::new()])
     }
 
     /// What is wrong with files that were right.
@@ -194,7 +230,24 @@ impl Publisher {
                 let root = envelope(&root(next, &keys), &keys);
                 files.insert(format!("{next}.root.json"), root);
             }
+            Change::RootExpired | Change::RootThatAsksForNoSignature => {
+                let next = self.roots.len() as u64 + 1;
+                let mut root = root(next, &self.keys);
+                if change == Change::RootExpired {
+                    root["expires"] = json!(PAST);
+                } else {
+                    for role in ["timestamp", "snapshot", "targets"] {
+                        root["roles"][role]["threshold"] = json!(0);
+                    }
+                }
+                files.insert(format!("{next}.root.json"), envelope(&root, &self.keys));
+            }
+            Change::Unreadable => {
+                let text = br#"{"signed": null, "signatures": {}}"#;
+                files.insert("timestamp.json".to_owned(), text.to_vec());
+            }
             Change::OneSignatureOfTwo
+            | Change::OtherListedByStranger
             | Change::ForeignKey
             | Change::TimestampExpired
             | Change::NoTarget

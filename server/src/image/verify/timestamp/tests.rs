@@ -45,6 +45,7 @@ fn verify_one(
     verify(&[token], signature, stamped, root)
 }
 
+/// `sigstore.md` §9, G3, and point 6: tokens of cosign 2's legacy attestations cover the envelope's bytes.
 #[test]
 fn a_token_to_the_millisecond_counts_and_so_does_one_over_the_stamped_bytes() {
     let root = root(&json!(null)).unwrap();
