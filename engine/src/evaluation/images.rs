@@ -353,21 +353,10 @@ impl Verifier<'_, '_> {
     ) -> Option<Judged> {
         let text = image.text.as_str();
         let evidence: Vec<&Evidence> = verified.iter().map(|image| &**image.evidence()).collect();
-        let project = |one: &&Evidence| {
-            let make = || Document::from_json(&projection::project(one));
-            one.projected.get_or_make(make)
-        };
-        let projected = Document::list(evidence.iter().map(project));
         let failed = |status, message: &str| {
             Judged::new(status, format!("failed to verify image {text}: {message}"))
         };
-        let named = verified.first();
-        let named = named.map(|one| projection::image(one.reference(), one.digest()));
-        let facts = [
-            ("evidence", projected),
-            ("keys", keys::document(keys)),
-            ("image", Document::from_json(&named.unwrap_or(Value::Null))),
-        ];
+        let facts = projection::known(verified, &evidence, keys);
         let conditions = match self.conditions(image, &evidence, &facts)? {
             Ok(conditions) => conditions,
             Err(message) => return Some(failed(RuleStatus::Error, &message)),

@@ -94,6 +94,13 @@ fn root(version: u64, keys: &[Key]) -> Value {
     })
 }
 
+/// The roles of a root need no signature.
+fn ask_for_none(root: &mut Value) {
+    for role in ["timestamp", "snapshot", "targets"] {
+        root["roles"][role]["threshold"] = json!(0);
+    }
+}
+
 /// Length and hash of a file, as metadata pin it.
 fn pinned(bytes: &[u8]) -> Value {
     json!({"length": bytes.len(), "hashes": {"sha256": sigstore_crypto::sha256(bytes).to_hex()}})
@@ -216,6 +223,14 @@ impl Publisher {
         envelope(&signed, &[Key::new()])
     }
 
+    /// The name and bytes of a next root, well signed, with something changed.
+    fn next_root(&self, edit: impl FnOnce(&mut Value)) -> (String, Vec<u8>) {
+        let next = self.roots.len() as u64 + 1;
+        let mut root = root(next, &self.keys);
+        edit(&mut root);
+        (format!("{next}.root.json"), envelope(&root, &self.keys))
+    }
+
     /// What is wrong with files that were right.
     fn change(&self, change: Change, files: &mut Files) {
         let hash = sigstore_crypto::sha256(&self.target).to_hex();
@@ -230,17 +245,13 @@ impl Publisher {
                 let root = envelope(&root(next, &keys), &keys);
                 files.insert(format!("{next}.root.json"), root);
             }
-            Change::RootExpired | Change::RootThatAsksForNoSignature => {
-                let next = self.roots.len() as u64 + 1;
-                let mut root = root(next, &self.keys);
-                if change == Change::RootExpired {
-                    root["expires"] = json!(PAST);
-                } else {
-                    for role in ["timestamp", "snapshot", "targets"] {
-                        root["roles"][role]["threshold"] = json!(0);
-                    }
-                }
-                files.insert(format!("{next}.root.json"), envelope(&root, &self.keys));
+            Change::RootExpired => {
+                let (name, root) = self.next_root(|root| root["expires"] = json!(PAST));
+                files.insert(name, root);
+            }
+            Change::RootThatAsksForNoSignature => {
+                let (name, root) = self.next_root(ask_for_none);
+                files.insert(name, root);
             }
             Change::Unreadable => {
                 let text = br#"{"signed": null, "signatures": {}}"#;

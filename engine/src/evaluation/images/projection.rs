@@ -5,7 +5,10 @@ use serde_json::{Map, Value, json};
 use crate::ast::verify_images::SLSA_V1;
 use crate::image::evidence::{Format, LogEntry, Signer, Verification, VerifiedStatement};
 use crate::image::slsa::{Resource, Slsa};
-use crate::image::{Digest, Evidence, ImageReference};
+use crate::image::{Digest, Evidence, ImageReference, PublicKey, VerifiedImage};
+use crate::rego::evaluate::Document;
+
+use super::keys;
 
 /// The builder that a statement names.
 pub(crate) fn builder_id(statement: &VerifiedStatement) -> Option<&str> {
@@ -18,8 +21,27 @@ pub(crate) fn builder_id(statement: &VerifiedStatement) -> Option<&str> {
     id.filter(|id| !id.is_empty())
 }
 
+/// What programs see of an image: its evidence, the keys that were asked for, and its name.
+pub(super) fn known(
+    verified: &[VerifiedImage],
+    evidence: &[&Evidence],
+    keys: &[Vec<PublicKey>],
+) -> [(&'static str, Document); 3] {
+    let projected = |one: &&Evidence| {
+        let make = || Document::from_json(&project(one));
+        one.projected.get_or_make(make)
+    };
+    let named = verified.first();
+    let named = named.map(|one| image(one.reference(), one.digest()));
+    [
+        ("evidence", Document::list(evidence.iter().map(projected))),
+        ("keys", keys::document(keys)),
+        ("image", Document::from_json(&named.unwrap_or(Value::Null))),
+    ]
+}
+
 /// All of it.
-pub(super) fn project(evidence: &Evidence) -> Value {
+fn project(evidence: &Evidence) -> Value {
     let signatures: Vec<Value> = evidence
         .signatures
         .iter()
@@ -62,7 +84,7 @@ fn facts(slsa: &Slsa) -> Value {
 }
 
 /// The image that is judged, for what has to name it.
-pub(super) fn image(reference: &ImageReference, digest: &Digest) -> Value {
+fn image(reference: &ImageReference, digest: &Digest) -> Value {
     let mut named = Resource::of(reference);
     named.digest = Some(digest.clone());
     resource(&named)
