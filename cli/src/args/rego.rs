@@ -20,7 +20,7 @@ pub enum RegoCommand {
 }
 
 /// `regent rego test`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct RegoTestArgs {
     /// Modules and data (`.rego`, `.json`, `.yaml`, `.yml`), or directories of them (recursively)
     #[arg(value_name = "PATH", required = true)]
@@ -40,6 +40,12 @@ pub struct RegoTestArgs {
     /// Read modules as before OPA 1.0, without `if` and `contains`
     #[arg(long)]
     pub v0_compatible: bool,
+    /// Say which lines tests reach, as JSON, where all tests pass
+    #[arg(short, long)]
+    pub coverage: bool,
+    /// Fail where tests reach less than this percentage of lines; with `--coverage`, which it implies
+    #[arg(long, value_name = "PERCENT", default_value_t = 0.0, value_parser = percentage)]
+    pub threshold: f64,
     /// The longest that a test may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub timeout: u64,
@@ -52,4 +58,15 @@ pub enum RegoFormat {
     Pretty,
     /// One JSON document on stdout.
     Json,
+}
+
+fn percentage(text: &str) -> Result<f64, String> {
+    let number: f64 = text
+        .parse()
+        .map_err(|_no_number| "a number is wanted".to_owned())?;
+    if (0.0..=100.0).contains(&number) {
+        Ok(number)
+    } else {
+        Err("a percentage is between 0 and 100".to_owned())
+    }
 }

@@ -1,17 +1,20 @@
 //! `regent rego`: modules of Rego by themselves, without a policy.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use regent_engine::go_regex;
 use regent_engine::rego::evaluate::Budget;
+use regent_engine::rego::foreign::suite::coverage::Coverage;
 use regent_engine::rego::foreign::suite::{Ended, State, Suite};
 use regent_engine::rego::foreign::{Dialect, ForeignError, Text};
 use regent_server::clock;
 
-use crate::args::rego::{RegoArgs, RegoCommand, RegoTestArgs};
+use crate::args::rego::{RegoArgs, RegoCommand, RegoFormat, RegoTestArgs};
 use crate::exit_status::ExitStatus;
 use crate::io::Io;
+use crate::rego_test::coverage;
 use crate::rego_test::files::{Files, Module};
 use crate::rego_test::report::{Outcome, Row, show};
 
@@ -54,11 +57,11 @@ fn test(args: &RegoTestArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
             continue;
         }
         let started = Instant::now();
-        let (outcome, printed) = match test.state {
-            State::ToDo => (Outcome::Skipped, Vec::new()),
+        let (outcome, cases, printed) = match test.state {
+            State::ToDo => (Outcome::Skipped, BTreeMap::new(), Vec::new()),
             State::Ready => {
-                let (ended, printed) = suite.run(test, (now, budget));
-                (outcome(ended), printed)
+                let ran = suite.run(test, (now, budget));
+                (outcome(ran.ended), ran.cases, ran.printed)
             }
         };
         let module = files.modules.get(test.module);
@@ -66,17 +69,61 @@ fn test(args: &RegoTestArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
             file: module.map_or_else(String::new, |module| module.name.clone()),
             test: test.clone(),
             outcome,
+            cases,
             printed,
             took: started.elapsed(),
         });
     }
+    let with_coverage = args.coverage || args.threshold > 0.0;
+    if with_coverage {
+        return covered(&rows, (&suite, &files), (now, budget), args, io);
+    }
     show(&rows, args, io)?;
-    let all_passed = rows.iter().all(|row| row.outcome == Outcome::Passed);
-    Ok(if all_passed {
+    Ok(status(&rows))
+}
+
+/// Shows what tests reached; where one did not pass, that.
+fn covered(
+    rows: &[Row],
+    (suite, files): (&Suite, &Files),
+    moment: (i64, Budget),
+    args: &RegoTestArgs,
+    io: &mut Io<'_>,
+) -> Result<ExitStatus> {
+    let is_wrong = |row: &&Row| !matches!(row.outcome, Outcome::Passed | Outcome::Skipped);
+    let wrong: Vec<Row> = rows.iter().filter(is_wrong).cloned().collect();
+    if !wrong.is_empty() {
+        let shown = RegoTestArgs {
+            format: RegoFormat::Pretty,
+            ..args.clone()
+        };
+        show(&wrong, &shown, io)?;
+        writeln!(
+            io.stderr,
+            "error: not all tests passed: there is no coverage"
+        )?;
+        return Ok(ExitStatus::Failed);
+    }
+    let mut coverage = Coverage::new(suite).map_err(|errors| {
+        let messages = errors.iter().map(ToString::to_string);
+        anyhow!("coverage: {}", messages.collect::<Vec<_>>().join("; "))
+    })?;
+    for row in rows.iter().filter(|row| row.outcome == Outcome::Passed) {
+        coverage.add(&row.test, moment)?;
+    }
+    let report = coverage::Report::new(files, &coverage.reached());
+    if !report.show(args, io)? {
+        return Ok(ExitStatus::RegoFailed);
+    }
+    Ok(status(rows))
+}
+
+fn status(rows: &[Row]) -> ExitStatus {
+    if rows.iter().all(|row| row.outcome == Outcome::Passed) {
         ExitStatus::Pass
     } else {
         ExitStatus::RegoFailed
-    })
+    }
 }
 
 fn outcome(ended: Ended) -> Outcome {

@@ -1,18 +1,19 @@
 //! Results of tests in the shapes that `opa test` gives them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use regent_engine::rego::foreign::suite::Test;
+use regent_engine::rego::foreign::suite::{Case, Test};
 use serde_json::{Value, json};
 
 use crate::args::rego::{RegoFormat, RegoTestArgs};
 use crate::io::Io;
 
 /// A test and how it ended.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Row {
     /// The file that it is in.
     pub file: String,
@@ -20,6 +21,8 @@ pub struct Row {
     pub test: Test,
     /// How it ended.
     pub outcome: Outcome,
+    /// Its cases by name, where it has some.
+    pub cases: BTreeMap<String, Case>,
     /// What it printed.
     pub printed: Vec<String>,
     /// How long it took.
@@ -74,6 +77,7 @@ fn pretty(rows: &[Row], args: &RegoTestArgs, io: &mut Io<'_>) -> Result<()> {
             Outcome::Skipped => writeln!(io.stdout, "{path}: {word}")?,
             _ => writeln!(io.stdout, "{path}: {word} ({:.3?})", row.took)?,
         }
+        show_cases(&row.cases, "  ", args, io)?;
         if let Outcome::Broken(message) = &row.outcome {
             writeln!(io.stdout, "  {message}")?;
         }
@@ -88,13 +92,48 @@ fn pretty(rows: &[Row], args: &RegoTestArgs, io: &mut Io<'_>) -> Result<()> {
     if rows.iter().any(|row| shown(&row)) {
         writeln!(io.stdout, "{}", "-".repeat(80))?;
     }
+    let words: Vec<&str> = rows.iter().flat_map(words).collect();
     for word in ["PASS", "FAIL", "SKIPPED", "ERROR"] {
-        let count = rows.iter().filter(|row| row.outcome.word() == word).count();
+        let count = words.iter().filter(|known| **known == word).count();
         if count > 0 {
-            writeln!(io.stdout, "{word}: {count}/{}", rows.len())?;
+            writeln!(io.stdout, "{word}: {count}/{}", words.len())?;
         }
     }
     Ok(())
+}
+
+fn show_cases(
+    cases: &BTreeMap<String, Case>,
+    indent: &str,
+    args: &RegoTestArgs,
+    io: &mut Io<'_>,
+) -> Result<()> {
+    let shown = |(_, case): &(&String, &Case)| args.verbose || case.failed;
+    for (name, case) in cases.iter().filter(shown) {
+        writeln!(io.stdout, "{indent}{name}: {}", word(case))?;
+        show_cases(&case.cases, &format!("{indent}  "), args, io)?;
+    }
+    Ok(())
+}
+
+const fn word(case: &Case) -> &'static str {
+    if case.failed { "FAIL" } else { "PASS" }
+}
+
+/// How a test ended; of one with cases, how each ended that has none within it.
+fn words(row: &Row) -> Vec<&'static str> {
+    let mut words = Vec::new();
+    let mut cases: Vec<&Case> = row.cases.values().collect();
+    while let Some(case) = cases.pop() {
+        if case.cases.is_empty() {
+            words.push(word(case));
+        }
+        cases.extend(case.cases.values());
+    }
+    if words.is_empty() || matches!(row.outcome, Outcome::Broken(_)) {
+        return vec![row.outcome.word()];
+    }
+    words
 }
 
 fn as_json(row: &Row) -> Value {
@@ -116,9 +155,24 @@ fn as_json(row: &Row) -> Value {
         let text = format!("{}\n", row.printed.join("\n"));
         ("output", json!(STANDARD.encode(text)))
     });
+    let cases = (!row.cases.is_empty()).then(|| ("sub_results", cases_as_json(&row.cases)));
     if let Some(fields) = shown.as_object_mut() {
-        let more = more.into_iter().chain(printed);
+        let more = more.into_iter().chain(cases).chain(printed);
         fields.extend(more.map(|(name, value)| (name.to_owned(), value)));
     }
     shown
+}
+
+fn cases_as_json(cases: &BTreeMap<String, Case>) -> Value {
+    let shown = cases.iter().map(|(name, case)| {
+        let mut fields = json!({"name": name});
+        let failed = case.failed.then_some(("fail", json!(true)));
+        let below = (!case.cases.is_empty()).then(|| ("sub_results", cases_as_json(&case.cases)));
+        if let Some(fields) = fields.as_object_mut() {
+            let more = failed.into_iter().chain(below);
+            fields.extend(more.map(|(name, value)| (name.to_owned(), value)));
+        }
+        (name.clone(), fields)
+    });
+    Value::Object(shown.collect())
 }

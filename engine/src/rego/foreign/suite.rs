@@ -2,27 +2,27 @@
 //!
 //! Knows neither files nor how results are shown.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod aliases;
+mod cases;
+pub mod coverage;
+mod edit;
+mod find;
 
-use regorus::unstable::{Expr, Module as Parsed, Rule, RuleHead};
+use std::collections::BTreeMap;
+
+use regorus::unstable::Module as Parsed;
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
 
-use super::calls::{path, rule_name};
 use super::{
     CHECK_INTERVAL, Dialect, ForeignError, Strictness, Text, add, bounded, calls, engine,
     of_evaluation, of_host,
 };
 use crate::rego::evaluate::{Budget, Document, RegoError};
+pub use cases::Case;
 
 /// The most modules of one run; the largest collections of tests have some hundred.
 pub const MAX_SUITE: usize = 2_000;
-
-/// What a name of a test begins with.
-const TEST: &str = "test_";
-
-/// What the name of a test begins with that is not to be run yet.
-const TO_DO: &str = "todo_test_";
 
 /// Modules with tests.
 #[derive(Debug)]
@@ -31,6 +31,11 @@ pub struct Suite {
     engine: Engine,
     /// The tests, in the order of the modules.
     pub tests: Vec<Test>,
+    /// The modules as they are read, and how many lines of each are its author's.
+    texts: Vec<String>,
+    lines: Vec<usize>,
+    dialect: Dialect,
+    data: Document,
 }
 
 /// A test.
@@ -38,7 +43,7 @@ pub struct Suite {
 pub struct Test {
     /// Its package, as `data.authz_test`.
     pub package: String,
-    /// Its name.
+    /// Its name; of several of one name, all but the first are numbered.
     pub name: String,
     /// Which module it is in, by its place in the list.
     pub module: usize,
@@ -46,6 +51,19 @@ pub struct Test {
     pub place: (usize, usize),
     /// Whether it is run.
     pub state: State,
+    rule: String,
+    kind: Kind,
+}
+
+/// What the rule of a test is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    /// One that has a value.
+    Value,
+    /// One that has a value for each case, with the rule that says which cases were begun.
+    Cases(String),
+    /// One that has to be called, and is not.
+    Function,
 }
 
 /// Whether a test is run.
@@ -58,7 +76,7 @@ pub enum State {
 }
 
 impl Test {
-    /// `data.package.name`.
+    /// What it is called in full: `data.package.name`.
     pub fn path(&self) -> String {
         format!("{}.{}", self.package, self.name)
     }
@@ -67,12 +85,23 @@ impl Test {
 /// How a test ended.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ended {
-    /// It is true.
+    /// It is true, and so are all its cases.
     Passed,
     /// It is undefined, or anything but true.
     Failed,
     /// It could not be evaluated, and why.
     Broken(RegoError),
+}
+
+/// What came of a test.
+#[derive(Debug)]
+pub struct Ran {
+    /// How it ended.
+    pub ended: Ended,
+    /// Its cases by name, where it has some.
+    pub cases: BTreeMap<String, Case>,
+    /// What it printed.
+    pub printed: Vec<String>,
 }
 
 impl Suite {
@@ -86,116 +115,92 @@ impl Suite {
             let message = format!("these are more than {MAX_SUITE} modules");
             return Err(vec![ForeignError::new(0, None, message)]);
         }
-        let host = |error: RegoError| vec![of_host(&error)];
-        let mut engine = engine(dialect, Strictness::Lenient).map_err(host)?;
-        // As OPA runs tests.
-        engine.set_strict_builtin_errors(false);
-        let added = modules.iter().enumerate();
-        let errors: Vec<_> = added
-            .filter_map(|(index, module)| add(&mut engine, index, module).err())
-            .collect();
-        if !errors.is_empty() {
-            return Err(errors);
-        }
+        let mut engine = read(modules, dialect)?;
         let parsed = engine.get_modules().iter();
         let parsed: Vec<&Parsed> = parsed.map(|module| &**module).collect();
         calls::look_over(&parsed, dialect)?;
-        let tests = tests(&parsed)?;
-        engine
-            .add_data(Document::from_json(data).0)
-            .map_err(|error| vec![ForeignError::new(0, None, error.to_string())])?;
-        Ok(Self { engine, tests })
+        let found = find::tests(&parsed)?;
+        let edited = modules.iter().zip(found.edits);
+        let as_run: Vec<String> = edited
+            .map(|(module, edits)| edit::apply(module.text, edits))
+            .collect();
+        if as_run.iter().ne(modules.iter().map(|module| module.text)) {
+            let named = modules.iter().zip(&as_run);
+            let named = named.map(|(module, text)| Text {
+                name: module.name,
+                text,
+            });
+            engine = read(&named.collect::<Vec<_>>(), dialect)?;
+        }
+        let data = Document::from_json(data);
+        add_data(&mut engine, &data)?;
+        Ok(Self {
+            engine,
+            tests: found.tests,
+            texts: as_run,
+            lines: modules.iter().map(|one| one.text.lines().count()).collect(),
+            dialect,
+            data,
+        })
     }
 
-    /// Runs a test; gives what it printed, too. `now` is the time in nanoseconds since 1970.
-    pub fn run(&self, test: &Test, (now, budget): (i64, Budget)) -> (Ended, Vec<String>) {
+    /// Runs a test. `now` is the time in nanoseconds since 1970.
+    pub fn run(&self, test: &Test, moment: (i64, Budget)) -> Ran {
         let mut engine = self.engine.clone();
-        if let Err(error) = bounded::tell_time(&mut engine, now) {
-            return (Ended::Broken(error), Vec::new());
-        }
-        engine.set_execution_timer_config(ExecutionTimerConfig {
-            limit: budget.time,
-            check_interval: CHECK_INTERVAL,
-        });
-        let ended = match engine.eval_rule(test.path()) {
-            Ok(Value::Bool(true)) => Ended::Passed,
-            Ok(_) => Ended::Failed,
-            Err(error) => Ended::Broken(of_evaluation(&error)),
+        let mut cases = BTreeMap::new();
+        let ended = match ask(&mut engine, test, moment) {
+            Ok(value) => cases::ended(test, &value, &mut cases),
+            Err(error) => Ended::Broken(error),
         };
-        (ended, engine.take_prints().unwrap_or_else(|_| Vec::new()))
+        let ended = match &test.kind {
+            Kind::Cases(begun) if !matches!(ended, Ended::Broken(_)) => {
+                match engine.eval_rule(begun.clone()) {
+                    Ok(begun) => cases::with_begun(ended, &begun, &mut cases),
+                    Err(error) => Ended::Broken(of_evaluation(&error)),
+                }
+            }
+            Kind::Value | Kind::Function | Kind::Cases(_) => ended,
+        };
+        Ran {
+            ended,
+            cases,
+            printed: engine.take_prints().unwrap_or_else(|_| Vec::new()),
+        }
     }
 }
 
-/// The tests of modules; those that would be told apart by nothing are refused.
-fn tests(modules: &[&Parsed]) -> Result<Vec<Test>, Vec<ForeignError>> {
-    let mut tests: Vec<Test> = Vec::new();
-    let mut known: BTreeMap<String, usize> = BTreeMap::new();
-    let mut errors = Vec::new();
-    let mut defaults = BTreeSet::new();
-    for (module, parsed) in modules.iter().enumerate() {
-        let package = format!("data.{}", path(&parsed.package.refr));
-        for rule in &parsed.policy {
-            let name = rule_name(rule);
-            let own = name.split('.').next().unwrap_or("").to_owned();
-            let state = match (own.starts_with(TEST), own.starts_with(TO_DO)) {
-                (true, _) => State::Ready,
-                (_, true) => State::ToDo,
-                (false, false) => continue,
-            };
-            let span = rule.span();
-            let place = (span.line as usize, span.col as usize);
-            let test = Test {
-                package: package.clone(),
-                name: own,
-                module,
-                place,
-                state,
-            };
-            let path = test.path();
-            if matches!(&**rule, Rule::Default { .. }) {
-                defaults.insert(path);
-                continue;
-            }
-            if let Some(wrong) = unlike(rule, &name, &test.name) {
-                errors.push(ForeignError::new(module, Some(place), wrong));
-            } else if known.insert(path.clone(), module).is_some() {
-                let message = format!("there is a test `{path}` already");
-                let mut error = ForeignError::new(module, Some(place), message);
-                error.help = Some("give each test a name of its own".to_owned());
-                errors.push(error);
-            } else {
-                tests.push(test);
-            }
-        }
+/// The value of a test's rule.
+fn ask(engine: &mut Engine, test: &Test, (now, budget): (i64, Budget)) -> Result<Value, RegoError> {
+    if test.kind == Kind::Function {
+        let message = format!("function {} used as reference, not called", test.path());
+        return Err(RegoError::Failed(message));
     }
-    let alone = defaults.iter().find(|path| !known.contains_key(*path));
-    if let Some(path) = alone {
-        let message = format!("the test `{path}` has a default and no rule");
-        errors.push(ForeignError::new(0, None, message));
-    }
+    bounded::tell_time(engine, now)?;
+    engine.set_execution_timer_config(ExecutionTimerConfig {
+        limit: budget.time,
+        check_interval: CHECK_INTERVAL,
+    });
+    let value = engine.eval_rule(test.rule.clone());
+    value.map_err(|error| of_evaluation(&error))
+}
+
+/// An engine with modules, as OPA runs tests: a builtin that fails is undefined.
+fn read(modules: &[Text<'_>], dialect: Dialect) -> Result<Engine, Vec<ForeignError>> {
+    let host = |error: RegoError| vec![of_host(&error)];
+    let mut engine = engine(dialect, Strictness::Lenient).map_err(host)?;
+    engine.set_strict_builtin_errors(false);
+    let added = modules.iter().enumerate();
+    let errors: Vec<_> = added
+        .filter_map(|(index, module)| add(&mut engine, index, module).err())
+        .collect();
     if errors.is_empty() {
-        Ok(tests)
+        Ok(engine)
     } else {
         Err(errors)
     }
 }
 
-/// What a rule is that is named as a test and is none.
-fn unlike(rule: &Rule, full: &str, name: &str) -> Option<String> {
-    let Rule::Spec { head, .. } = rule else {
-        return None;
-    };
-    let is_complete = match head {
-        // A reference that goes on is a test of several cases.
-        RuleHead::Compr { refr, .. } => full == name && !is_partial(refr),
-        RuleHead::Set { .. } | RuleHead::Func { .. } => false,
-    };
-    (!is_complete).then(|| {
-        format!("the test `{name}` is not one rule without arguments: tests of several cases are not supported")
-    })
-}
-
-/// Whether a head has keys.
-fn is_partial(head: &Expr) -> bool {
-    matches!(head, Expr::RefDot { .. } | Expr::RefBrack { .. })
+fn add_data(engine: &mut Engine, data: &Document) -> Result<(), Vec<ForeignError>> {
+    let added = engine.add_data(data.0.clone());
+    added.map_err(|error| vec![ForeignError::new(0, None, error.to_string())])
 }

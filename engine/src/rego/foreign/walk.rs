@@ -1,6 +1,6 @@
 //! All expressions of a rule, without recursion: a text can nest references deeper than a stack is.
 
-use regorus::unstable::{Expr, Literal, Query, Ref, Rule, RuleAssign, RuleHead};
+use regorus::unstable::{Expr, Literal, LiteralStmt, Query, Ref, Rule, RuleAssign, RuleHead};
 
 /// What is still to be visited.
 enum Item<'a> {
@@ -10,7 +10,16 @@ enum Item<'a> {
 
 /// Visits every expression of a rule.
 pub(super) fn of_rule<'a>(rule: &'a Rule, visit: &mut dyn FnMut(&'a Expr)) {
-    let mut items: Vec<Item<'a>> = Vec::new();
+    of_items(items_of(rule), visit, &mut |_| {});
+}
+
+/// Visits every statement of a rule, also those within others.
+pub(super) fn statements_of_rule<'a>(rule: &'a Rule, visit: &mut dyn FnMut(&'a LiteralStmt)) {
+    of_items(items_of(rule), &mut |_| {}, visit);
+}
+
+fn items_of(rule: &Rule) -> Vec<Item<'_>> {
+    let mut items = Vec::new();
     match rule {
         Rule::Spec { head, bodies, .. } => {
             of_head(head, &mut items);
@@ -24,13 +33,38 @@ pub(super) fn of_rule<'a>(rule: &'a Rule, visit: &mut dyn FnMut(&'a Expr)) {
             items.push(Item::Expression(value));
         }
     }
+    items
+}
+
+/// Visits every expression of a statement.
+pub(super) fn of_statement<'a>(statement: &'a LiteralStmt, visit: &mut dyn FnMut(&'a Expr)) {
+    let mut items = Vec::new();
+    add_statement(statement, &mut items);
+    of_items(items, visit, &mut |_| {});
+}
+
+/// Visits an expression and every one within it.
+pub(super) fn of_expression_and_below<'a>(expression: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
+    of_items(vec![Item::Expression(expression)], visit, &mut |_| {});
+}
+
+fn of_items<'a>(
+    mut items: Vec<Item<'a>>,
+    visit: &mut dyn FnMut(&'a Expr),
+    visit_statement: &mut dyn FnMut(&'a LiteralStmt),
+) {
     while let Some(item) = items.pop() {
         match item {
             Item::Expression(expression) => {
                 visit(expression);
                 of_expression(expression, &mut items);
             }
-            Item::Query(query) => of_query(query, &mut items),
+            Item::Query(query) => {
+                for statement in &query.stmts {
+                    visit_statement(statement);
+                    add_statement(statement, &mut items);
+                }
+            }
         }
     }
 }
@@ -56,31 +90,29 @@ fn of_assign<'a>(assign: Option<&'a RuleAssign>, items: &mut Vec<Item<'a>>) {
     items.extend(assign.map(|assign| Item::Expression(&assign.value)));
 }
 
-fn of_query<'a>(query: &'a Query, items: &mut Vec<Item<'a>>) {
-    for statement in &query.stmts {
-        for modifier in &statement.with_mods {
-            items.push(Item::Expression(&modifier.refr));
-            items.push(Item::Expression(&modifier.r#as));
+fn add_statement<'a>(statement: &'a LiteralStmt, items: &mut Vec<Item<'a>>) {
+    for modifier in &statement.with_mods {
+        items.push(Item::Expression(&modifier.refr));
+        items.push(Item::Expression(&modifier.r#as));
+    }
+    match &statement.literal {
+        Literal::SomeVars { .. } => {}
+        Literal::SomeIn {
+            key,
+            value,
+            collection,
+            ..
+        } => {
+            items.extend(key.iter().map(|key| Item::Expression(key)));
+            items.push(Item::Expression(value));
+            items.push(Item::Expression(collection));
         }
-        match &statement.literal {
-            Literal::SomeVars { .. } => {}
-            Literal::SomeIn {
-                key,
-                value,
-                collection,
-                ..
-            } => {
-                items.extend(key.iter().map(|key| Item::Expression(key)));
-                items.push(Item::Expression(value));
-                items.push(Item::Expression(collection));
-            }
-            Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => {
-                items.push(Item::Expression(expr));
-            }
-            Literal::Every { domain, query, .. } => {
-                items.push(Item::Expression(domain));
-                items.push(Item::Query(query));
-            }
+        Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => {
+            items.push(Item::Expression(expr));
+        }
+        Literal::Every { domain, query, .. } => {
+            items.push(Item::Expression(domain));
+            items.push(Item::Query(query));
         }
     }
 }
