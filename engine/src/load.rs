@@ -31,13 +31,35 @@ pub struct Environment {
 
 /// How a host reads files that policies name: given the name of a policy's text and of the file, it gives the file's text,
 /// or why there is none.
-#[derive(Debug, Clone, Copy)]
-pub struct ModuleFiles(pub fn(&str, &str) -> Result<String, String>);
+#[derive(Clone)]
+pub struct ModuleFiles(Arc<ReadModule>);
+
+type ReadModule = dyn Fn(&str, &str) -> Result<String, String> + Send + Sync;
+
+impl ModuleFiles {
+    /// A host that reads files like this.
+    pub fn new(
+        read: impl Fn(&str, &str) -> Result<String, String> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(read))
+    }
+
+    /// The text of a file that the policy names whose text is called `source`.
+    pub fn read(&self, source: &str, module: &str) -> Result<String, String> {
+        (self.0)(source, module)
+    }
+}
+
+impl std::fmt::Debug for ModuleFiles {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("ModuleFiles")
+    }
+}
 
 impl Default for ModuleFiles {
     /// A host that reads none.
     fn default() -> Self {
-        Self(|_, _| Err("files are not read here".to_owned()))
+        Self::new(|_, _| Err("files are not read here".to_owned()))
     }
 }
 

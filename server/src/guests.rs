@@ -3,7 +3,7 @@
 //! The engine says what a module may do and does it; this has what the engine must not have: files, a clock, threads.
 
 mod cache;
-mod find;
+pub(crate) mod find;
 #[cfg(test)]
 mod tests;
 
@@ -127,10 +127,15 @@ impl Guests {
         let mut diagnostics = Vec::new();
         for (policy, rule, guest) in set.guests() {
             let name = Name::of(guest);
-            let module = now
-                .entry(name.clone())
-                .or_insert_with(|| self.load(&name, guest, &before))
-                .clone();
+            if !now.contains_key(&name) {
+                let loaded = self.load(&name, guest, &before);
+                let (module, told) = or_earlier(loaded, before.get(&name));
+                now.insert(name.clone(), module);
+                let told = told.and_then(|reason| diagnostic(policy, rule, guest, &reason));
+                diagnostics.extend(told);
+            }
+            let module = now.get(&name).cloned();
+            let module = module.unwrap_or_else(|| Err("internal error".to_owned()));
             let checked = module.and_then(|module| check_settings(&module, guest));
             if let Err(reason) = checked {
                 diagnostics.extend(diagnostic(policy, rule, guest, &reason));
@@ -296,6 +301,17 @@ fn log(guest: &Guest, lines: &[String]) {
     let (policy, rule) = (&guest.rule.0, &guest.rule.1);
     for line in lines {
         tracing::debug!(policy, rule, "module says: {line}");
+    }
+}
+
+/// A module that is no longer there, or no longer one, stays in force as it was; and why is told.
+fn or_earlier(
+    loaded: Result<Module, String>,
+    earlier: Option<&Result<Module, String>>,
+) -> (Result<Module, String>, Option<String>) {
+    match (loaded, earlier) {
+        (Err(reason), Some(Ok(earlier))) => (Ok(earlier.clone()), Some(reason)),
+        (loaded, _) => (loaded, None),
     }
 }
 

@@ -8,10 +8,15 @@ use std::path::{Path, PathBuf};
 
 use regent_engine::rego::foreign::MAX_BYTES;
 
-/// The text of a file that a policy names, or why there is none; it is looked for beside the text that the policy is in.
-pub fn read(source: &str, module: &str) -> Result<String, String> {
+/// Where a file is that a policy names: beside the text that the policy is in.
+pub fn path(source: &str, module: &str) -> PathBuf {
     let folder = Path::new(source).parent();
-    let path = folder.map_or_else(|| PathBuf::from(module), |folder| folder.join(module));
+    folder.map_or_else(|| PathBuf::from(module), |folder| folder.join(module))
+}
+
+/// The text of a file that a policy names, or why there is none.
+pub fn read(source: &str, module: &str) -> Result<String, String> {
+    let path = path(source, module);
     let failed = |error: io::Error| format!("`{}` cannot be read: {error}", path.display());
     // Before it is opened: opening a pipe waits for whoever writes into it.
     if !std::fs::metadata(&path).map_err(failed)?.is_file() {

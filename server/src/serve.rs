@@ -161,7 +161,7 @@ fn sources(
         exceptions: settings.exceptions.clone(),
         exact_slsa_versions: settings.exact_slsa_versions,
         builders: settings.builders.clone(),
-        modules: ModuleFiles(rego_file::read),
+        modules: ModuleFiles::new(rego_file::read),
     };
     let images = Images::new(&settings.images, trust_roots, metrics.clone())?;
     let policies = Watch::start(

@@ -16,9 +16,11 @@ use regent_engine::source::Source;
 use crate::guests::Guests;
 use crate::metrics::Metrics;
 use files::{FileError, Fingerprint};
+use modules::{Reader, Stamps, Texts};
 use namespaces::{Namespaces, NamespacesError};
 
 pub mod files;
+mod modules;
 pub mod namespaces;
 #[cfg(test)]
 mod tests;
@@ -58,6 +60,14 @@ pub enum Consequence {
     NotInForce,
 }
 
+/// A file that had no error.
+#[derive(Debug, Clone)]
+struct Good {
+    source: Arc<Source>,
+    /// The modules of Rego that it names.
+    modules: Texts,
+}
+
 /// Where policies and namespaces come from, and what came from there.
 #[derive(Debug)]
 pub struct Watch {
@@ -67,8 +77,10 @@ pub struct Watch {
     guests: Arc<Guests>,
     metrics: Arc<Metrics>,
     /// The last text of each file that had no error.
-    good: BTreeMap<String, Arc<Source>>,
+    good: BTreeMap<String, Good>,
     fingerprint: Fingerprint,
+    /// The files of modules that policies name.
+    modules: Stamps,
     current: Arc<ArcSwap<Snapshot>>,
 }
 
@@ -95,7 +107,8 @@ impl Watch {
         let sources = files::read(&paths)?;
         let namespaces = read_namespaces(namespaces_path.as_deref())?;
         let mut good = BTreeMap::new();
-        let snapshot = judge(&sources, namespaces, (&environment, &guests), &mut good);
+        let with = (&environment, &*guests);
+        let (snapshot, modules) = judge(&sources, namespaces, with, &mut good);
         announce(&snapshot, &metrics);
         Ok(Self {
             paths,
@@ -105,6 +118,7 @@ impl Watch {
             metrics,
             good,
             fingerprint,
+            modules,
             current: Arc::new(ArcSwap::from_pointee(snapshot)),
         })
     }
@@ -121,7 +135,8 @@ impl Watch {
 
     /// Reads everything again if a file has changed.
     pub fn poll(&mut self) {
-        if Fingerprint::of(&self.paths, self.namespaces_path.as_deref()) != self.fingerprint {
+        let now = Fingerprint::of(&self.paths, self.namespaces_path.as_deref());
+        if now != self.fingerprint || self.modules.are_old() {
             self.reload();
         }
     }
@@ -136,7 +151,8 @@ impl Watch {
         match read {
             Ok((sources, namespaces)) => {
                 let with = (&self.environment, &*self.guests);
-                let snapshot = judge(&sources, namespaces, with, &mut self.good);
+                let (snapshot, modules) = judge(&sources, namespaces, with, &mut self.good);
+                self.modules = modules;
                 announce(&snapshot, &self.metrics);
                 let outcome = if snapshot.problems.is_empty() {
                     "ok"
@@ -184,14 +200,18 @@ fn read_namespaces(path: Option<&Path>) -> Result<Option<Arc<Namespaces>>, Names
         .transpose()
 }
 
-/// Loads `sources`; files with errors are replaced by their last good text, and `good` is brought up to date.
+/// Loads `sources`; files with errors are replaced by their last good text, and `good` is brought up to date. Gives the files
+/// of modules, too.
 fn judge(
     sources: &[Arc<Source>],
     namespaces: Option<Arc<Namespaces>>,
     (environment, guests): (&Environment, &Guests),
-    good: &mut BTreeMap<String, Arc<Source>>,
-) -> Snapshot {
-    let mut loaded = load(sources, environment);
+    good: &mut BTreeMap<String, Good>,
+) -> (Snapshot, Stamps) {
+    let reader = Reader::default();
+    let mut loaded = load(sources, &reader.around(environment));
+    let mut read = reader.take();
+    read.stamps.add_guests(&loaded.policies);
     guests.prepare(&mut loaded);
     for warning in loaded.diagnostics.iter().filter(|found| !found.is_error()) {
         tracing::warn!(place = place(warning), "{}", warning.message);
@@ -202,27 +222,19 @@ fn judge(
         .filter(|found| found.is_error())
         .collect();
     let has_error = |source: &Source| errors.iter().any(|error| error.source.name == source.name);
-    let problems: Vec<_> = errors
-        .iter()
-        .map(|error| Problem {
-            place: place(error),
-            message: error.message.clone(),
-            consequence: if good.contains_key(&error.source.name) {
-                Consequence::EarlierVersion
-            } else {
-                Consequence::NotInForce
-            },
-        })
-        .collect();
+    let problems = problems(&errors, good);
     let files = sources.len();
     let replaced = sources
         .iter()
         .any(|source| has_error(source) && good.contains_key(&source.name));
-    let in_force: Vec<Arc<Source>> = sources
+    let in_force: Vec<Good> = sources
         .iter()
         .map(|source| match good.get(&source.name) {
             Some(earlier) if has_error(source) => earlier.clone(),
-            _ => source.clone(),
+            _ => Good {
+                source: source.clone(),
+                modules: read.texts.remove(&source.name).unwrap_or_default(),
+            },
         })
         .collect();
     let files_in_force = sources
@@ -230,27 +242,58 @@ fn judge(
         .filter(|source| !has_error(source) || good.contains_key(&source.name))
         .count();
     let policies = if replaced {
-        let mut earlier = load(&in_force, environment);
-        guests.prepare(&mut earlier);
-        earlier.policies
+        earlier(&in_force, (environment, guests), &mut read.stamps)
     } else {
         loaded.policies
     };
     // A file that is gone is forgotten with its policy: that is how policies are removed.
     let mut now_good = BTreeMap::new();
-    for source in in_force {
-        if !has_error(&source) || good.contains_key(&source.name) {
-            now_good.insert(source.name.clone(), source);
+    for one in in_force {
+        if !has_error(&one.source) || good.contains_key(&one.source.name) {
+            now_good.insert(one.source.name.clone(), one);
         }
     }
     *good = now_good;
-    Snapshot {
+    let snapshot = Snapshot {
         policies,
         namespaces,
         files,
         files_in_force,
         problems,
-    }
+    };
+    (snapshot, read.stamps)
+}
+
+/// The policies of files that had no error, with the modules that they had.
+fn earlier(
+    files: &[Good],
+    (environment, guests): (&Environment, &Guests),
+    stamps: &mut Stamps,
+) -> Arc<PolicySet> {
+    let modules = files.iter();
+    let modules = modules.map(|good| (good.source.name.clone(), good.modules.clone()));
+    let environment = modules::known(environment, modules.collect());
+    let sources: Vec<Arc<Source>> = files.iter().map(|good| good.source.clone()).collect();
+    let mut loaded = load(&sources, &environment);
+    stamps.add_guests(&loaded.policies);
+    guests.prepare(&mut loaded);
+    loaded.policies
+}
+
+fn problems(errors: &[&Diagnostic], good: &BTreeMap<String, Good>) -> Vec<Problem> {
+    let consequence = |error: &Diagnostic| {
+        if good.contains_key(&error.source.name) {
+            Consequence::EarlierVersion
+        } else {
+            Consequence::NotInForce
+        }
+    };
+    let problem = |error: &&Diagnostic| Problem {
+        place: place(error),
+        message: error.message.clone(),
+        consequence: consequence(error),
+    };
+    errors.iter().map(problem).collect()
 }
 
 /// `file:line:column` of a diagnostic.

@@ -34,7 +34,7 @@ pub fn run(args: &CheckArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     let environment = Environment {
         log_urls: Some(images::trust_roots(&args.trusted_root)?.urls()),
         exceptions: ExceptionsFrom::Anywhere,
-        modules: ModuleFiles(rego_file::read),
+        modules: ModuleFiles::new(rego_file::read),
         ..Environment::default()
     };
     let mut loaded = load(&sources.texts, &environment);

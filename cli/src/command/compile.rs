@@ -28,7 +28,7 @@ pub fn run(args: &CompileArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     // Whether exceptions count is the business of whoever runs them.
     let environment = Environment {
         exceptions: ExceptionsFrom::Anywhere,
-        modules: ModuleFiles(rego_file::read),
+        modules: ModuleFiles::new(rego_file::read),
         ..Environment::default()
     };
     let loaded = load(&sources.texts, &environment);

@@ -162,7 +162,7 @@ impl Prepared {
             },
             exact_slsa_versions: inputs.slsa_versions == SlsaVersions::Exact,
             builders: inputs.images.builders().clone(),
-            modules: ModuleFiles(rego_file::read),
+            modules: ModuleFiles::new(rego_file::read),
         };
         let exceptions = &inputs.exceptions.texts;
         let mut loaded = load_with_exceptions(&inputs.policies, exceptions, &environment);

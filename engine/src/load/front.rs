@@ -294,7 +294,7 @@ fn with_files(
         let (Some(file), Some(own)) = (&modules.file, modules.modules.first_mut()) else {
             continue;
         };
-        match (environment.modules.0)(&source.name, &file.value) {
+        match environment.modules.read(&source.name, &file.value) {
             Ok(text) => own.value = text,
             Err(reason) => {
                 let file_name = &file.value;

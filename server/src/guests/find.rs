@@ -39,6 +39,11 @@ fn file(guest: &Guest) -> PathBuf {
     folder.map_or_else(|| PathBuf::from(path), |folder| folder.join(path))
 }
 
+/// The file of a module that is in no registry.
+pub(crate) fn local(guest: &Guest) -> Option<PathBuf> {
+    reference(guest).is_none().then(|| file(guest))
+}
+
 /// The bytes of a module, or why they are not to be had.
 pub(super) fn bytes(guest: &Guest, images: Option<&ImageSettings>) -> Result<Vec<u8>, String> {
     if let Some(reference) = reference(guest) {

@@ -148,9 +148,18 @@ fn io_error(path: &Path, error: std::io::Error) -> FileError {
     }
 }
 
+/// Size and time of a file; none where there is none.
+pub(super) type Stamp = Option<(u64, SystemTime)>;
+
+/// What a file is now.
+pub(super) fn stamp(path: &Path) -> Stamp {
+    let metadata = path.metadata().ok()?;
+    Some((metadata.len(), metadata.modified().ok()?))
+}
+
 /// Names, sizes and times of files: changes when one of them does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fingerprint(Vec<(PathBuf, Option<(u64, SystemTime)>)>);
+pub(super) struct Fingerprint(Vec<(PathBuf, Stamp)>);
 
 impl Fingerprint {
     pub(super) fn of(paths: &[PathBuf], other: Option<&Path>) -> Self {
@@ -161,10 +170,6 @@ impl Fingerprint {
                 Err(_) => files.push(path.to_owned()),
             }
         }
-        let stamp = |path: &Path| {
-            let metadata = path.metadata().ok()?;
-            Some((metadata.len(), metadata.modified().ok()?))
-        };
         Self(
             files
                 .into_iter()

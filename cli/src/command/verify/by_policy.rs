@@ -36,7 +36,7 @@ pub(super) fn policies(args: &VerifyArgs, io: &mut Io<'_>) -> Result<Option<Arc<
         log_urls: Some(images::trust_roots(&args.images.trusted_root)?.urls()),
         exceptions: ExceptionsFrom::Nowhere,
         builders: images::builders(&args.images),
-        modules: ModuleFiles(rego_file::read),
+        modules: ModuleFiles::new(rego_file::read),
         ..Environment::default()
     };
     let loaded = load(&sources.texts, &environment);
