@@ -82,7 +82,7 @@ impl ForeignError {
 /// Modules that can be asked.
 #[derive(Debug, Clone)]
 pub struct Foreign {
-    /// With the modules read; a clone of it answers one question.
+    /// With the modules read and prepared; a clone of it answers one question.
     engine: Engine,
     entry_point: String,
     reads_inventory: bool,
@@ -127,10 +127,14 @@ impl Foreign {
             error.help = nearest(&entry_point, &found.rules);
             return Err(vec![error]);
         }
+        let reads_inventory = found.reads_inventory;
+        // The first query makes what all need: how statements are ordered, and where loops are. Clones share it.
+        let prepared = engine.eval_query("true".to_owned(), false);
+        prepared.map_err(|error| vec![of_text(0, &error)])?;
         Ok(Self {
             engine,
             entry_point: format!("data.{entry_point}"),
-            reads_inventory: found.reads_inventory,
+            reads_inventory,
         })
     }
 
