@@ -1,7 +1,9 @@
 //! Modules that ship, and the webhook with modules beside other policies.
 
 mod hostile;
+mod reload;
 mod scaffold;
+mod template;
 
 use std::fs;
 use std::path::PathBuf;
