@@ -48,27 +48,23 @@ pub(super) fn cached(measure: &Measure) -> Result<Value> {
     Ok(Value::Object(measure.run(jobs)))
 }
 
-/// Evaluates a request, with the same evidence for whatever image is asked for.
+/// Evaluates a request, with the same evidence at hand for whatever image is asked for.
 fn answered(
     set: &Arc<PolicySet>,
     request: &Arc<AdmissionRequest>,
     image: &VerifiedImage,
 ) -> Vec<PolicyResponse> {
-    let mut evaluation = set.evaluate(
+    let evaluation = set.evaluate(
         Arc::clone(request),
         Phase::Validate,
         Scope::All,
         regent_server::clock::environment(),
     );
-    loop {
-        match evaluation.step() {
-            Step::Done(responses) => return responses,
-            Step::Need(needs) => {
-                for (id, _) in needs {
-                    evaluation.answer(id, Fact::Image(Ok(image.clone())));
-                }
-            }
-        }
+    let image = image.clone();
+    let at_hand = move |_: &Need| Some(Fact::Image(Ok(image.clone())));
+    match evaluation.with_facts_at_hand(Arc::new(at_hand)).step() {
+        Step::Done(responses) => responses,
+        Step::Need(_) => Vec::new(),
     }
 }
 
