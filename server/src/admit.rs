@@ -1,7 +1,8 @@
 //! The host loop: a body becomes an evaluation, its needs are answered, its decision becomes a body, all before a deadline.
 //!
-//! Whatever needs the processor runs on threads of its own, a bounded number at once: a slow evaluation holds up neither
-//! connections nor timers, and its request is answered in time without it.
+//! Whatever needs the processor runs on threads of its own, a bounded number at once, but for evaluations that are known to
+//! be short (see [`pace`]): a slow evaluation holds up neither connections nor timers, and its request is answered in time
+//! without it.
 //! What goes wrong here becomes the error of a policy named `regent`, and is decided like any other.
 
 use std::sync::{Arc, OnceLock};
@@ -25,7 +26,9 @@ use crate::host::{self, Host};
 use crate::metrics::{HostFailure, Metrics};
 use crate::review::{self, ReviewError};
 use crate::watch::Snapshot;
+use pace::{Here, Pace, SMALL};
 
+pub(crate) mod pace;
 #[cfg(test)]
 mod tests;
 
@@ -85,6 +88,8 @@ pub(crate) struct Admission {
     pub(crate) metrics: Arc<Metrics>,
     /// One permit for each evaluation that may run.
     pub(crate) evaluations: Arc<Semaphore>,
+    /// Who may evaluate on a thread that serves connections.
+    pub(crate) here: Arc<Here>,
 }
 
 /// One request on its way.
@@ -97,6 +102,9 @@ struct Case {
     /// Set as soon as the body is read, so that there is an answer whatever happens then.
     request: OnceLock<Arc<AdmissionRequest>>,
 }
+
+/// What came of the start of an evaluation.
+type Begun = Result<Result<Progress, ReviewError>, HostFailure>;
 
 /// Where a request stands after a turn on the processor.
 enum Progress {
@@ -134,9 +142,14 @@ impl Admission {
         case: &Arc<Case>,
         body: Bytes,
     ) -> Result<Result<Vec<u8>, ReviewError>, HostFailure> {
-        let turn = case.clone();
-        let begun = self.on_processor(case.clock, move || turn.begin(&body));
-        let mut progress = match begun.await? {
+        let begun = if let Some(begun) = self.begin_here(case, &body) {
+            begun?
+        } else {
+            let turn = case.clone();
+            let begun = self.on_processor(case.clock, move || turn.begin(&body));
+            begun.await?
+        };
+        let mut progress = match begun {
             Ok(progress) => progress,
             Err(error) => return Ok(Err(error)),
         };
@@ -152,6 +165,23 @@ impl Admission {
                 Ok(progress) => progress,
                 Err(error) => return Ok(Err(error)),
             };
+        }
+    }
+
+    /// Reads the body here where that is short, and evaluates as far as it goes without facts if that is short too.
+    fn begin_here(&self, case: &Case, body: &[u8]) -> Option<Begun> {
+        if body.len() > SMALL {
+            return None;
+        }
+        let _turn = self.here.turn()?;
+        match pace::caught(|| case.read(body)) {
+            Err(failure) => Some(Err(failure)),
+            Ok(Err(error)) => Some(Ok(Err(error))),
+            Ok(Ok(request)) => {
+                let known = case.snapshot.paces.of(request, case.asked.phase);
+                let short = known.is_some_and(Pace::is_short);
+                short.then(|| pace::caught(|| case.start(request)))
+            }
         }
     }
 
@@ -212,8 +242,22 @@ async fn answer(host: Arc<Host>, case: Arc<Case>, need: Need) -> Option<Fact> {
 impl Case {
     /// Reads the body and evaluates as far as it goes without facts.
     fn begin(&self, body: &[u8]) -> Result<Progress, ReviewError> {
+        let request = self.read(body)?;
+        self.start(request)
+    }
+
+    /// Reads the body, once.
+    fn read(&self, body: &[u8]) -> Result<&Arc<AdmissionRequest>, ReviewError> {
+        if let Some(request) = self.request.get() {
+            return Ok(request);
+        }
         let read = Arc::new(review::read(body)?);
-        let request = self.request.get_or_init(|| read);
+        Ok(self.request.get_or_init(|| read))
+    }
+
+    /// Evaluates as far as it goes without facts, and takes note of how long that took.
+    fn start(&self, request: &Arc<AdmissionRequest>) -> Result<Progress, ReviewError> {
+        let began = Instant::now();
         let Asked { phase, scope } = self.asked;
         let host = Arc::clone(&self.host);
         let evaluation = self
@@ -222,7 +266,11 @@ impl Case {
             .evaluate(request.clone(), phase, scope, clock::environment())
             .without_messages_of_passes()
             .with_facts_at_hand(Arc::new(move |need| host.remembered(need)));
-        self.proceed(Box::new(evaluation))
+        let progress = self.proceed(Box::new(evaluation));
+        if let Some(pace) = self.snapshot.paces.of(request, phase) {
+            pace.note(began.elapsed());
+        }
+        progress
     }
 
     fn go_on(

@@ -18,6 +18,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_rustls::TlsAcceptor;
 
 use crate::admit::Admission;
+use crate::admit::pace::Here;
 use crate::cluster::{Cluster, ClusterError};
 use crate::guests::{GuestSettings, Guests};
 use crate::health::Health;
@@ -225,6 +226,7 @@ fn webhook(
         host: Arc::new(host),
         metrics: metrics.clone(),
         evaluations: Arc::new(Semaphore::new(settings.limits.evaluations)),
+        here: Here::start(),
     };
     let health = Health {
         snapshot: policies.current(),

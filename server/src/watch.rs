@@ -13,6 +13,7 @@ use regent_engine::load::{Environment, load};
 use regent_engine::policy_set::PolicySet;
 use regent_engine::source::Source;
 
+use crate::admit::pace::Paces;
 use crate::guests::Guests;
 use crate::metrics::Metrics;
 use files::{FileError, Fingerprint};
@@ -25,7 +26,7 @@ pub mod namespaces;
 #[cfg(test)]
 mod tests;
 
-/// What requests are judged by; immutable, replaced whole.
+/// What requests are judged by; immutable but for what is learnt of its pace, replaced whole.
 #[derive(Debug)]
 pub struct Snapshot {
     /// The policies in force.
@@ -38,6 +39,8 @@ pub struct Snapshot {
     pub files_in_force: usize,
     /// What is wrong, one line each.
     pub problems: Vec<Problem>,
+    /// How long evaluations by them take.
+    pub(crate) paces: Paces,
 }
 
 /// Something that keeps a policy, or its last form, from being in force.
@@ -191,6 +194,7 @@ impl Watch {
             files: before.files,
             files_in_force: before.files_in_force,
             problems,
+            paces: Paces::default(),
         }));
     }
 }
@@ -260,6 +264,7 @@ fn judge(
         files,
         files_in_force,
         problems,
+        paces: Paces::default(),
     };
     (snapshot, read.stamps)
 }

@@ -32,7 +32,10 @@ const LOG_VARIABLE: &str = "REGENT_LOG";
 pub fn run(args: &ServeArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     start_logs(args.log_format)?;
     let settings = settings(args)?;
+    // While one of them evaluates, another one serves connections: two also on one processor.
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(processors.max(2))
         .enable_all()
         .build()
         .context("the runtime could not be started")?;
