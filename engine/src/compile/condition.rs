@@ -54,10 +54,11 @@ fn block(
     };
     let any = part(scope, &block.any, "false");
     let all = part(scope, &block.all, "true");
-    (
-        Expression::call("both", vec![Expression::Array(parts)]),
-        program::ConditionBlock { any, all },
-    )
+    let value = match <[Expression; 1]>::try_from(parts) {
+        Ok([only]) => only,
+        Err(parts) => Expression::call("both", vec![Expression::Array(parts)]),
+    };
+    (value, program::ConditionBlock { any, all })
 }
 
 fn list(
@@ -73,12 +74,15 @@ fn list(
     (decided(results, neutral), compiled)
 }
 
-/// The first answer that is not neutral decides.
+/// The first answer that is not neutral decides; where there is one answer alone, it does whatever it is.
 fn decided(results: Vec<Expression>, neutral: &str) -> Expression {
-    Expression::call(
-        "first_other",
-        vec![Expression::Array(results), Expression::text(neutral)],
-    )
+    match <[Expression; 1]>::try_from(results) {
+        Ok([only]) => only,
+        Err(results) => Expression::call(
+            "first_other",
+            vec![Expression::Array(results), Expression::text(neutral)],
+        ),
+    }
 }
 
 /// One comparison, as a rule of its own.

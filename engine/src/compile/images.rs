@@ -1,8 +1,8 @@
 //! An entry of `verifyImages` as Rego over verified evidence.
 //!
 //! `used` says which statements answer for each attestation; the host judges the attestation's conditions for each of
-//! them; `verdict` says `pass` or `fail` over both. What is not proven does not pass: nothing here is negated but the
-//! absence of statements of the asked type.
+//! them; `verdict` says `pass` or `fail` over both, and `judged` is both in one run. What is not proven does not pass:
+//! nothing here is negated but the absence of statements of the asked type.
 
 use crate::ast::evidence::{Choice, Proof};
 use crate::ast::verify_images::{
@@ -55,7 +55,7 @@ pub(super) struct Entry<'a> {
     pub(super) builders: &'a Builders,
 }
 
-/// Writes `used` and `verdict` for an entry.
+/// Writes `used`, `verdict` and `judged` for an entry.
 pub(super) fn compile(scope: &mut Scope, entry: &Entry<'_>) -> Asked {
     let mut asked = Asked::default();
     let mut demands = Vec::new();
@@ -149,6 +149,9 @@ fn finish(scope: &mut Scope, asked: &Asked, demands: Vec<Statement>, entry: &Ent
         "fail",
         vec![Statement::Not(Expression::name("verified"))],
     ));
+    let both = ["used", "verdict"].map(|name| (name.to_owned(), Expression::name(name)));
+    let judged = Rule::value("judged", Expression::Object(both.to_vec()), Vec::new());
+    scope.rules.push(judged);
 }
 
 /// `some name in input.evidence[source].list`.

@@ -1,11 +1,11 @@
 //! `verifyImages` on one object: evidence is asked for, projected, judged by programs, and digests are patched in.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::ast::verify_images::{SLSA_V1, VerifyImages};
+use crate::ast::verify_images::VerifyImages;
 use crate::ast::{self, RuleBody};
 use crate::explain;
-use crate::image::evidence::{Resolution, VerifiedStatement};
+use crate::image::evidence::Resolution;
 use crate::image::reference::with_digest;
 use crate::image::{Digest, Evidence, ImageReference, PublicKey, VerifiedImage};
 use crate::program::{self, ImageEntry, Policy, Rule};
@@ -14,14 +14,17 @@ use crate::response::{FailureAction, Finding, ImageOutcome, PatchOperation, Rule
 use crate::wildcard;
 
 use super::Phase;
-use super::names::{Builder, Names, Predicate};
+use super::names::Names;
 use super::need::{FactError, ImageNeed, PullSecret};
 use super::pod_images::{self, Found};
 use super::pull_secrets;
 use super::request_names::image_value;
 use super::rule::{Answer, Context, unexpected};
-use super::values::Values;
 
+use conditions::Conditions;
+use validate::Denied;
+
+mod conditions;
 mod extracted;
 mod keys;
 pub(crate) mod projection;
@@ -105,6 +108,7 @@ pub(super) fn verify(
                 ast,
                 action,
                 names,
+                asks_nobody: rule.context.is_empty(),
             };
             match one.judge(image, &reference) {
                 Some(judged) => {
@@ -228,6 +232,8 @@ struct Verifier<'a, 'b> {
     ast: &'a VerifyImages,
     action: FailureAction,
     names: &'a Names<'a>,
+    /// Whether no name that a condition can use is asked of the host.
+    asks_nobody: bool,
 }
 
 impl Verifier<'_, '_> {
@@ -357,24 +363,14 @@ impl Verifier<'_, '_> {
             Judged::new(status, format!("failed to verify image {text}: {message}"))
         };
         let facts = projection::known(verified, &evidence, keys);
-        let conditions = match self.conditions(image, &evidence, &facts)? {
-            Ok(conditions) => conditions,
-            Err(message) => return Some(failed(RuleStatus::Error, &message)),
+        let at_once = self.passes_at_once(image, &evidence, &facts);
+        let (conditions, denied, answer) = match at_once {
+            Some(conditions) => (conditions, None, Ok("pass".to_owned())),
+            None => match self.step_by_step(image, &evidence, facts)? {
+                Ok(found) => found,
+                Err(message) => return Some(failed(RuleStatus::Error, &message)),
+            },
         };
-        let results = Document::from_json(&conditions.results);
-        let mut input: Vec<(&'static str, Document)> = facts.into_iter().collect();
-        input.push(("conditions", results));
-        let denied = match self.denied(image, &evidence, &input)? {
-            Ok(denied) => denied,
-            Err(message) => return Some(failed(RuleStatus::Error, &message)),
-        };
-        if let Some(denied) = &denied {
-            input.push(("denied", Document::from_json(&denied.answers)));
-        }
-        let input = Document::object(input);
-        let answer = self
-            .context
-            .ask(&self.program.program, program::IMAGE_VERDICT, &input);
         let walk = explain::images::Walk {
             policy: self.policy,
             entry: self.ast,
@@ -405,120 +401,37 @@ impl Verifier<'_, '_> {
         Some(Judged { findings, ..judged })
     }
 
-    /// Judges the conditions of each attestation for each statement that is used; none as long as facts are outstanding.
-    fn conditions(
+    /// Which statements are used, their conditions, what is denied, and then the answer; none as long as facts are
+    /// outstanding.
+    fn step_by_step(
         &mut self,
         image: &Found,
         evidence: &[&Evidence],
-        facts: &[(&'static str, Document)],
-    ) -> Option<Result<Conditions, String>> {
-        let used = match self.used(facts) {
-            Ok(used) => used,
+        facts: [(&'static str, Document); 3],
+    ) -> Option<Result<Stepped, String>> {
+        let conditions = match self.conditions(image, evidence, &facts)? {
+            Ok(conditions) => conditions,
             Err(message) => return Some(Err(message)),
         };
-        let locals = locals(image);
-        let mut results = Vec::new();
-        let mut error = None;
-        for (view, used) in self.program.views.iter().zip(&used) {
-            match self.view(view.attestation, used, evidence, &locals)? {
-                Ok((of_sources, reason)) => {
-                    error = error.or(reason);
-                    results.push(of_sources);
-                }
-                Err(message) => return Some(Err(message)),
-            }
-        }
-        Some(Ok(Conditions {
-            used,
-            results: json!(results),
-            error,
-        }))
-    }
-
-    /// The answers of one view by source and statement, null where a statement is not used, and the first error.
-    fn view(
-        &mut self,
-        attestation: usize,
-        used: &[(usize, usize)],
-        evidence: &[&Evidence],
-        locals: &[(String, Value)],
-    ) -> Option<Result<Answers, String>> {
-        let mut error = None;
-        let mut of_sources: Vec<Vec<Value>> = evidence
-            .iter()
-            .map(|one| vec![Value::Null; one.statements.len()])
-            .collect();
-        for (source, index) in used {
-            let statement = evidence
-                .get(*source)
-                .and_then(|one| one.statements.get(*index));
-            let cell = of_sources
-                .get_mut(*source)
-                .and_then(|row| row.get_mut(*index));
-            let (Some(statement), Some(cell)) = (statement, cell) else {
-                return Some(Err(UNKNOWN.to_owned()));
-            };
-            match self.condition(attestation, statement, locals)? {
-                Ok((answer, reason)) => {
-                    error = error.or(reason);
-                    *cell = Value::from(answer);
-                }
-                Err(message) => return Some(Err(message)),
-            }
-        }
-        Some(Ok((of_sources, error)))
-    }
-
-    /// For each view the statements that are used.
-    fn used(
-        &mut self,
-        facts: &[(&'static str, Document)],
-    ) -> Result<Vec<Vec<(usize, usize)>>, String> {
-        let input = Document::object(facts.iter().cloned());
-        let answer = self
-            .context
-            .machine
-            .run(&self.program.program, program::USED, &input);
-        match answer {
-            Ok(Some(used)) => {
-                read_used(&used).ok_or_else(|| "the compiled rule gave no statements".to_owned())
-            }
-            Ok(None) => Err("the compiled rule gave no statements".to_owned()),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-
-    /// One statement: `true`, `false` or `error`, and why; none as long as facts are outstanding.
-    fn condition(
-        &mut self,
-        attestation: usize,
-        statement: &VerifiedStatement,
-        locals: &[(String, Value)],
-    ) -> Option<Result<(String, Option<String>), String>> {
-        let Some(judged) = self.program.conditions.get(attestation) else {
-            return Some(Err("the compiled rule lacks an attestation".to_owned()));
-        };
-        let names = self.names.with_predicate(predicate(statement), locals);
-        let slots = judged.as_ref().map_or(&[][..], |judged| &judged.slots);
-        let values = Values::of(&names, slots)?;
-        let input = Document::object([("values", values.document())]);
-        let entry = program::CONDITIONS + attestation;
-        let answer = match self.context.ask(&self.program.program, entry, &input) {
-            Ok(answer) => answer,
+        let results = Document::from_json(&conditions.results);
+        let mut input: Vec<(&'static str, Document)> = facts.into_iter().collect();
+        input.push(("conditions", results));
+        let denied = match self.denied(image, evidence, &input)? {
+            Ok(denied) => denied,
             Err(message) => return Some(Err(message)),
         };
-        if let Some(judged) = judged {
-            let program = &self.program.program;
-            self.context
-                .trace_conditions(program, &judged.what, &names, &answer);
+        if let Some(denied) = &denied {
+            input.push(("denied", Document::from_json(&denied.answers)));
         }
-        let reason = judged
-            .as_ref()
-            .filter(|_| answer == "error")
-            .map(|judged| explain::conditions::walk(&judged.what, &names).error());
-        Some(Ok((answer, reason)))
+        let input = Document::object(input);
+        let program = &self.program.program;
+        let answer = self.context.ask(program, program::IMAGE_VERDICT, &input);
+        Some(Ok((conditions, denied, answer)))
     }
 }
+
+/// What the conditions said, what is denied, and the program's answer.
+type Stepped = (Conditions, Option<Denied>, Result<String, String>);
 
 /// The name of the image that is judged.
 fn locals(image: &Found) -> Vec<(String, Value)> {
@@ -537,30 +450,7 @@ fn passed(text: &str, note: Option<String>, verified: Option<VerifiedImage>) -> 
     }
 }
 
-/// Answers of one view by source and statement, and the first error.
-type Answers = (Vec<Vec<Value>>, Option<String>);
-
 const UNKNOWN: &str = "the compiled rule names a statement that is not there";
-
-/// What conditions said.
-struct Conditions {
-    /// For each view the statements that are used, as source and index.
-    used: Vec<Vec<(usize, usize)>>,
-    /// For each view, source and statement the answer; null where it is not used.
-    results: Value,
-    /// The first error.
-    error: Option<String>,
-}
-
-fn read_used(used: &Document) -> Option<Vec<Vec<(usize, usize)>>> {
-    let number = |value: &Value| usize::try_from(value.as_u64()?).ok();
-    let pair = |pair: &Value| Some((number(pair.get(0)?)?, number(pair.get(1)?)?));
-    let json = used.to_json()?;
-    json.as_array()?
-        .iter()
-        .map(|view| view.as_array()?.iter().map(pair).collect())
-        .collect()
-}
 
 fn fact_error(error: &FactError) -> String {
     match error {
@@ -570,19 +460,5 @@ fn fact_error(error: &FactError) -> String {
         | FactError::NoSource(text)
         | FactError::Malformed(text)
         | FactError::Unauthorized(text) => text.clone(),
-    }
-}
-
-/// The fields of a predicate as conditions see them: `builder` is where SLSA v1 has it in `runDetails`.
-///
-/// A field `builder` that a v1 predicate has beside that is not seen: what was believed is what is judged.
-fn predicate(statement: &VerifiedStatement) -> Predicate<'_> {
-    Predicate {
-        fields: statement.predicate.as_object(),
-        builder: if statement.predicate_type == SLSA_V1 {
-            Builder::Alias(statement.predicate.pointer("/runDetails/builder"))
-        } else {
-            Builder::Field
-        },
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{UNKNOWN, Verifier, locals, read_used};
+use super::conditions::read_used;
+use super::{UNKNOWN, Verifier, locals};
 use crate::evaluation::names::Names;
 use crate::evaluation::pod_images::Found;
 use crate::evaluation::rule::Answer;
