@@ -7,6 +7,7 @@ pub mod evidence;
 pub mod extractor;
 pub mod guest;
 mod parts;
+mod pod_security;
 pub mod together;
 
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::builders::Builders;
 use crate::jmespath::Expression;
 use crate::mutate::json_patch;
 use crate::operator::Operator;
-use crate::pod_security::{Exclusion, Level, Version};
+use crate::pod_security::Exclusion;
 use crate::rego::evaluate;
 use crate::rego::foreign::Foreign;
 use crate::source::Span;
@@ -32,6 +33,8 @@ use together::Together;
 use evidence::{EvidenceSource, RemoteKey, View};
 use extractor::ImageExtractor;
 use guest::Guest;
+
+pub use pod_security::PodSecurity;
 
 /// A compiled policy.
 #[derive(Debug)]
@@ -291,34 +294,6 @@ pub struct Reference {
     pub name: Text,
     /// `namespace`.
     pub namespace: Option<Text>,
-}
-
-/// What a `podSecurity` rule asks the checks.
-#[derive(Debug)]
-pub struct PodSecurity {
-    /// The level.
-    pub level: Level,
-    /// The version.
-    pub version: Version,
-    /// The version as messages and reports have it.
-    pub version_text: String,
-    /// What is excused.
-    pub exclusions: Vec<Exclusion>,
-}
-
-impl PodSecurity {
-    /// Of what was written.
-    pub fn of(written: &ast::pod_security::PodSecurity) -> Self {
-        let exclusions = written.exclude.iter();
-        Self {
-            level: written.level.value,
-            version: written.effective_version,
-            version_text: written.version_text().to_owned(),
-            exclusions: exclusions
-                .map(ast::pod_security::ExcludedControl::exclusion)
-                .collect(),
-        }
-    }
 }
 
 /// Modules that somebody else wrote, as they are asked.
