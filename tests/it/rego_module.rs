@@ -3,6 +3,7 @@
 use std::fs;
 
 use regent::exit_status::ExitStatus;
+use regent_tests::workspace;
 use serde_json::{Value, json};
 
 use crate::command::regent;
@@ -116,5 +117,35 @@ async fn the_webhook_reads_modules_in_files() {
     for (labels, allowed) in [(json!({"team": "red"}), true), (json!({}), false)] {
         let said = server.post("/validate/fail", &pod_review(&labels)).await;
         assert_eq!(said.allowed(), allowed, "{}", said.body);
+    }
+}
+
+#[test]
+fn the_page_about_conftest_shows_a_policy_that_judges() {
+    let page = fs::read_to_string(workspace().join("docs/conftest.md")).unwrap();
+    let (_, rest) = page.split_once("```yaml\n").unwrap();
+    let (shown, _) = rest.split_once("```").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let policy = write("policy.yaml", shown);
+    for (security, status, said) in [
+        (
+            "{}",
+            ExitStatus::Failed,
+            "containers of web must not run as root",
+        ),
+        ("{runAsNonRoot: true}", ExitStatus::Pass, "pass: 1"),
+    ] {
+        let resource = format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec: {{template: {{spec: {{securityContext: {security}}}}}}}\n"
+        );
+        let resource = write("resource.yaml", &resource);
+        let ran = regent(&["apply", &policy, "--resource", &resource]);
+        assert_eq!(ran.status, status, "{}{}", ran.stdout, ran.stderr);
+        assert!(ran.stdout.contains(said), "{}", ran.stdout);
     }
 }

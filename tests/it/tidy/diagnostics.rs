@@ -9,6 +9,10 @@ use regent_engine::load::{self, Environment};
 use regent_engine::source::Source;
 use regent_tests::workspace;
 
+use examples::{EXAMPLES, NO_EXAMPLE};
+
+mod examples;
+
 const HEAD: &str = "\
 # Diagnostics
 
@@ -51,17 +55,23 @@ fn examples_are_said_to_be_wrong_and_their_betters_are_not() {
             wrong.push(format!("{name}: an example, and what to use instead"));
             continue;
         };
-        if !said(bad).iter().any(|diagnostic| diagnostic.code == code) {
-            wrong.push(format!(
-                "{name}: its example is not said to be: {:?}",
-                codes(bad)
-            ));
-        }
-        if !said(good).is_empty() {
-            wrong.push(format!("{name}: what to use instead is {:?}", codes(good)));
-        }
+        judge((code, bad, good), &mut wrong);
+    }
+    for example in &EXAMPLES {
+        judge((example.code, example.bad, example.good), &mut wrong);
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+fn judge((code, bad, good): (Code, &str, &str), wrong: &mut Vec<String>) {
+    let name = code.name();
+    if !said(bad).iter().any(|diagnostic| diagnostic.code == code) {
+        let found = codes(bad);
+        wrong.push(format!("{name}: its example is not said to be: {found:?}"));
+    }
+    if !said(good).is_empty() {
+        wrong.push(format!("{name}: what to use instead is {:?}", codes(good)));
+    }
 }
 
 /// The head of a check, without the marks of a comment.
@@ -122,11 +132,22 @@ fn page() -> String {
         let name = code.name();
         let text = match checks.get(name) {
             Some(Check(head)) => sentences(head),
-            None => format!("{}\n", variants[&format!("{code:?}")]),
+            None => format!("{}\n{}", variants[&format!("{code:?}")], shown(code)),
         };
         write!(page, "\n## `{name}`\n\n{text}").unwrap();
     }
     page
+}
+
+/// What is shown of a code without a check of its own: an example, or what to do.
+fn shown(code: Code) -> String {
+    if let Some((_, what)) = NO_EXAMPLE.iter().find(|(one, _)| *one == code) {
+        return format!("{what}\n");
+    }
+    let example = EXAMPLES.iter().find(|example| example.code == code);
+    let example = example.unwrap_or_else(|| panic!("{} has no example", code.name()));
+    let (why, bad, good) = (example.why, example.bad, example.good);
+    format!("{why}\n\nExample:\n\n```yaml\n{bad}```\n\nUse instead:\n\n```yaml\n{good}```\n")
 }
 
 /// Markdown of this repository has a sentence a line, and comments are filled.
