@@ -16,7 +16,7 @@ use crate::source::{Source, Span};
 
 pub use branches::branches;
 pub(crate) use branches::{Part, for_each_part};
-pub(crate) use path::{Elements, of_expression};
+pub(crate) use path::{Element, in_words, of_expression};
 
 /// What one rule looked at on one resource.
 #[derive(Debug, Clone)]

@@ -23,7 +23,7 @@ use crate::rego::evaluate::Program;
 use crate::response::{PatchOperation, RuleStatus};
 use crate::source::Span;
 use crate::template::Template;
-use crate::trace::{BranchKind, Part, Step, Trace, for_each_part};
+use crate::trace::{BranchKind, Element, Part, Step, Trace, for_each_part, in_words};
 
 use super::pod_security::Found;
 use super::rule::{Context, Progress};
@@ -38,7 +38,7 @@ pub(super) struct Tracing {
     patterns: Vec<Arc<Template>>,
     program: Program,
     /// Lists that are gone through, with the place of the element.
-    elements: Vec<(String, usize)>,
+    elements: Vec<Element>,
     steps: Vec<Step>,
     disagreements: Vec<String>,
 }
@@ -98,11 +98,10 @@ impl Tracing {
         program: &'a Program,
         entries: &'a [&'a ContextEntry],
     ) -> Ground<'a> {
-        let element = self.elements.last();
         Ground {
             names,
             entries,
-            element: element.map(|(list, index)| (list.as_str(), *index)),
+            elements: &self.elements,
             about: About::Object,
             program,
         }
@@ -253,7 +252,8 @@ impl Context<'_> {
     /// Notes which element of a list is looked at, until [`Self::trace_element_end`].
     pub(super) fn trace_element(&mut self, list: &str, index: usize) {
         if let Traced::Now(tracing) = &mut self.traced {
-            tracing.elements.push((list.to_owned(), index));
+            let list = list.to_owned();
+            tracing.elements.push(Element { list, index });
         }
     }
 
@@ -321,7 +321,7 @@ impl Context<'_> {
             (Ok(false), false) => "changes nothing: an anchor does not hold",
             _ => "changes the object",
         };
-        let element = tracing.element();
+        let element = in_words(&tracing.elements);
         let ground = Bare(&tracing.program);
         let mut steps = vec![Step {
             wanted: wanted.to_owned(),
@@ -384,12 +384,6 @@ impl Context<'_> {
 }
 
 impl Tracing {
-    /// The element that is looked at, in words.
-    fn element(&self) -> Option<String> {
-        let (list, index) = self.elements.last()?;
-        Some(format!("element {index} of `{list}`"))
-    }
-
     /// Where a key stands in a part of the policy; the part, where it cannot be found.
     fn key_in(&self, span: Span, key: &str) -> Span {
         let text = self.policy.source.text.get(span.start..span.end);

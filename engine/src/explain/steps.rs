@@ -16,15 +16,15 @@ use crate::program::Conditions;
 use crate::rego::evaluate::Program;
 use crate::source::Span;
 use crate::template::{Template, Text};
-use crate::trace::{Branch, BranchKind, Elements, Origin, Resolved, Step, of_expression};
+use crate::trace::{Branch, BranchKind, Element, Origin, Resolved, Step, in_words, of_expression};
 
 /// What steps are made with.
 pub(crate) struct Ground<'a> {
     pub(crate) names: &'a Names<'a>,
     /// Entries of contexts that may stand behind names.
     pub(crate) entries: &'a [&'a ContextEntry],
-    /// The list and the place in it of the element that this is about.
-    pub(crate) element: Option<(&'a str, usize)>,
+    /// The element that this is about, after those that it is in.
+    pub(crate) elements: &'a [Element],
     /// What patterns are compared with.
     pub(crate) about: About,
     pub(crate) program: &'a Program,
@@ -70,7 +70,7 @@ pub(crate) fn of_conditions<'c>(
             path,
             seen: looked.key.clone(),
             variables: variables(ground, &[&written.key, &written.value]),
-            element: ground.element_text(),
+            element: in_words(ground.elements),
             program: ground.program.clone(),
         })
     });
@@ -306,30 +306,21 @@ fn key_path(ground: &Ground<'_>, key: &written::Template) -> Option<String> {
     let written::TemplateValue::Text(text) = &key.value else {
         return None;
     };
-    let elements = ground.element.map(|(list, index)| Elements { list, index });
-    of_expression(&text.whole_variable()?.expression, elements.as_ref())
+    of_expression(&text.whole_variable()?.expression, ground.elements)
 }
 
 /// The path of a walk as a JSON pointer; that of an element starts at the object where its list is a plain path.
 fn pointer(ground: &Ground<'_>, path: &str) -> String {
     let own = path.strip_suffix('/').unwrap_or(path);
-    let element = ground.element.filter(|_| ground.about == About::Element);
-    let above = element.and_then(|(list, index)| {
-        let elements = Elements { list, index };
-        of_expression("element", Some(&elements))
-    });
-    match above {
+    let is_of_element = ground.about == About::Element;
+    let above = is_of_element.then(|| of_expression("element", ground.elements));
+    match above.flatten() {
         Some(above) => format!("{above}{own}"),
         None => own.to_owned(),
     }
 }
 
 impl Ground<'_> {
-    fn element_text(&self) -> Option<String> {
-        let (list, index) = self.element?;
-        Some(format!("element {index} of `{list}`"))
-    }
-
     /// A step without values.
     pub(crate) fn step(&self, kind: BranchKind, span: Span, held: Result<bool, String>) -> Step {
         Step {
@@ -340,7 +331,7 @@ impl Ground<'_> {
             path: None,
             seen: None,
             variables: Vec::new(),
-            element: self.element_text(),
+            element: in_words(self.elements),
             program: self.program.clone(),
         }
     }

@@ -1,15 +1,26 @@
 //! Where in the resource an expression reads, where that is plain.
 
-/// Where the elements of a `foreach` come from.
-pub(crate) struct Elements<'a> {
-    pub(crate) list: &'a str,
+/// An element of a list that a `foreach` is at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Element {
+    /// The expression of the list, as it was written.
+    pub(crate) list: String,
     pub(crate) index: usize,
 }
 
-/// The JSON pointer of `request.object.a.b[0]`, or of the same below `element`; none of anything that is not a plain path.
+/// Elements in words, the innermost first; none where there are none.
+pub(crate) fn in_words(elements: &[Element]) -> Option<String> {
+    let words = elements.iter().rev();
+    let words = words.map(|one| format!("element {} of `{}`", one.index, one.list));
+    let words: Vec<_> = words.collect();
+    (!words.is_empty()).then(|| words.join(", of "))
+}
+
+/// The JSON pointer of `request.object.a.b[0]`, or of the same below `element`, which is the last of the elements, or
+/// `element0` and so on; none of anything that is not a plain path.
 ///
 /// Of `a || b` it is that of `a`: what stands behind is for where there is none.
-pub(crate) fn of_expression(expression: &str, elements: Option<&Elements<'_>>) -> Option<String> {
+pub(crate) fn of_expression(expression: &str, elements: &[Element]) -> Option<String> {
     let first = expression.split("||").next().unwrap_or(expression).trim();
     for root in ["request.object", "request.oldObject"] {
         if let Some(rest) = first.strip_prefix(root) {
@@ -17,9 +28,15 @@ pub(crate) fn of_expression(expression: &str, elements: Option<&Elements<'_>>) -
         }
     }
     let rest = first.strip_prefix("element")?;
-    let elements = elements?;
-    let list = of_expression(elements.list.trim().trim_end_matches("[]"), None)?;
-    Some(format!("{list}/{}{}", elements.index, pointer(rest)?))
+    let end = rest.find(['.', '[']).unwrap_or(rest.len());
+    let (level, rest) = rest.split_at_checked(end)?;
+    let level = match level {
+        "" => elements.len().checked_sub(1)?,
+        number => number.parse().ok()?,
+    };
+    let (Element { list, index }, outer) = (elements.get(level)?, elements.get(..level)?);
+    let list = of_expression(list.trim().trim_end_matches("[]"), outer)?;
+    Some(format!("{list}/{index}{}", pointer(rest)?))
 }
 
 /// `.a."b.c"[0]` as `/a/b.c/0`.

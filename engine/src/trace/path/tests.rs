@@ -2,10 +2,15 @@ use super::*;
 
 #[test]
 fn plain_paths_lead_into_the_resource() {
-    let elements = Elements {
-        list: "request.object.spec.containers",
-        index: 2,
+    let element = |list: &str, index| Element {
+        list: list.to_owned(),
+        index,
     };
+    let outer = [element("request.object.spec.containers", 2)];
+    let nested = [
+        element("request.object.spec.containers", 2),
+        element("element.ports[] || `[]`", 1),
+    ];
     for (expression, expected) in [
         (
             "request.object.metadata.labels.team",
@@ -29,7 +34,29 @@ fn plain_paths_lead_into_the_resource() {
         ("length(request.object.spec)", None),
         ("images.containers.a", None),
     ] {
-        let found = of_expression(expression, Some(&elements));
+        let found = of_expression(expression, &outer);
         assert_eq!(found.as_deref(), expected, "{expression}");
     }
+    for (expression, expected) in [
+        (
+            "element.hostPort",
+            Some("/spec/containers/2/ports/1/hostPort"),
+        ),
+        ("element1", Some("/spec/containers/2/ports/1")),
+        ("element0.image", Some("/spec/containers/2/image")),
+        ("element2", None),
+        ("elements", None),
+    ] {
+        let found = of_expression(expression, &nested);
+        assert_eq!(found.as_deref(), expected, "{expression}");
+    }
+    assert_eq!(of_expression("element", &[]), None);
+    let unknown = [element("items", 0), element("element.ports", 1)];
+    assert_eq!(of_expression("element", &unknown), None);
+    assert_eq!(
+        in_words(&nested).as_deref(),
+        Some(
+            "element 1 of `element.ports[] || `[]``, of element 2 of `request.object.spec.containers`"
+        )
+    );
 }
