@@ -20,3 +20,6 @@ pub const FOREIGN: Budget = Budget {
 
 /// The most images of one object: a pod is bounded by etcd's 1.5 MiB, real ones have some ten containers.
 pub const IMAGES: usize = 256;
+
+/// How deep variables are in variables: more is an error where they are resolved.
+pub const VARIABLE_NESTING: usize = 8;

@@ -170,10 +170,13 @@ impl Admission {
 
     /// Reads the body here where that is short, and evaluates as far as it goes without facts if that is short too.
     fn begin_here(&self, case: &Case, body: &[u8]) -> Option<Begun> {
-        if body.len() > SMALL {
+        if body.len() > SMALL || Instant::now() >= case.clock.answer_by {
             return None;
         }
         let _turn = self.here.turn()?;
+        let Ok(_permit) = self.evaluations.try_acquire() else {
+            return None;
+        };
         match pace::caught(|| case.read(body)) {
             Err(failure) => Some(Err(failure)),
             Ok(Err(error)) => Some(Ok(Err(error))),

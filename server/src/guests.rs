@@ -17,7 +17,7 @@ use regent_engine::load::Loaded;
 use regent_engine::policy_set::PolicySet;
 use regent_engine::program::guest::Guest;
 use regent_engine::program::{Policy, Rule};
-use regent_engine::wasm::bounds;
+use regent_engine::wasm::bounds::{self, Limits};
 use regent_engine::wasm::call::{Outcome, Request, Terms};
 use regent_engine::wasm::error::WasmError;
 use regent_engine::wasm::metadata::Abi;
@@ -39,12 +39,15 @@ pub struct GuestSettings {
     pub images: Option<ImageSettings>,
 }
 
-/// Where a module is, and what it must be: rules that agree in this share it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// Where a module is, what it must be, and what it is asked with: rules that agree in this share it, and a module that
+/// refuses the settings of one is still there for those of another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Name {
     place: String,
     digest: Option<String>,
     abi: Option<Abi>,
+    settings: String,
+    limits: Limits,
 }
 
 impl Name {
@@ -53,6 +56,8 @@ impl Name {
             place: find::place(guest),
             digest: guest.digest.clone(),
             abi: guest.abi,
+            settings: guest.settings.clone(),
+            limits: guest.limits,
         }
     }
 }
@@ -124,21 +129,30 @@ impl Guests {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         let mut now = Known::new();
+        let mut wrongs = BTreeMap::new();
         let mut diagnostics = Vec::new();
         for (policy, rule, guest) in set.guests() {
             let name = Name::of(guest);
             if !now.contains_key(&name) {
-                let loaded = self.load(&name, guest, &before);
-                let (module, told) = or_earlier(loaded, before.get(&name));
+                let (module, wrong) = match self.load(&name, guest, [&now, &before]) {
+                    Ok(module) => match check_settings(&module, guest) {
+                        Ok(()) => (Ok(module), None),
+                        Err(Unfit::Refused(reason)) => (Err(reason.clone()), Some(reason)),
+                        // What fails here fails on requests as well, or answers them.
+                        Err(Unfit::Failed(reason)) => (Ok(module), Some(reason)),
+                    },
+                    Err(reason) => (Err(reason.clone()), Some(reason)),
+                };
+                let module = match (&wrong, before.get(&name)) {
+                    // It stays in force as it was.
+                    (Some(_), Some(Ok(earlier))) => Ok(earlier.clone()),
+                    _ => module,
+                };
                 now.insert(name.clone(), module);
-                let told = told.and_then(|reason| diagnostic(policy, rule, guest, &reason));
-                diagnostics.extend(told);
+                wrongs.insert(name.clone(), wrong);
             }
-            let module = now.get(&name).cloned();
-            let module = module.unwrap_or_else(|| Err("internal error".to_owned()));
-            let checked = module.and_then(|module| check_settings(&module, guest));
-            if let Err(reason) = checked {
-                diagnostics.extend(diagnostic(policy, rule, guest, &reason));
+            if let Some(Some(reason)) = wrongs.get(&name) {
+                diagnostics.extend(diagnostic(policy, rule, guest, reason));
             }
         }
         // Requests that began with the policies before still ask for their modules.
@@ -149,9 +163,9 @@ impl Guests {
         diagnostics
     }
 
-    fn load(&self, name: &Name, guest: &Guest, before: &Known) -> Result<Module, String> {
+    fn load(&self, name: &Name, guest: &Guest, known: [&Known; 2]) -> Result<Module, String> {
         let (wasm, found) = self.bytes(guest)?;
-        let same = before.iter().find_map(|(known, module)| {
+        let same = known.into_iter().flatten().find_map(|(known, module)| {
             let module = module.as_ref().ok()?;
             (known.abi == name.abi && module.digest() == found).then_some(module)
         });
@@ -267,17 +281,32 @@ impl Guests {
     }
 }
 
+/// Why a module is not fit for a rule.
+enum Unfit {
+    /// It says that it cannot work with the settings.
+    Refused(String),
+    /// It says nothing of them.
+    Failed(String),
+}
+
 /// Asks a module about its settings, as it will be given them.
-fn check_settings(module: &Module, guest: &Guest) -> Result<(), String> {
+fn check_settings(module: &Module, guest: &Guest) -> Result<(), Unfit> {
     let ran = module.validate_settings(&guest.settings, terms_of_settings(guest));
     log(guest, &ran.log);
     match ran.outcome {
         Ok(Outcome::Answered(SettingsVerdict::Valid)) => Ok(()),
         Ok(Outcome::Answered(SettingsVerdict::Invalid(reason))) => {
-            Err(format!("its settings are not valid: {reason}"))
+            let reason = format!("its settings are not valid: {reason}");
+            Err(Unfit::Refused(reason))
         }
-        Ok(Outcome::Asks(call)) => Err(format!("it asks for `{call}` to look at its settings")),
-        Err(error) => Err(format!("it could not look at its settings: {error}")),
+        Ok(Outcome::Asks(call)) => {
+            let reason = format!("it asks for `{call}` to look at its settings");
+            Err(Unfit::Failed(reason))
+        }
+        Err(error) => {
+            let reason = format!("it could not look at its settings: {error}");
+            Err(Unfit::Failed(reason))
+        }
     }
 }
 
@@ -301,17 +330,6 @@ fn log(guest: &Guest, lines: &[String]) {
     let (policy, rule) = (&guest.rule.0, &guest.rule.1);
     for line in lines {
         tracing::debug!(policy, rule, "module says: {line}");
-    }
-}
-
-/// A module that is no longer there, or no longer one, stays in force as it was; and why is told.
-fn or_earlier(
-    loaded: Result<Module, String>,
-    earlier: Option<&Result<Module, String>>,
-) -> (Result<Module, String>, Option<String>) {
-    match (loaded, earlier) {
-        (Err(reason), Some(Ok(earlier))) => (Ok(earlier.clone()), Some(reason)),
-        (loaded, _) => (loaded, None),
     }
 }
 

@@ -38,11 +38,12 @@ pub(crate) struct Webhook {
     bodies: Arc<Semaphore>,
 }
 
-/// How much of the rest of a refused body is read, and for how long: twice the longest that is taken by default. Over HTTP/2
-/// some clients, curl among them, see a stream that ends before they have sent all as broken, whatever was answered.
-const REST_BYTES: usize = 32 << 20;
-/// A client that is polite sends it at once.
-const REST_TIME: Duration = Duration::from_secs(1);
+/// How much of the rest of a body that is too long is read, and for how long: twice the longest that is taken by default. Over
+/// HTTP/2 some clients, curl among them, see a stream that ends before they have sent all as broken, whatever was answered.
+const REST_OF_LONG: (usize, Duration) = (32 << 20, Duration::from_secs(1));
+/// The same of others that are refused: of those there are many when there is too much to do. A client that is polite
+/// sends it at once.
+const REST: (usize, Duration) = (1 << 20, Duration::from_millis(250));
 
 /// An HTTP error in words.
 struct Refusal {
@@ -197,7 +198,11 @@ impl Answer for Webhook {
                 match self.review(&mut request, asked, started).await {
                     Ok(answer) => json(answer),
                     Err(refusal) => {
-                        pass_over(request.body_mut()).await;
+                        let rest = match refusal.status {
+                            StatusCode::PAYLOAD_TOO_LARGE => REST_OF_LONG,
+                            _ => REST,
+                        };
+                        pass_over(request.body_mut(), rest).await;
                         refused(&refusal, route)
                     }
                 }
@@ -252,21 +257,21 @@ impl Answer for Exposition {
 
 /// Reads what is left of a refused body, and keeps nothing of it: a connection that is closed over unread bytes is reset,
 /// and the client would see that instead of the answer.
-async fn pass_over(body: &mut Incoming) {
-    if body.size_hint().lower() > REST_BYTES as u64 {
+async fn pass_over(body: &mut Incoming, (bytes, time): (usize, Duration)) {
+    if body.size_hint().lower() > bytes as u64 {
         return;
     }
     let rest = async {
         let mut read = 0;
         while let Some(Ok(frame)) = body.frame().await {
             read += frame.data_ref().map_or(0, Bytes::len);
-            if read > REST_BYTES {
+            if read > bytes {
                 return;
             }
         }
     };
     // Who sends more, or slower, is not waited for.
-    drop(timeout(REST_TIME, rest).await);
+    drop(timeout(time, rest).await);
 }
 
 fn refusal(status: StatusCode, message: &str) -> Refusal {
@@ -289,7 +294,7 @@ fn refused(refusal: &Refusal, route: Route) -> Response<Full<Bytes>> {
         StatusCode::SERVICE_UNAVAILABLE => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        // What is left of the body is not read.
+        // What may be left of the body is not read.
         StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT => {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }

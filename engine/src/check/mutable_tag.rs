@@ -32,6 +32,7 @@
 //! ```
 
 use crate::diagnostic::Code;
+use crate::wildcard;
 
 use super::Report;
 
@@ -43,8 +44,13 @@ pub(super) fn check(report: &mut Report<'_>) {
             let diagnostic = report.warning(Code::MutableTag, written.span, message);
             report.add(diagnostic.help("leave `mutateDigest` or `verifyDigest` out"));
         }
-        let mut references = entry.image_references.iter();
-        if let Some(latest) = references.find(|one| one.value.ends_with(":latest")) {
+        let references = &entry.image_references;
+        let only_latest = references.iter().find(|one| {
+            let mut others = references.iter().filter(|other| other.value != one.value);
+            one.value.ends_with(":latest")
+                && !others.any(|other| wildcard::matches(&other.value, &one.value))
+        });
+        if let Some(latest) = only_latest {
             let message =
                 "only the tag `latest` is verified, and no other tag or digest of these images";
             let diagnostic = report.warning(Code::MutableTag, latest.span, message);

@@ -711,7 +711,7 @@ fn rules_of_which_nothing_is_left_are_warned_of() {
             r#"- name: signed
   match: {any: [{resources: {kinds: [Pod]}}]}
   verifyImages:
-    - imageReferences: ["registry.example/a:latest", "registry.example/b*"]
+    - imageReferences: ["registry.example/a:latest", "registry.example/b*", "registry.example/b:latest"]
       attestors: [{entries: [{keyless: {issuer: "https://issuer.example", subject: "builder@example.com"}}]}]"#,
         ),
         &expect![[r#"

@@ -2,6 +2,7 @@
 
 use crate::ast::template::{Part, Template, TemplateValue, Text, Variable};
 use crate::diagnostic::Code;
+use crate::limits;
 use crate::source::{Source, Span};
 use crate::yaml::{Node, Value};
 
@@ -85,7 +86,7 @@ fn take_apart(raw: &str, span: Span, source: &Source) -> (Text, Option<Problem>)
             literal.push_str(variable);
         } else {
             literal.push_str(before);
-            let variable = read_variable(variable, places.find(variable), source);
+            let variable = read_variable(variable, places.find(variable), source, 0);
             if variable.expression.is_empty() {
                 problem.get_or_insert(Problem::Empty(variable.span));
             }
@@ -107,8 +108,8 @@ fn take_apart(raw: &str, span: Span, source: &Source) -> (Text, Option<Problem>)
     (Text { span, raw, parts }, problem)
 }
 
-/// A variable, braces included.
-fn read_variable(written: &str, span: Span, source: &Source) -> Variable {
+/// A variable, braces included, that is in as many others.
+fn read_variable(written: &str, span: Span, source: &Source, nesting: usize) -> Variable {
     let inner = written.get(2..written.len() - 2).unwrap_or("");
     let (expression, shallow) = match inner.strip_prefix('-') {
         Some(inner) => (inner.trim(), true),
@@ -118,15 +119,15 @@ fn read_variable(written: &str, span: Span, source: &Source) -> Variable {
         span,
         written: written.to_owned(),
         expression: expression.to_owned(),
-        inner: inner_variables(inner, span, source),
+        inner: inner_variables(inner, span, source, nesting + 1),
         shallow,
     }
 }
 
-/// The variables in what stands between a variable's braces.
-fn inner_variables(between: &str, span: Span, source: &Source) -> Vec<Variable> {
+/// The variables in what stands between a variable's braces; none where they are nested deeper than any is resolved.
+fn inner_variables(between: &str, span: Span, source: &Source, nesting: usize) -> Vec<Variable> {
     let mut variables = Vec::new();
-    if !between.contains("{{") {
+    if nesting >= limits::VARIABLE_NESTING || !between.contains("{{") {
         return variables;
     }
     let mut places = Places {
@@ -141,7 +142,8 @@ fn inner_variables(between: &str, span: Span, source: &Source) -> Vec<Variable> 
         let Some((variable, after)) = split else {
             break;
         };
-        variables.push(read_variable(variable, places.find(variable), source));
+        let place = places.find(variable);
+        variables.push(read_variable(variable, place, source, nesting));
         rest = after;
     }
     variables

@@ -1,6 +1,7 @@
 //! A text taken apart into what stands for itself and what is a variable.
 
 use crate::jmespath::{Expression, SyntaxError};
+use crate::limits;
 
 /// A piece of a text.
 #[derive(Debug, Clone)]
@@ -17,9 +18,6 @@ pub(super) enum Piece {
     /// A variable with variables inside: these make its expression.
     Nested(Vec<Piece>),
 }
-
-/// Deepest nesting of variables in variables.
-const MAX_NESTING: usize = 8;
 
 /// Takes a text apart; what begins like a variable and is none stands for itself.
 pub(super) fn split(raw: &str) -> Vec<Piece> {
@@ -79,7 +77,7 @@ fn variable(text: &str, nesting: usize) -> Option<(Piece, &str)> {
             rest = brace.get(end + 2..)?;
             continue;
         }
-        if nesting >= MAX_NESTING || before.ends_with('\\') {
+        if nesting >= limits::VARIABLE_NESTING || before.ends_with('\\') {
             return None;
         }
         let (piece, after) = variable(brace, nesting + 1)?;

@@ -35,7 +35,8 @@ pub(crate) fn of_expression(expression: &str, elements: &[Element]) -> Option<St
         number => number.parse().ok()?,
     };
     let (Element { list, index }, outer) = (elements.get(level)?, elements.get(..level)?);
-    let list = of_expression(list.trim().trim_end_matches("[]"), outer)?;
+    let list = list.split("||").next().unwrap_or(list).trim();
+    let list = of_expression(list.trim_end_matches("[]"), outer)?;
     Some(format!("{list}/{index}{}", pointer(rest)?))
 }
 

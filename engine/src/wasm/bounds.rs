@@ -61,7 +61,7 @@ pub const NAME: usize = 256;
 pub const METADATA: usize = 256 << 10;
 
 /// What one call may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Limits {
     /// Wall time.
     pub timeout: Duration,

@@ -20,7 +20,7 @@ const SAID: [(&str, &str); 26] = [
     ("accepted-as-text", "its answer is malformed"),
     ("asks-deprecated", "which is not supported"),
     ("asks-unlisted", "which `capabilities` does not list"),
-    ("error-not-utf-8", "it failed"),
+    ("error-not-utf-8", "its settings are not valid"),
     ("fill-loop", "it did not answer in time"),
     ("four-gigabytes", "its memory is larger than it may be"),
     ("grow-and-touch", "it wanted more memory than it may have"),

@@ -35,18 +35,21 @@ fn replace(path: &Path, bytes: &[u8]) {
 
 /// Asks until the answer holds a text.
 async fn says(server: &Server, text: &str) {
-    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "default"}, "spec": {"hostNetwork": true, "containers": [{"name": "a", "image": "registry.example/a:v1"}]}});
-    let review = review(pod);
-    let asked = async {
-        loop {
-            let body = server.post("/validate/fail", &review).await.body;
-            if body.contains(text) {
-                return;
-            }
-        }
-    };
+    let asked = async { while !answer(server).await.contains(text) {} };
     let in_time = tokio::time::timeout(Duration::from_mins(1), asked).await;
     assert!(in_time.is_ok(), "never: {text}");
+}
+
+/// Asks once.
+async fn says_at_once(server: &Server, text: &str) {
+    let body = answer(server).await;
+    assert!(body.contains(text), "{body}");
+}
+
+async fn answer(server: &Server) -> String {
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "default"}, "spec": {"hostNetwork": true, "containers": [{"name": "a", "image": "registry.example/a:v1"}]}});
+    let review = review(pod);
+    server.post("/validate/fail", &review).await.body
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,4 +86,18 @@ async fn a_wasm_file_that_changes_is_read_again() {
     // The other asks for no labels where it is given none.
     replace(&path, &built("required-labels"));
     says(&server, "\"allowed\":true").await;
+    // One that refuses the settings that there are does not judge by them.
+    replace(&path, &built("registry-allowlist"));
+    let not_ready = server.ready_when(|answer| answer.body.contains("settings are not valid"));
+    not_ready.await;
+    for _ in 0..3 {
+        says_at_once(&server, "\"allowed\":true").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_that_refuses_its_settings_from_the_start_judges_nothing() {
+    let wasm = fs::read(modules().join("registry-allowlist/registry-allowlist.wasm")).unwrap();
+    let server = serving(WASM, "module.wasm", &wasm).await;
+    says_at_once(&server, "settings are not valid").await;
 }

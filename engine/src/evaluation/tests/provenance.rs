@@ -277,6 +277,8 @@ fn a_summary_must_name_the_image() {
         format!("registry.example/app@sha256:{other}"),
         format!("pkg:oci/app@sha256:{other}?repository_url=registry.example/app"),
         "pkg:oci/app?repository_url=registry.example/app&tag=v2".to_owned(),
+        "pkg:oci/app?repository_url=registry.example/app&tag=v1%2E0".to_owned(),
+        "pkg:oci/app?repository_url=registry.example/app&tag=v1&tag=v2".to_owned(),
         "pkg:oci/other?repository_url=registry.example/app".to_owned(),
         "pkg:oci/app".to_owned(),
         "git+https://registry.example/app".to_owned(),

@@ -67,18 +67,23 @@ fn package_url(package: &str) -> Option<Resource> {
         Some((name, version)) => (decoded(name)?, Some(decoded(version)?)),
         None => (decoded(name)?, None),
     };
+    // What is there and cannot be read, or is there twice, makes it no name of anything.
     let qualifier = |wanted: &str| {
-        let mut all = qualifiers.split('&').filter_map(|one| one.split_once('='));
-        all.find(|(key, _)| *key == wanted)
-            .and_then(|(_, value)| decoded(value))
+        let all = qualifiers.split('&').filter_map(|one| one.split_once('='));
+        let mut found = all.filter(|(key, _)| *key == wanted);
+        match (found.next(), found.next()) {
+            (None, _) => Some(None),
+            (Some((_, value)), None) => decoded(value).map(Some),
+            (Some(_), Some(_)) => None,
+        }
     };
-    let repository = qualifier("repository_url")?;
+    let repository = qualifier("repository_url")??;
     let mut resource = Resource::of_reference(&repository)?;
     let is_named = repository.rsplit('/').next() == Some(name.as_str());
     if !is_named || resource.tag.is_some() || resource.digest.is_some() {
         return None;
     }
-    resource.tag = qualifier("tag");
+    resource.tag = qualifier("tag")?;
     if let Some(version) = version {
         resource.digest = Some(Digest::parse(&version).ok()?);
     }

@@ -116,3 +116,21 @@ fn problems() {
         "#]],
     );
 }
+
+/// Deeper than they are resolved, variables in variables are not looked at; and no text is deeper than the stack.
+#[test]
+fn variables_nested_deeper_than_any_is_resolved_are_left_alone() {
+    let raw = format!("{}x{}", "{{".repeat(100_000), "}}".repeat(100_000));
+    let source = Source::new("test", raw.as_str());
+    let (text, _) = take_apart(&raw, Span::new(0, raw.len()), &source);
+    let mut depth = 0;
+    let mut inner = match text.parts.as_slice() {
+        [Part::Variable(variable)] => Some(variable),
+        _ => None,
+    };
+    while let Some(variable) = inner {
+        depth += 1;
+        inner = variable.inner.first();
+    }
+    assert_eq!(depth, limits::VARIABLE_NESTING);
+}
