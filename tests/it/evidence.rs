@@ -4,7 +4,7 @@
 
 mod bundles;
 mod by_policy;
-mod certified;
+pub(crate) mod certified;
 mod cosign;
 mod cves;
 mod faults;
@@ -14,6 +14,7 @@ pub(crate) mod material;
 mod mutation;
 mod names;
 mod notary;
+mod own_authority;
 mod points;
 mod provenance;
 mod scts;

@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 use crate::command::regent;
 
 mod attached;
+mod certificates;
 mod cosign;
 mod loading;
 mod real_signers;
+mod stack;
 mod story;
 
 /// One test folder: pods that differ in their image, under the one rule of a policy.

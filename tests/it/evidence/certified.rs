@@ -19,16 +19,17 @@ use super::material::reasons;
 const NOW: u64 = 1_795_737_600;
 
 /// A root, what it issued, and a certificate at the end that signs.
-pub(super) struct Pki {
-    pub(super) root: CertifiedIssuer<'static, KeyPair>,
-    middle: CertifiedIssuer<'static, KeyPair>,
-    leaf: String,
-    key: KeyPair,
+pub(crate) struct Pki {
+    pub(crate) root: CertifiedIssuer<'static, KeyPair>,
+    pub(crate) middle: CertifiedIssuer<'static, KeyPair>,
+    /// The certificate at the end, as PEM.
+    pub(crate) leaf: String,
+    pub(crate) key: KeyPair,
 }
 
 /// What is not as it should be.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     None,
     /// The certificate has ended.
     LeafEnded,
@@ -87,12 +88,12 @@ fn contents(element: &[u8]) -> (&[u8], usize) {
 }
 
 impl Pki {
-    pub(super) fn new(fault: Fault) -> Self {
+    pub(crate) fn new(fault: Fault) -> Self {
         Self::with_leaf(fault, |_| {})
     }
 
     /// The same, once `edit` was made to what the certificate at the end says.
-    pub(super) fn with_leaf(fault: Fault, edit: impl FnOnce(&mut CertificateParams)) -> Self {
+    pub(crate) fn with_leaf(fault: Fault, edit: impl FnOnce(&mut CertificateParams)) -> Self {
         let key = || KeyPair::generate().unwrap();
         let root = authority("root", fault == Fault::RootEnded);
         let root = CertifiedIssuer::self_signed(root, key()).unwrap();
@@ -165,6 +166,12 @@ impl Pki {
     pub(super) fn with_chain(&self) -> [(&'static str, String); 2] {
         let chain = format!("{}{}", self.middle.pem(), self.root.pem());
         [("certificate", self.leaf.clone()), ("chain", chain)]
+    }
+
+    /// The root as somebody issued it again, with the same name and key, and it has ended.
+    pub(crate) fn ended_root(&self) -> String {
+        let ended = authority("root", true);
+        ended.self_signed(self.root.key()).unwrap().pem()
     }
 
     fn named(&self, certificate: Option<String>) -> PublicKey {

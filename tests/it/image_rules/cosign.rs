@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use super::attached::to_another_image;
 use super::{Folder, Pod, run};
 
-const IDENTITY: &str = "https://github.com/acme/app/.github/workflows/release.yml@refs/heads/main";
+pub(super) const IDENTITY: &str =
+    "https://github.com/acme/app/.github/workflows/release.yml@refs/heads/main";
 const ISSUER: &str = "http://127.0.0.1:23702";
 const OTHER_KEY: &str = "-----BEGIN PUBLIC KEY-----
 MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEIGCtBntBgnuYYiGxgggVAnZKHgrV
@@ -27,13 +28,13 @@ struct Layout {
 
 /// What a policy asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Demand {
+pub(super) enum Demand {
     Signature,
     Attestation,
 }
 
 impl Demand {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Signature => "signature",
             Self::Attestation => "attestation",
@@ -166,7 +167,7 @@ impl Layout {
             passes: change == Change::Nothing && self.never().is_none(),
         };
         let folder = Folder {
-            policy: self.policy(demand, change).to_string(),
+            policy: policy(demand, &self.attestor(change)).to_string(),
             names: ("cosign", "verify"),
             layout,
             trusted_root,
@@ -189,40 +190,6 @@ impl Layout {
         let path = path.join("trusted_root.json");
         fs::write(&path, root.to_string()).unwrap();
         path
-    }
-
-    /// A policy as somebody would write it who knows how the image was signed, with one thing changed.
-    fn policy(&self, demand: Demand, change: Change) -> Value {
-        let attestors = json!([{"entries": [self.attestor(change)]}]);
-        let builder =
-            |key: &str| json!([{"all": [{"key": key, "operator": "Equals", "value": IDENTITY}]}]);
-        let mut entry = json!({"imageReferences": ["registry.example.org/acme/*"]});
-        match demand {
-            Demand::Signature => entry["attestors"] = attestors,
-            Demand::Attestation => {
-                entry["attestations"] = json!([
-                    {
-                        "type": "https://slsa.dev/provenance/v1", "attestors": attestors,
-                        "conditions": builder("{{ runDetails.builder.id }}"),
-                    },
-                    {
-                        "type": "https://slsa.dev/provenance/v0.2", "attestors": attestors,
-                        "conditions": builder("{{ builder.id }}"),
-                    },
-                ]);
-            }
-        }
-        json!({
-            "apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": "cosign"},
-            "spec": {
-                "validationFailureAction": "Enforce",
-                "rules": [{
-                    "name": "verify",
-                    "match": {"any": [{"resources": {"kinds": ["Pod"]}}]},
-                    "verifyImages": [entry],
-                }],
-            },
-        })
     }
 
     fn attestor(&self, change: Change) -> Value {
@@ -252,6 +219,40 @@ impl Layout {
         });
         json!({"keyless": keyless})
     }
+}
+
+/// A policy that asks for what an attestor signed.
+pub(super) fn policy(demand: Demand, attestor: &Value) -> Value {
+    let attestors = json!([{"entries": [attestor]}]);
+    let builder =
+        |key: &str| json!([{"all": [{"key": key, "operator": "Equals", "value": IDENTITY}]}]);
+    let mut entry = json!({"imageReferences": ["registry.example.org/acme/*"]});
+    match demand {
+        Demand::Signature => entry["attestors"] = attestors,
+        Demand::Attestation => {
+            entry["attestations"] = json!([
+                {
+                    "type": "https://slsa.dev/provenance/v1", "attestors": attestors,
+                    "conditions": builder("{{ runDetails.builder.id }}"),
+                },
+                {
+                    "type": "https://slsa.dev/provenance/v0.2", "attestors": attestors,
+                    "conditions": builder("{{ builder.id }}"),
+                },
+            ]);
+        }
+    }
+    json!({
+        "apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": "cosign"},
+        "spec": {
+            "validationFailureAction": "Enforce",
+            "rules": [{
+                "name": "verify",
+                "match": {"any": [{"resources": {"kinds": ["Pod"]}}]},
+                "verifyImages": [entry],
+            }],
+        },
+    })
 }
 
 /// What policies make of the layouts of a set, as they are and with one thing changed: how many are judged right out of

@@ -1,27 +1,13 @@
 //! The same as of recorded layouts, on what a real Sigstore and a real cosign make while the test runs: verdicts equal cosign's.
 //!
-//! `../shared/tools/real-sigstore` has the stack; its `core` has no certificate log and no Rekor of the first version, whose
-//! evidence is in the recorded layouts. It runs in a network of its own, so that it needs root.
+//! Certificates of somebody's own are `certificates.rs`.
 
-use std::env;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use regent_tests::{needs, record, shared_path};
-use tempfile::TempDir;
+use regent_tests::record;
 
 use super::cosign;
-
-/// What `core` needs to have been built.
-const PARTS: [&str; 7] = [
-    "crane",
-    "cosign",
-    "fulcio",
-    "timestamp-server",
-    "rekor-tiles-posix",
-    "sigtool",
-    "ociserve",
-];
+use super::stack::Stack;
 
 /// How a signature is stored and what proves when it was made; with a log, an authority's time, or neither.
 const STORED: [(&str, &str); 5] = [
@@ -31,74 +17,6 @@ const STORED: [(&str, &str); 5] = [
     ("legacy", "tsa"),
     ("legacy", "none"),
 ];
-
-/// The stack, up until it is dropped.
-struct Stack {
-    script: PathBuf,
-    bin: PathBuf,
-    state: TempDir,
-}
-
-impl Stack {
-    /// Starts it; none after saying what is missing.
-    fn start() -> Option<Self> {
-        let script = shared_path("tools/real-sigstore/real-sigstore.sh")?;
-        let built = || Some(PathBuf::from(env::var_os("HOME")?).join(".cache/regent/sigstore"));
-        let bin = env::var_os("SIGSTORE_BIN")
-            .map(PathBuf::from)
-            .or_else(built)?;
-        let is_root = user() == Some(0);
-        if !is_root || PARTS.iter().any(|part| !bin.join(part).is_file()) {
-            needs(
-                "root, and a real Sigstore at $SIGSTORE_BIN or ~/.cache/regent/sigstore (`real-sigstore.sh build`)",
-            );
-            return None;
-        }
-        let state = tempfile::tempdir().unwrap();
-        let stack = Self { script, bin, state };
-        let (up, said) = stack.run(&[], &["up", "core"]);
-        assert!(up, "the stack does not start: {said}");
-        Some(stack)
-    }
-
-    /// Whether a command of the stack went well, and what it printed.
-    fn run(&self, environment: &[(&str, &str)], arguments: &[&str]) -> (bool, String) {
-        let ran = Command::new(&self.script)
-            .args(arguments)
-            .env("STATE", self.state.path())
-            .env("BIN", &self.bin)
-            .env("NICE", "nice -n 0")
-            .envs(environment.iter().copied())
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&ran.stdout).into_owned();
-        let said = if ran.status.success() {
-            said
-        } else {
-            said + &String::from_utf8_lossy(&ran.stderr)
-        };
-        (ran.status.success(), said)
-    }
-
-    /// Runs what has to go well.
-    fn must(&self, environment: &[(&str, &str)], arguments: &[&str]) -> String {
-        let (well, said) = self.run(environment, arguments);
-        assert!(well, "{arguments:?}: {said}");
-        said.trim().to_owned()
-    }
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        self.run(&[], &["down"]);
-    }
-}
-
-/// Who runs this test.
-fn user() -> Option<u32> {
-    let ran = Command::new("id").arg("-u").output().ok()?;
-    String::from_utf8_lossy(&ran.stdout).trim().parse().ok()
-}
 
 /// What cosign says of its own work, where that is not what Regent says.
 fn differs(who: &str, format: &str, log: &str, attested: bool) -> Option<&'static str> {
