@@ -262,6 +262,8 @@ pub struct Slsa {
     pub git_ref: Option<Spanned<String>>,
     /// `workflow`: its path in the repository; a wildcard.
     pub workflow: Option<Spanned<String>>,
+    /// `resourceUri` of a summary, instead of the image's own name; a wildcard.
+    pub resource_uri: Option<Spanned<String>>,
 }
 
 impl Attestation {

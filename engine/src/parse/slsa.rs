@@ -24,23 +24,32 @@ pub(super) fn read(
         source: fields.text(reader, "source"),
         git_ref: fields.text(reader, "ref"),
         workflow: fields.text(reader, "workflow"),
+        resource_uri: fields.text(reader, "resourceUri"),
     };
     fields.finish(reader, &[]);
     let texts = texts(&slsa);
     let any = !texts.is_empty();
-    let variable = texts.iter().find(|text| text.value.contains("{{"));
-    let variable = variable.map(|text| text.span);
-    if let Some(span) = variable {
+    let texts = texts.into_iter().chain(&slsa.resource_uri);
+    let mut variables = texts.filter(|text| text.value.contains("{{"));
+    if let Some(span) = variables.next().map(|text| text.span) {
         let message = "a variable where none can be";
         let made = reader.error(Code::VariableNotAllowed, span, message);
         made.set_help("compare in `conditions`, which can hold variables");
         return None;
     }
     match predicate_type?.value.as_str() {
-        SLSA_V1 | SLSA_V02 => Some(slsa),
+        SLSA_V1 | SLSA_V02 => match &slsa.resource_uri {
+            None => Some(slsa),
+            Some(uri) => {
+                let message =
+                    "`resourceUri` is what a verification summary names, and provenance names none";
+                reader.error(Code::InvalidValue, uri.span, message);
+                None
+            }
+        },
         SUMMARY_V1 if !any => Some(slsa),
         SUMMARY_V1 => {
-            let message = "of a verification summary `slsa` demands a `level` and nothing else";
+            let message = "of a verification summary `slsa` demands a `level` and a `resourceUri`, and nothing else";
             reader.error(Code::InvalidValue, node.span, message);
             None
         }

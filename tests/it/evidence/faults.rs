@@ -247,6 +247,36 @@ fn a_timestamp_of_something_else_is_refused() {
     );
 }
 
+/// Whoever can push can add a token to a bundle: it neither helps nor harms.
+#[test]
+fn a_bad_timestamp_beside_a_good_one_changes_nothing() {
+    let Some(sample) = sample("cosign", "cosign-keyless-bundle-tsa") else {
+        return;
+    };
+    let list = "/verificationMaterial/timestampVerificationData/rfc3161Timestamps";
+    let other = sample.piece(1).unwrap().bundles.remove(0);
+    let other: Value = serde_json::from_slice(&other.bytes).unwrap();
+    let other = other.pointer(list).unwrap()[0].clone();
+    let garbage = json!({"signedTimestamp": "MAA="});
+    let original = sample.verify_with(&sample.piece(0).unwrap(), &sample.root());
+    for added in [other.clone(), garbage.clone()] {
+        for at in [0, 1] {
+            let piece = edited_bundle(&sample.piece(0).unwrap(), |bundle| {
+                let tokens = bundle.pointer_mut(list).unwrap().as_array_mut().unwrap();
+                tokens.insert(at, added.clone());
+            });
+            let evidence = sample.verify_with(&piece, &sample.root());
+            assert_eq!(accepted(&evidence), accepted(&original));
+        }
+    }
+    let both = json!([other, garbage]);
+    fault(
+        &sample.name,
+        "the timestamp is of another signature",
+        set(list, both),
+    );
+}
+
 /// `sigstore.md` §9: the key is found by the checkpoint's hint, and the entry's own `logId` is not looked at.
 #[test]
 fn wrong_accept_the_log_id_of_rekor_v2_is_bound() {

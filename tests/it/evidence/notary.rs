@@ -1,7 +1,7 @@
 //! Signatures of the Notary Project: what the real `notation` wrote, changed byte by byte, and envelopes made here with one
 //! thing wrong each.
 
-mod authority;
+pub(super) mod authority;
 mod brought;
 mod made;
 mod stamped;

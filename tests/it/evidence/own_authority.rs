@@ -7,12 +7,13 @@ use rcgen::{KeyPair, SigningKey};
 use regent_engine::image::evidence::{Signer, Verification};
 use regent_engine::image::{Digest, Evidence, PolicyTrust, pem};
 use regent_server::image::artifact::{Artifacts, BundleArtifact, LegacyArtifact};
-use regent_server::image::trust::{public_sigstore, sha256};
+use regent_server::image::trust::{TrustRoot, public_sigstore, sha256};
 use regent_server::image::verify::verify;
 use serde_json::{Value, json};
 
 use super::certified::{Fault, Pki, digest};
-use super::material::reasons;
+use super::material::{edited_bundle, reasons};
+use super::notary::authority::{Authority, Wrong};
 
 /// 2026-11-27, when it was logged, and five years later, when it is judged.
 const LOGGED: u64 = 1_795_737_600;
@@ -373,5 +374,60 @@ fn an_ended_certificate_counts_for_what_was_logged_before() {
                 is_refused(&evidence, "the certificate was not valid", cell);
             }
         }
+    }
+}
+
+/// A timestamp whose certificate chains to an authority and cannot be used refuses where it is alone, and does no harm beside a
+/// good one.
+#[test]
+fn a_timestamp_below_an_ended_intermediate_does_no_harm_beside_a_good_one() {
+    let (pki, log) = (Pki::new(Fault::None), Log::new());
+    let cell = Cell {
+        stored: Stored::Bundle,
+        attestation: true,
+        enclosed: true,
+    };
+    let whole = Made::by(&pki, &log, &pki.leaf).write(cell);
+    let bundle: Value = serde_json::from_slice(&whole.bundles[0].bytes).unwrap();
+    let signature = bundle.pointer("/dsseEnvelope/signatures/0/sig").unwrap();
+    let signature = STANDARD.decode(signature.as_str().unwrap()).unwrap();
+    let (good, ended) = (Wrong::Nothing, Wrong::IntermediateEnded);
+    let authorities = [good, ended].map(Authority::bringing);
+    let written: Vec<_> = authorities
+        .iter()
+        .map(|authority| {
+            let root = authority.certificates().pop().unwrap();
+            let chain = json!([{"rawBytes": encode(root)}]);
+            json!({"uri": "https://tsa.example", "certChain": {"certificates": chain}})
+        })
+        .collect();
+    let root = json!({"timestampAuthorities": written}).to_string();
+    let trust = PolicyTrust {
+        authorities: Some(pki.root.pem()),
+        ..PolicyTrust::default()
+    };
+    let root = TrustRoot::parse(&root)
+        .unwrap()
+        .with_policy(&trust)
+        .unwrap();
+    let tokens = [good, ended].into_iter().zip(&authorities);
+    let tokens: Vec<_> = tokens
+        .map(|(wrong, authority)| {
+            json!({"signedTimestamp": encode(authority.token(&signature, wrong))})
+        })
+        .collect();
+    let judge = |tokens: &[&Value]| {
+        let stamped = edited_bundle(&whole, |bundle| {
+            let material = &mut bundle["verificationMaterial"];
+            material["tlogEntries"] = json!([]);
+            material["timestampVerificationData"] = json!({"rfc3161Timestamps": tokens});
+        });
+        verify(&stamped, &digest(), &[], &root, NOW).unwrap()
+    };
+    let says = "is not one that the authority `https://tsa.example` may sign with";
+    is_refused(&judge(&[&tokens[1]]), says, cell);
+    for both in [[&tokens[0], &tokens[1]], [&tokens[1], &tokens[0]]] {
+        let evidence = judge(&both);
+        assert_eq!(accepted(&evidence, cell).timestamps.len(), 1);
     }
 }

@@ -112,7 +112,15 @@ pub(super) fn demand(
 fn of_summary(scope: &mut Scope, slsa: &Slsa) -> Vec<Statement> {
     let fact = |name: &str| Expression::path(&["statement", "slsa", name]);
     let mut body = vec![holds(fact("passed").equals(Expression::Bool(true)))];
-    body.extend(names_image(scope));
+    match &slsa.resource_uri {
+        None => body.extend(names_image(scope)),
+        Some(wanted) => {
+            // What is compared with an expression must be a text.
+            let uri = fact("resource_uri");
+            body.push(holds(Expression::call("is_string", vec![uri.clone()])));
+            body.extend(matches(&uri, &wanted.value));
+        }
+    }
     if let Some(level) = &slsa.level {
         body.push(Statement::Some("level".into(), fact("levels")));
         body.push(holds(at_least(Expression::name("level"), level.value)));

@@ -79,6 +79,7 @@ fn facts(slsa: &Slsa) -> Value {
         "consistent": slsa.inconsistency.is_none(),
         "levels": slsa.levels,
         "passed": slsa.passed,
+        "resource_uri": slsa.resource_uri,
         "resource": slsa.resource().map(|one| resource(&one)),
     })
 }

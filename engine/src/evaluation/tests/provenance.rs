@@ -239,7 +239,8 @@ fn a_summary_must_have_passed_at_the_level() {
         "did not pass",
     );
     let said = diagnostics(&demand(json!({"source": "x"})));
-    assert!(said[0].contains("a `level` and nothing else"), "{said:?}");
+    let text = "a `level` and a `resourceUri`, and nothing else";
+    assert!(said[0].contains(text), "{said:?}");
 }
 
 /// A summary of a good image does not speak for another name with the same bytes, and one without a name speaks for none.
@@ -300,6 +301,56 @@ fn a_summary_must_name_the_image() {
     );
 }
 
+/// Images of a mirror have summaries with the name that they had before.
+#[test]
+fn a_policy_can_say_what_a_summary_names_instead() {
+    let attestors = json!([{"entries": [{"keyless": {"issuer": ISSUER, "subject": CALLER}}]}]);
+    let demand = |uri: &str| {
+        let slsa = json!({"level": 2, "resourceUri": uri});
+        let attestation = json!([{"type": SUMMARY, "attestors": attestors, "slsa": slsa}]);
+        policy("ClusterPolicy", &json!([]), &attestation)
+    };
+    let about = |resource: &Value| {
+        let mut one = statement(SUMMARY, "", CALLER);
+        one.predicate = json!({
+            "verificationResult": "PASSED", "verifiedLevels": ["SLSA_BUILD_LEVEL_3"],
+            "resourceUri": resource,
+        });
+        of(vec![one])
+    };
+    let upstream = about(&json!("oci://upstream.example/acme/app:v1"));
+    passes(&demand("oci://upstream.example/acme/*"), &upstream);
+    passes(&demand("oci://upstream.example/acme/app:v1"), &upstream);
+    for wanted in [
+        "oci://upstream.example/acme/app",
+        "upstream.example/acme/*",
+        "oci://upstream.example/acme/",
+    ] {
+        let says = "is about is oci://upstream.example/acme/app:v1, wanted";
+        fails(&demand(wanted), &upstream, says);
+    }
+    // The image's own name is then no better than another.
+    let own = about(&json!("oci://registry.example/app"));
+    fails(
+        &demand("oci://upstream.example/*"),
+        &own,
+        "wanted oci://upstream",
+    );
+    for nothing in [Value::Null, json!(["x"]), json!("")] {
+        fails(&demand("*"), &about(&nothing), "is about is nothing");
+    }
+    // The level is asked for all the same.
+    let low = |level: &str| {
+        let mut one = statement(SUMMARY, "", CALLER);
+        one.predicate = json!({
+            "verificationResult": "PASSED", "verifiedLevels": [level], "resourceUri": "x",
+        });
+        of(vec![one])
+    };
+    passes(&demand("x"), &low("SLSA_BUILD_LEVEL_2"));
+    fails(&demand("x"), &low("SLSA_BUILD_LEVEL_1"), "SLSA level 1");
+}
+
 #[test]
 fn slsa_is_about_provenance_and_levels_that_there_are() {
     let attestors = json!([{"entries": [{"keyless": {"issuer": ISSUER, "subject": CALLER}}]}]);
@@ -318,6 +369,15 @@ fn slsa_is_about_provenance_and_levels_that_there_are() {
         ["a variable where none can be"]
     );
     assert!(of_type(V1, json!({"sauce": "x"}))[0].contains("sauce"));
+    let said = of_type(V1, json!({"resourceUri": "x"}));
+    assert!(
+        said[0].contains("is what a verification summary names"),
+        "{said:?}"
+    );
+    assert_eq!(
+        of_type(SUMMARY, json!({"resourceUri": "{{ x }}"})),
+        ["a variable where none can be"]
+    );
 }
 
 #[test]

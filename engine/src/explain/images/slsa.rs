@@ -50,16 +50,32 @@ fn of_summary(demand: &Demand, said: &Slsa, image: Option<&VerifiedImage>) -> Op
     if !said.passed {
         return Some("the verification that it sums up did not pass".to_owned());
     }
-    let named = said.resource().zip(image);
-    if !named.is_some_and(|(one, image)| one.names(image.reference(), image.digest())) {
-        let uri = said.resource_uri.as_deref().unwrap_or("nothing");
-        return Some(format!(
-            "the resource that it is about is {uri}, not this image"
-        ));
+    if let Some(text) = of_resource(demand, said, image) {
+        return Some(text);
     }
     let level = demand.level.as_ref()?.value;
     let best = said.levels.iter().max().copied().unwrap_or(0);
     (best < u64::from(level)).then(|| format!("SLSA level {best} was verified, wanted {level}"))
+}
+
+/// That a summary is about something else than the image, or than what the policy names instead.
+fn of_resource(demand: &Demand, said: &Slsa, image: Option<&VerifiedImage>) -> Option<String> {
+    let is_about = match &demand.resource_uri {
+        Some(wanted) => {
+            let uri = said.resource_uri.as_deref();
+            uri.is_some_and(|uri| wildcard::matches(&wanted.value, uri))
+        }
+        None => said
+            .resource()
+            .zip(image)
+            .is_some_and(|(one, image)| one.names(image.reference(), image.digest())),
+    };
+    let uri = said.resource_uri.as_deref().unwrap_or("nothing");
+    let wanted = match &demand.resource_uri {
+        Some(wanted) => format!("wanted {}", wanted.value),
+        None => "not this image".to_owned(),
+    };
+    (!is_about).then(|| format!("the resource that it is about is {uri}, {wanted}"))
 }
 
 fn of_builder(demand: &Demand, builder: &str) -> Option<String> {

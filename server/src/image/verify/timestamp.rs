@@ -31,26 +31,29 @@ const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.
 const SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2");
 const SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.3");
 
-/// Verifies every token of an authority that the trust root has, and returns the moments; one that does not verify refuses the whole.
+/// Verifies every token of an authority that the trust root has, and returns the moments.
 ///
-/// A token covers the signature, or `stamped` where the format allows that.
+/// One that verifies is enough, since whoever can store evidence can put another one beside it; where none does, the first
+/// that is wrong refuses the whole. A token covers the signature, or `stamped` where the format allows that.
 pub(super) fn verify(
     tokens: &[Vec<u8>],
     signature: &[u8],
     stamped: Option<&[u8]>,
     root: &TrustRoot,
 ) -> Result<Vec<Moment>, Refusal> {
+    let covers = Covers { signature, stamped };
     let mut moments = Vec::with_capacity(tokens.len());
+    let mut refused = None;
     for token in tokens {
-        let token = Token::read(token)?;
-        let covers = Covers { signature, stamped };
-        if let Some(named) = token.named(root) {
-            moments.push(token.verify_named(named, &covers)?);
-        } else if let Some(moment) = token.verify_issued(root, &covers)? {
-            moments.push(moment);
+        match Token::read(token).and_then(|token| token.verify(&covers, root)) {
+            Ok(moment) => moments.extend(moment),
+            Err(refusal) => refused = refused.or(Some(refusal)),
         }
     }
-    Ok(moments)
+    match refused {
+        Some(refusal) if moments.is_empty() => Err(refusal),
+        _ => Ok(moments),
+    }
 }
 
 struct Token {
@@ -119,6 +122,14 @@ impl Token {
                 certificates,
             }),
             _ => Err(malformed("it has not exactly one signer")),
+        }
+    }
+
+    /// The moment that it proves; nothing where it is nobody's who is known.
+    fn verify(&self, covers: &Covers<'_>, root: &TrustRoot) -> Result<Option<Moment>, Refusal> {
+        match self.named(root) {
+            Some(named) => self.verify_named(named, covers).map(Some),
+            None => self.verify_issued(root, covers),
         }
     }
 

@@ -14,7 +14,7 @@ const BEFORE: &str = "20190601000000Z";
 
 /// What is not as it should be about a token or who made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wrong {
+pub(in crate::evidence) enum Wrong {
     Nothing,
     OtherSignature,
     OtherAuthority,
@@ -42,7 +42,7 @@ pub(super) enum Wrong {
 }
 
 /// A root, and who signs timestamps below it.
-pub(super) struct Authority {
+pub(in crate::evidence) struct Authority {
     root: CertifiedIssuer<'static, KeyPair>,
     /// Between the root and the signer, where the signer's certificate is brought along.
     between: Option<CertifiedIssuer<'static, KeyPair>>,
@@ -67,7 +67,7 @@ fn parameters(name: &str, until: i32) -> CertificateParams {
 }
 
 impl Authority {
-    pub(super) fn new(wrong: Wrong) -> Self {
+    pub(in crate::evidence) fn new(wrong: Wrong) -> Self {
         let issuer = match wrong {
             Wrong::OtherAuthority => "strangers",
             _ => "stamps",
@@ -98,7 +98,7 @@ impl Authority {
     }
 
     /// One with an intermediate, whose tokens bring certificates along.
-    pub(super) fn bringing(wrong: Wrong) -> Self {
+    pub(in crate::evidence) fn bringing(wrong: Wrong) -> Self {
         let mut authority = Self::new(wrong);
         let until = match wrong {
             Wrong::IntermediateEnded => 2024,
@@ -145,23 +145,23 @@ impl Authority {
     }
 
     /// The signer's certificate and those above it.
-    pub(super) fn chain(&self) -> String {
+    pub(in crate::evidence) fn chain(&self) -> String {
         format!("{}{}", self.leaf.pem(), self.above())
     }
 
     /// Those above the signer's.
-    pub(super) fn above(&self) -> String {
+    pub(in crate::evidence) fn above(&self) -> String {
         let between = self.between.as_ref().map(CertifiedIssuer::pem);
         format!("{}{}", between.unwrap_or_default(), self.root.pem())
     }
 
     /// The root.
-    pub(super) fn root(&self) -> String {
+    pub(in crate::evidence) fn root(&self) -> String {
         self.root.pem()
     }
 
     /// Its certificates as a trust root has them, without the signer's.
-    pub(super) fn certificates(&self) -> Vec<&[u8]> {
+    pub(in crate::evidence) fn certificates(&self) -> Vec<&[u8]> {
         let between = self.between.iter().map(|one| one.der().as_ref());
         between.chain([self.root.der().as_ref()]).collect()
     }
@@ -195,7 +195,7 @@ impl Authority {
     }
 
     /// RFC 3161's token over a signature: CMS signed data, written byte by byte.
-    pub(super) fn token(&self, signature: &[u8], wrong: Wrong) -> Vec<u8> {
+    pub(in crate::evidence) fn token(&self, signature: &[u8], wrong: Wrong) -> Vec<u8> {
         let covered = match wrong {
             Wrong::OtherSignature => b"another".as_slice(),
             _ => signature,

@@ -101,3 +101,32 @@ fn a_token_of_another_authority_does_not_count_and_a_broken_one_is_refused() {
     let refused = verify(&[vec![0x30, 0]], b"a signature", None, &root);
     assert!(matches!(refused, Err(Refusal::Timestamp(_))));
 }
+
+/// Anybody who may store evidence can store another token beside a good one.
+#[test]
+fn one_good_token_is_enough_and_the_first_bad_one_is_told_where_there_is_none() {
+    let root = root(&json!(null)).unwrap();
+    let good = super::super::item::base64("timestamp", TOKEN).unwrap();
+    let mut forged = good.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    let garbage = vec![0x30, 0];
+    let moment = Moment {
+        seconds: SECONDS,
+        fraction: true,
+    };
+    for tokens in [
+        [good.clone(), garbage.clone()],
+        [garbage.clone(), good.clone()],
+        [forged.clone(), good],
+    ] {
+        let moments = verify(&tokens, b"a signature", None, &root);
+        assert_eq!(moments, Ok(vec![moment]));
+        assert_eq!(
+            verify(&tokens, b"another", None, &root).map(|_| ()),
+            verify(&tokens[..1], b"another", None, &root).map(|_| ()),
+        );
+    }
+    let by_name = Refusal::TimestampSignature("https://tsa.example".to_owned());
+    let refused = verify(&[forged, garbage], b"a signature", None, &root);
+    assert_eq!(refused, Err(by_name));
+}
