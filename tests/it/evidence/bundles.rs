@@ -7,8 +7,9 @@ use regent_engine::image::{Digest, Evidence};
 use regent_server::image::artifact::{Artifacts, BundleArtifact};
 use regent_server::image::trust::{TrustRoot, public_sigstore, sha256};
 use regent_server::image::verify::verify;
+use serde_json::{Value, json};
 
-use super::material::public_key;
+use super::material::{edited_bundle, public_key};
 
 /// The reason that each failing case must be refused for.
 const REASONS: [(&str, &str); 21] = [
@@ -131,6 +132,10 @@ fn the_conformance_bundles_are_judged_as_they_say() {
 }
 
 fn judge(case: &Path, usual: &Path) -> Result<(), String> {
+    judge_edited(case, usual, |_| {})
+}
+
+fn judge_edited(case: &Path, usual: &Path, edit: impl FnOnce(&mut Value)) -> Result<(), String> {
     let own = case.join("artifact");
     let artifact = fs::read(if own.exists() { own.as_path() } else { usual }).unwrap();
     let digest = Digest::parse(&format!("sha256:{}", hex::encode(sha256(&artifact)))).unwrap();
@@ -149,6 +154,7 @@ fn judge(case: &Path, usual: &Path) -> Result<(), String> {
         }],
         ..Artifacts::default()
     };
+    let artifacts = edited_bundle(&artifacts, edit);
     let evidence = verify(&artifacts, &digest, &keys, &root, 0).map_err(|e| e.to_string())?;
     let Evidence {
         signatures,
@@ -159,5 +165,77 @@ fn judge(case: &Path, usual: &Path) -> Result<(), String> {
     match (signatures.len() + statements.len(), refused.first()) {
         (1, None) => Ok(()),
         (_, refused) => Err(refused.map(|r| r.reason.clone()).unwrap_or_default()),
+    }
+}
+
+/// Of the first Rekor an entry has two indexes: in the log, and in the tree that the proof is about.
+#[test]
+fn an_entry_of_a_log_of_several_trees_needs_no_promise_beside_a_timestamp() {
+    let Some(path) = regent_tests::shared_path("conformance/sigstore-bundles") else {
+        return;
+    };
+    let judge = |edit: fn(&mut Value)| {
+        judge_edited(
+            &path.join("managed-key-happy-path"),
+            &path.join("a.txt"),
+            |bundle| {
+                let entry = &mut bundle["verificationMaterial"]["tlogEntries"][0];
+                assert_ne!(entry["logIndex"], entry["inclusionProof"]["logIndex"]);
+                edit(entry);
+            },
+        )
+    };
+    let promised_no_more = |entry: &mut Value| {
+        let members = entry.as_object_mut().unwrap();
+        assert!(members.remove("inclusionPromise").is_some());
+    };
+    assert_eq!(judge(promised_no_more), Ok(()));
+    let moved = judge(|entry| {
+        entry.as_object_mut().unwrap().remove("inclusionPromise");
+        entry["inclusionProof"]["logIndex"] = json!("1");
+    });
+    assert!(
+        moved
+            .unwrap_err()
+            .contains("the inclusion proof does not verify")
+    );
+    // What a promise covers counts as it stands.
+    let moved = judge(|entry| entry["logIndex"] = json!("1"));
+    assert!(
+        moved
+            .unwrap_err()
+            .contains("the signed entry timestamp does not verify")
+    );
+}
+
+/// Since version 0.3 a bundle has one certificate; what is above it comes from the trust root.
+#[test]
+fn a_chain_counts_only_in_bundles_that_have_chains() {
+    let Some(path) = regent_tests::shared_path("conformance/sigstore-bundles") else {
+        return;
+    };
+    let judge = |media_type: &str| {
+        let case = path.join("happy-path-intoto-in-dsse-v3");
+        judge_edited(&case, &path.join("a.txt"), |bundle| {
+            bundle["mediaType"] = json!(media_type);
+            let material = bundle["verificationMaterial"].as_object_mut().unwrap();
+            let certificate = material.remove("certificate").unwrap();
+            let chain = json!({"certificates": [certificate]});
+            material.insert("x509CertificateChain".to_owned(), chain);
+        })
+    };
+    for version in ["0.1", "0.2"] {
+        let kind = format!("application/vnd.dev.sigstore.bundle+json;version={version}");
+        assert_eq!(judge(&kind), Ok(()));
+    }
+    for kind in [
+        "application/vnd.dev.sigstore.bundle+json;version=0.3",
+        "application/vnd.dev.sigstore.bundle.v0.3+json",
+    ] {
+        let refused = judge(kind).unwrap_err();
+        assert!(
+            refused.starts_with("the bundle has a chain of certificates"),
+            "{refused}"
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! Every piece of evidence that we accept, `sigstore-verify` accepts too, but for what it does not support; each of these by name.
 
+mod changed;
+
 use std::collections::BTreeMap;
 use std::fs;
 
@@ -99,7 +101,8 @@ fn ask(sample: &Sample, piece: &Artifacts) -> Result<(), String> {
     let bundle = Bundle::from_json(&bundle.to_string()).map_err(|e| e.to_string())?;
     let image = Sha256Hash::from_hex(sample.digest.hex()).map_err(|e| e.to_string())?;
     let outcome = if keyed {
-        let key = DerPublicKey::from_pem(&sample.keys[0].pem).map_err(|e| e.to_string())?;
+        let named = sample.keys.first().ok_or("no key is named")?;
+        let key = DerPublicKey::from_pem(&named.pem).map_err(|e| e.to_string())?;
         let policy = PublicKeyVerificationPolicy::new(key);
         match &payload {
             Some(bytes) => verifier.verify(bytes.as_slice(), &bundle, &policy),

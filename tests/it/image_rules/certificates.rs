@@ -87,11 +87,11 @@ impl Made {
         } else {
             ("", cut)
         };
-        // An authority of a trust root is Sigstore's, whose certificates need a proven time.
-        let timeless = if self.cell.log == "none" {
-            "no proven time"
-        } else {
-            valid
+        // An authority of a trust root is Sigstore's, whose certificates need a proven time and come alone in bundles.
+        let of_authority = match (self.cell.format, self.cell.log) {
+            (_, "none") => "no proven time",
+            ("bundle", _) if self.cell.enclosed => "the bundle has a chain of certificates",
+            _ => valid,
         };
         let named = |cert, chain| certificates(cert, chain, logged);
         vec![
@@ -99,7 +99,7 @@ impl Made {
             asked("root", keyless(Some(&root), who, logged), root_says),
             Asked {
                 root: Some(signer.file("own.json")),
-                ..asked("authority", keyless(None, who, logged), timeless)
+                ..asked("authority", keyless(None, who, logged), of_authority)
             },
             // Who is named by his certificate alone is meant by his key, for as long as the policy says so.
             asked("cert", named(Some(leaf), None), ""),

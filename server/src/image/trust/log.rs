@@ -158,6 +158,11 @@ impl Log {
         self.window
     }
 
+    /// Whether it may have several trees, as the first Rekor has: an entry's index in the log is then not that in its tree.
+    pub fn has_shards(&self) -> bool {
+        self.origin == Origin::KeyOnly
+    }
+
     /// Whether a checkpoint headed `origin`, with a signature line of `signer`, is one of this log.
     pub fn is_origin(&self, origin: &str, signer: &str) -> bool {
         match self.origin {

@@ -181,6 +181,7 @@ pub(super) fn read(artifact: &BundleArtifact, image: [u8; 32]) -> Result<Item<'_
         });
     }
     let (signer, enclosed) = read_material(
+        has_chains(&written.media_type),
         material.certificate,
         material.x509_certificate_chain,
         material.public_key,
@@ -214,6 +215,11 @@ fn demands(media_type: &str) -> Result<Demands, Refusal> {
     }
 }
 
+/// Whether bundles of this version have chains; since 0.3 they have one certificate.
+fn has_chains(media_type: &str) -> bool {
+    media_type.ends_with(";version=0.1") || media_type.ends_with(";version=0.2")
+}
+
 fn read_content<'a>(
     envelope: Option<dsse::Written>,
     message: Option<MessageSignature>,
@@ -241,6 +247,7 @@ fn read_content<'a>(
 }
 
 fn read_material(
+    has_chains: bool,
     certificate: Option<RawBytes>,
     chain: Option<Chain>,
     key: Option<Hint>,
@@ -262,7 +269,12 @@ fn read_material(
                 return Err(Refusal::RootEnclosed);
             }
             let leaf = leaf.ok_or(Refusal::Missing("certificate"))?;
-            Ok((Material::Certificate(leaf), Enclosed::Der(above)))
+            let enclosed = if has_chains {
+                Enclosed::Der(above)
+            } else {
+                Enclosed::Misplaced(above)
+            };
+            Ok((Material::Certificate(leaf), enclosed))
         }
         (None, None, Some(key)) => Ok((Material::Key(key.hint), Enclosed::nothing())),
         _ => Err(Refusal::Missing("certificate or key, or several")),

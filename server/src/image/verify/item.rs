@@ -76,6 +76,8 @@ pub(super) enum Enclosed<'a> {
     Pem(&'a str),
     /// In DER.
     Der(Vec<Vec<u8>>),
+    /// In DER, where the format has no place for them: cosign writes them all the same for authorities that are not Sigstore's.
+    Misplaced(Vec<Vec<u8>>),
 }
 
 /// As many as cosign takes.
@@ -90,7 +92,7 @@ impl Enclosed<'_> {
     /// The certificates in DER.
     pub(super) fn certificates(&self) -> Result<Vec<Vec<u8>>, Refusal> {
         let certificates = match self {
-            Self::Der(certificates) => certificates.clone(),
+            Self::Der(certificates) | Self::Misplaced(certificates) => certificates.clone(),
             Self::Pem(text) => {
                 let blocks = <(SectionKind, Vec<u8>)>::pem_slice_iter(text.as_bytes());
                 let blocks: Result<Vec<_>, _> = blocks.take(MAX_ENCLOSED + 1).collect();

@@ -54,6 +54,11 @@ pub enum Refusal {
     /// The bundle brings a root of its own.
     #[error("the bundle encloses a root certificate; roots come from the trust root alone")]
     RootEnclosed,
+    /// A bundle of a version that has one certificate has a chain, and no authority of the policy asks for it.
+    #[error(
+        "the bundle has a chain of certificates, where its version has one certificate; it counts only under `roots` of a policy"
+    )]
+    ChainEnclosed,
     /// A chain that is none for signing code.
     #[error("the certificate chain is not one for signing code: {0}")]
     CodeSigningChain(String),

@@ -5,7 +5,7 @@ use regent_engine::image::evidence::{CertificateIdentity, Signer, Verification};
 use super::NamedKey;
 use super::body::{self, Bound};
 use super::certificate::Leaf;
-use super::item::{Item, Material};
+use super::item::{Enclosed, Item, Material};
 use super::log_entry::{self, Logged};
 use super::refusal::Refusal;
 use super::timestamp;
@@ -115,7 +115,11 @@ impl Trusted<'_> {
             });
         }
         if !by_policy {
-            return leaf.verify(&times, self.root, &[]);
+            let identity = leaf.verify(&times, self.root, &[])?;
+            return match item.enclosed {
+                Enclosed::Misplaced(_) => Err(Refusal::ChainEnclosed),
+                Enclosed::Der(_) | Enclosed::Pem(_) => Ok(identity),
+            };
         }
         let times = if times.is_empty() {
             vec![self.now]

@@ -168,7 +168,7 @@ fn verifying(root: &str, subject: &str, cell: Cell) -> Vec<String> {
     all.extend(options(["--certificate-oidc-issuer", ISSUER]));
     if cell.is_legacy() {
         all.extend(options(["--new-bundle-format=false"]));
-    } else {
+    } else if cell.enclosed {
         all.extend(options(["--allow-certificate-chain"]));
     }
     if cell.log != "v2" {
@@ -238,6 +238,13 @@ pub(super) fn disagreements(
         !cell.ended,
         !(cell.ended || cell.is_legacy() && cell.log == "tsa"),
     );
+    // A chain in a bundle has to be allowed.
+    let with = verifying(&signer.path("own.json"), SUBJECT, cell);
+    let strictly: Vec<_> = with
+        .iter()
+        .filter(|one| *one != "--allow-certificate-chain")
+        .cloned()
+        .collect();
     // Beside a trust root that has the root alone the chain is needed, and those of older tags are not looked at.
     let chained = cell.enclosed && !cell.is_legacy();
     let refused = (false, false);
@@ -270,6 +277,10 @@ pub(super) fn disagreements(
                 "{name}, {what}: cosign says {said:?}, not {expected:?}"
             ));
         }
+    }
+    let counts = !cell.ended && (cell.is_legacy() || !cell.enclosed);
+    if said(stack, image, &strictly).0 != counts {
+        wrong.push(format!("{}: cosign on its chain", cell.name()));
     }
     wrong
 }
