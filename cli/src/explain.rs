@@ -11,7 +11,7 @@ use regent_engine::ast::pattern::Anchor;
 use regent_engine::program::Policy;
 use regent_engine::response::RuleStatus;
 use regent_engine::source::{Source, Span};
-use regent_engine::trace::{BranchKind, Resolved, Step, Trace};
+use regent_engine::trace::{BranchKind, Loads, Origin, Resolved, Step, Trace};
 use serde_json::Value;
 
 use crate::offline::evaluate::{Evaluated, Prepared};
@@ -22,6 +22,8 @@ use crate::offline::resources::Resource;
 pub struct Explanation {
     /// In one line.
     pub title: String,
+    /// What the rule answered; none where it is not about the resource.
+    pub status: Option<RuleStatus>,
     /// The policy's text, which all places are of.
     pub source: Arc<Source>,
     /// What the answer comes from; never empty.
@@ -64,9 +66,11 @@ impl Explanation {
         let policies = prepared.loaded.policies.policies().iter();
         let mut policies = policies.filter(|known| known.ast.key() == policy);
         let traces = evaluated.observed.traces.iter();
-        // A rule that verifies images answers twice; what came last counts, and the worse of the two explains more.
+        // A rule that verifies images answers twice; the worse of the two explains more, and of two as bad the one that
+        // looked at more: once nothing is verified, the second sees only that there is no digest.
         let of_rule = traces.filter(|trace| trace.policy == policy && trace.rule == rule);
-        let trace = of_rule.max_by_key(|trace| trace.status.map_or(0, badness));
+        let trace =
+            of_rule.max_by_key(|trace| (trace.status.map_or(0, badness), trace.steps.len()));
         match trace {
             Some(trace) => Some(Self::of_trace(trace, resource)),
             None => Self::of_unasked(policies.next()?, rule, resource),
@@ -89,6 +93,7 @@ impl Explanation {
         }
         Self {
             title,
+            status: trace.status,
             source: Arc::clone(&trace.source),
             parts,
         }
@@ -110,6 +115,7 @@ impl Explanation {
         let (package, rego) = rego::of(&compiled.program, &policy.ast.source, span, None);
         Some(Self {
             title,
+            status: None,
             source: Arc::clone(&policy.ast.source),
             parts: vec![Part {
                 kind: BranchKind::Match,
@@ -186,6 +192,32 @@ impl Part {
         };
         said + &element
     }
+}
+
+/// What would stand for an entry of a context that has no value, without a cluster and a network.
+pub fn help(variable: &Resolved) -> Option<String> {
+    let Origin::Context(loads) = variable.origin else {
+        return None;
+    };
+    let name = &variable.name;
+    let in_values = format!("`{name}: ...` in the values");
+    variable.value.as_ref().err()?;
+    Some(match loads {
+        // What it is made of has no value, and is named for itself.
+        Loads::Variable => return None,
+        Loads::ConfigMap => format!(
+            "a `ConfigMap` in `clusterResources`, or `{name}.data.KEY: ...` in the values, stands for it"
+        ),
+        Loads::ApiCall => format!(
+            "an entry of `apiCallResponses`, objects in `clusterResources`, or {in_values} stand for it"
+        ),
+        Loads::GlobalReference => {
+            format!("an entry of `globalContextEntries`, or {in_values} stands for it")
+        }
+        Loads::ImageRegistry => format!(
+            "an entry of `images` in the file that `context` names, or {in_values} stands for it"
+        ),
+    })
 }
 
 /// Longest value in a sentence.

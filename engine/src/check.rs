@@ -25,6 +25,7 @@ mod operator_case;
 mod other_namespace;
 mod reserved_name;
 mod unanchored_regex;
+mod unknown_in_exception;
 mod unknown_log;
 mod unknown_operation;
 mod unknown_variable;
@@ -36,6 +37,7 @@ mod wildcard_kind;
 mod wrong_scope;
 
 pub use exception::exception;
+pub(crate) use unknown_in_exception::unknown_in_exceptions;
 
 use crate::ast::condition::Condition;
 use crate::ast::context::ContextEntry;

@@ -86,6 +86,8 @@ pub enum Code {
     ReservedName,
     /// A policy that is never evaluated.
     NeverEvaluated,
+    /// An exception for a policy or a rule that there is not.
+    UnknownInException,
     /// User data in a policy that is also evaluated where there is no user.
     UserDataInBackground,
     /// `match: *` together with what needs a kind.
@@ -134,7 +136,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of `docs/diagnostics.md`.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 43] = [
         Self::UnreadableFile,
         Self::InvalidYaml,
         Self::UnknownField,
@@ -155,6 +157,7 @@ impl Code {
         Self::ElementOutsideForeach,
         Self::ReservedName,
         Self::NeverEvaluated,
+        Self::UnknownInException,
         Self::UserDataInBackground,
         Self::WildcardKind,
         Self::EmptyMatch,
@@ -202,6 +205,7 @@ impl Code {
             Self::ElementOutsideForeach => "element-outside-foreach",
             Self::ReservedName => "reserved-name",
             Self::NeverEvaluated => "never-evaluated",
+            Self::UnknownInException => "unknown-in-exception",
             Self::UserDataInBackground => "user-data-in-background",
             Self::WildcardKind => "wildcard-kind",
             Self::EmptyMatch => "empty-match",

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::ast::context::ContextSource;
 use crate::ast::pattern::Anchor;
 use crate::rego::evaluate::Program;
 use crate::response::RuleStatus;
@@ -140,7 +141,34 @@ pub enum Origin {
     /// An expression between braces.
     Expression,
     /// An entry of a context that an expression uses.
-    Context,
+    Context(Loads),
+}
+
+/// What an entry of a context loads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loads {
+    /// Nothing: it is a value of the policy's own.
+    Variable,
+    /// A `ConfigMap`.
+    ConfigMap,
+    /// The answer of the API server, or of a service.
+    ApiCall,
+    /// An entry of the global context.
+    GlobalReference,
+    /// What a registry says of an image.
+    ImageRegistry,
+}
+
+impl From<&ContextSource> for Loads {
+    fn from(source: &ContextSource) -> Self {
+        match source {
+            ContextSource::Variable { .. } => Self::Variable,
+            ContextSource::ConfigMap { .. } => Self::ConfigMap,
+            ContextSource::ApiCall(_) => Self::ApiCall,
+            ContextSource::GlobalReference { .. } => Self::GlobalReference,
+            ContextSource::ImageRegistry { .. } => Self::ImageRegistry,
+        }
+    }
 }
 
 impl Trace {

@@ -80,6 +80,50 @@ fn a_test_has_them_from_the_files_it_names() {
     assert!(ran.stdout.contains("Invalid exception"), "{}", ran.stdout);
 }
 
+/// A misspelt name excuses nothing: that is said, and nothing else is another.
+#[test]
+fn test_and_apply_say_which_are_about_what_there_is_not() {
+    let folder = folder("exceptions: [exception.yaml]\n");
+    let misspelt = EXCEPTION.replace(
+        "[{policyName: standards, ruleNames: [level]}]",
+        "[{policyName: standards, ruleNames: [level, levels]}, {policyName: standard, ruleNames: [x]}]",
+    );
+    fs::write(folder.path().join("exception.yaml"), misspelt).unwrap();
+    let (policy, pods) = (path(&folder, "policy.yaml"), path(&folder, "pods.yaml"));
+    let exception = path(&folder, "exception.yaml");
+    let tested = regent(&["test", &folder.path().display().to_string(), "--strict"]);
+    assert_eq!(tested.status, ExitStatus::Pass, "{}", tested.stderr);
+    let applied = regent(&[
+        "apply",
+        &policy,
+        "-r",
+        &pods,
+        "--exception",
+        &exception,
+        "-p",
+    ]);
+    assert_eq!(applied.status, ExitStatus::Failed);
+    assert!(
+        applied.stdout.starts_with("apiVersion"),
+        "{}",
+        applied.stdout
+    );
+    for said in [tested.stderr, applied.stderr] {
+        for (text, help) in [
+            (
+                "names a rule that is not there: `levels`",
+                "did you mean `level`?",
+            ),
+            (
+                "names a policy that is not there: `standard`",
+                "did you mean `standards`?",
+            ),
+        ] {
+            assert!(said.contains(text) && said.contains(help), "{said}");
+        }
+    }
+}
+
 #[test]
 fn apply_has_them_from_a_flag() {
     let folder = folder("");

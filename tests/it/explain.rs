@@ -2,7 +2,7 @@
 
 use expect_test::{ExpectFile, expect_file};
 use regent::exit_status::ExitStatus;
-use regent_tests::shared_path;
+use regent_tests::{shared_path, workspace};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -226,7 +226,21 @@ spec:
       match: {any: [{resources: {kinds: [Pod]}}]}
       mutate:
         patchesJson6902: |-
-          - {op: replace, path: /spec/gone, value: 1}
+          - {op: add, path: /metadata/labels/seen, value: "yes"}
+          - op: replace
+            path: /spec/gone
+            value: "{{ request.object.metadata.name }}"
+---
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: expects}
+spec:
+  rules:
+    - name: expected
+      match: {any: [{resources: {kinds: [Pod]}}]}
+      mutate:
+        patchesJson6902: |-
+          - {op: test, path: /metadata/name, value: "other"}
 "#;
 
 const PODS: &str = "apiVersion: v1
@@ -246,4 +260,60 @@ fn apply_explains_what_rules_change_and_why_they_do_not() {
     let folder = folder_of(&[("policy.yaml", MUTATIONS), ("resources.yaml", PODS)]);
     let ran = apply(&folder, &[]);
     check(&ran.stderr, &folder, &expect_file!["explain/mutate.txt"]);
+}
+
+const LOADED: &str = r#"apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: loaded}
+spec:
+  rules:
+    - name: known
+      match: {any: [{resources: {kinds: [Pod]}}]}
+      context:
+        - name: registries
+          configMap: {name: registries, namespace: platform}
+        - name: count
+          apiCall: {urlPath: /api/v1/namespaces, jmesPath: "items | length(@)"}
+        - name: entry
+          globalReference: {name: entry}
+        - name: about
+          imageRegistry: {reference: "{{ request.object.spec.containers[0].image }}"}
+      validate:
+        deny:
+          conditions:
+            any:
+              - {key: "{{ registries.data.allowed }} {{ count }} {{ entry }} {{ about }}", operator: Equals, value: a}
+"#;
+
+/// What a rule asks a cluster for has no value where there is none: what would stand for it is said.
+#[test]
+fn apply_says_what_would_stand_for_what_is_not_loaded() {
+    let folder = folder_of(&[("policy.yaml", LOADED), ("resources.yaml", PODS)]);
+    let ran = apply(&folder, &[]);
+    check(&ran.stderr, &folder, &expect_file!["explain/loaded.txt"]);
+}
+
+/// At each attestor and condition that an image does not satisfy stands who was wanted, and who was seen.
+#[test]
+fn test_explains_which_attestors_are_not_satisfied() {
+    let shipped = workspace().join("policies/provenance/verify-slsa-provenance");
+    let shipped_text = |name: &str| std::fs::read_to_string(shipped.join(name)).unwrap();
+    let demo = workspace().join("cli/demo");
+    let images = json!({"ociLayouts": [demo.join("registry")], "trustedRoots": [demo.join("trusted_root.json")]});
+    let test = json!({
+        "apiVersion": "cli.kyverno.io/v1alpha1", "kind": "Test", "metadata": {"name": "images"},
+        "policies": ["policy.yaml"], "resources": ["resources.yaml"], "images": images,
+        "results": [{
+            "policy": "verify-slsa-provenance", "rule": "verify-provenance", "kind": "Pod", "result": "pass",
+            "resources": ["app", "unsigned", "foreign-signature", "no-provenance", "other-builder"],
+        }],
+    });
+    let folder = folder_of(&[
+        ("policy.yaml", &shipped_text("policy.yaml")),
+        ("resources.yaml", &shipped_text("resources.yaml")),
+        ("kyverno-test.yaml", &test.to_string()),
+    ]);
+    let ran = regent(&["test", folder.path().to_str().unwrap(), "--explain"]);
+    assert_eq!(ran.status, ExitStatus::Failed, "{}", ran.stderr);
+    check(&ran.stderr, &folder, &expect_file!["explain/attestors.txt"]);
 }

@@ -52,7 +52,7 @@ fn the_guide_can_be_followed() {
     let ran = regent(&["test", folder.to_str().unwrap(), "--explain"]);
     assert_eq!(ran.status, ExitStatus::Failed);
     let said = ran.stderr.replace(&format!("{in_root}/"), "");
-    let (_, shown) = guide.split_once("```\n  × ").expect("what is explained");
+    let (_, shown) = guide.split_once("```\n  ✓ ").expect("what is explained");
     for line in shown.split_once("\n```").expect("its end").0.lines() {
         assert!(said.contains(line.trim()), "{line}\n{said}");
     }

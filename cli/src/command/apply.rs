@@ -47,11 +47,8 @@ fn apply(args: &ApplyArgs, output: &Output, read: &Read, io: &mut Io<'_>) -> Res
         found,
         registries,
     } = read;
-    let errors = prepared
-        .diagnostics()
-        .iter()
-        .filter(|diagnostic| diagnostic.is_error());
-    show_diagnostics(&found.iter().chain(errors).collect::<Vec<_>>(), io)?;
+    let told = found.iter().chain(prepared.told());
+    show_diagnostics(&told.collect::<Vec<_>>(), io)?;
     let only_data = args.policy_report || args.generate_exceptions || args.stdin;
     let began = Instant::now();
     if !only_data {

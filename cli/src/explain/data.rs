@@ -3,7 +3,7 @@
 use regent_engine::trace::Origin;
 use serde_json::{Value, json};
 
-use super::{Explanation, Part};
+use super::{Explanation, Part, help};
 use crate::render::place::Place;
 
 /// One explanation as an object: `title`, `file` and `parts`.
@@ -22,7 +22,7 @@ fn part_as_json(explanation: &Explanation, part: &Part) -> Value {
         let Place { start, .. } = Place::of(&explanation.source, variable.span);
         let origin = match variable.origin {
             Origin::Expression => "expression",
-            Origin::Context => "context",
+            Origin::Context(_) => "context",
         };
         let mut object =
             json!({"origin": origin, "name": variable.name, "line": start.0, "column": start.1});
@@ -32,6 +32,9 @@ fn part_as_json(explanation: &Explanation, part: &Part) -> Value {
         };
         if let Some(fields) = object.as_object_mut() {
             fields.insert(field.to_owned(), value);
+            if let Some(help) = help(variable) {
+                fields.insert("help".to_owned(), help.into());
+            }
         }
         object
     });

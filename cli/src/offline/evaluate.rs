@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use regent_engine::admission::{AdmissionRequest, Operation};
-use regent_engine::diagnostic::Diagnostic;
+use regent_engine::diagnostic::{Code, Diagnostic};
 use regent_engine::evaluation::{Evaluation, Phase, Variables};
 use regent_engine::load::{
     Environment, ExceptionsFrom, Holds, Loaded, ModuleFiles, load_with_exceptions,
@@ -217,9 +217,11 @@ impl Prepared {
         self.watch
     }
 
-    /// Everything that is to be said about the policies.
-    pub fn diagnostics(&self) -> &[Diagnostic] {
-        &self.loaded.diagnostics
+    /// What whoever runs the policies has to know of them: why one does not run, and which exceptions are about what there
+    /// is not. All else that may be meant otherwise is what `check` says.
+    pub fn told(&self) -> impl Iterator<Item = &Diagnostic> {
+        let diagnostics = self.loaded.diagnostics.iter();
+        diagnostics.filter(|one| one.is_error() || one.code == Code::UnknownInException)
     }
 
     /// The resources that are evaluated, without those that rules may change besides.

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use regent_engine::diagnostic::{Label, Severity};
+use regent_engine::diagnostic::Label;
+use regent_engine::response::RuleStatus;
 use regent_engine::trace::{Origin, Resolved};
 
-use super::human::{self, Style, printable};
-use crate::explain::{Explanation, Part};
+use super::human::{self, Mark, Style, printable};
+use crate::explain::{self, Explanation, Part};
 use crate::io::Colours;
 use crate::render::table::{Tint, tinted};
 
@@ -21,7 +22,7 @@ pub fn render(explanation: &Explanation, style: Style) -> String {
     let shown: Vec<&Part> = explanation.parts.iter().take(MOST_PARTS).collect();
     let (labels, besides) = labels(&shown);
     let mut text = human::report(
-        (Severity::Error, &explanation.title),
+        (mark(explanation.status), &explanation.title),
         (&explanation.source, &labels),
         style,
     );
@@ -38,6 +39,16 @@ pub fn render(explanation: &Explanation, style: Style) -> String {
         text.push('\n');
     }
     text
+}
+
+/// What a rule answered, at one glance.
+const fn mark(status: Option<RuleStatus>) -> Mark {
+    match status {
+        Some(RuleStatus::Pass) => Mark::Passed,
+        Some(RuleStatus::Skip) | None => Mark::Skipped,
+        Some(RuleStatus::Warn) => Mark::Warning,
+        Some(RuleStatus::Fail | RuleStatus::Error) => Mark::Error,
+    }
 }
 
 /// What is said at each place; more than one thing at the same place is said below.
@@ -70,11 +81,14 @@ fn variables(explanation: &Explanation, parts: &[&Part], colours: Colours) -> Ve
         let (line, _) = explanation.source.position(variable.span.start);
         let name = match variable.origin {
             Origin::Expression => format!("{{{{ {} }}}}", variable.name),
-            Origin::Context => format!("context `{}`", variable.name),
+            Origin::Context(_) => format!("context `{}`", variable.name),
         };
         let name = printable(&name);
         let name = tinted(&name, Tint::Good, colours);
         lines.push(format!("{lead} {name} (line {line}) {}", printable(&said)));
+        if let Some(help) = explain::help(variable) {
+            lines.push(format!("        {}", printable(&help)));
+        }
         shown.push(variable);
     }
     lines

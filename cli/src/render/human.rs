@@ -19,6 +19,28 @@ pub struct Style {
     pub width: usize,
 }
 
+/// What stands before a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// `×`.
+    Error,
+    /// `⚠`.
+    Warning,
+    /// `✓`: nothing is wrong.
+    Passed,
+    /// `○`: nothing was done.
+    Skipped,
+}
+
+impl From<Severity> for Mark {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Warning => Self::Warning,
+            Severity::Error => Self::Error,
+        }
+    }
+}
+
 /// A line that is longer is not shown: it would fill the terminal with what is not the mistake.
 const MAX_LINE: usize = 1_000;
 
@@ -34,7 +56,7 @@ pub fn render(diagnostic: &Diagnostic, style: Style) -> String {
     } = diagnostic;
     let report = Report {
         code: Some(code.name()),
-        severity: *severity,
+        mark: Mark::from(*severity),
         message,
         labels,
         text: &source.text,
@@ -50,13 +72,13 @@ pub fn render(diagnostic: &Diagnostic, style: Style) -> String {
 
 /// Renders a message with places in a text, as [`render`] does.
 pub fn report(
-    (severity, message): (Severity, &str),
+    (mark, message): (Mark, &str),
     (source, labels): (&Source, &[Label]),
     style: Style,
 ) -> String {
     let report = Report {
         code: None,
-        severity,
+        mark,
         message,
         labels,
         text: &source.text,
@@ -85,10 +107,15 @@ fn rendered(report: &Report<'_>, source: &Source, style: Style) -> Option<String
     if labels.any(|label| is_long(source, label)) {
         return None;
     }
-    let theme = if style.colours.are_on() {
+    let mut theme = if style.colours.are_on() {
         GraphicalTheme::unicode()
     } else {
         GraphicalTheme::unicode_nocolor()
+    };
+    // The third of miette's severities stands for what is neither an error nor a warning.
+    theme.characters.advice = match report.mark {
+        Mark::Skipped => "○".to_owned(),
+        Mark::Passed | Mark::Error | Mark::Warning => "✓".to_owned(),
     };
     let handler = GraphicalReportHandler::new_themed(theme)
         .with_width(style.width)
@@ -156,7 +183,7 @@ pub fn printable_line(text: &str) -> String {
 /// A message with places, as miette wants it.
 struct Report<'a> {
     code: Option<&'static str>,
-    severity: Severity,
+    mark: Mark,
     message: &'a str,
     labels: &'a [Label],
     text: &'a str,
@@ -184,9 +211,10 @@ impl miette::Diagnostic for Report<'_> {
     }
 
     fn severity(&self) -> Option<miette::Severity> {
-        Some(match self.severity {
-            Severity::Warning => miette::Severity::Warning,
-            Severity::Error => miette::Severity::Error,
+        Some(match self.mark {
+            Mark::Warning => miette::Severity::Warning,
+            Mark::Error => miette::Severity::Error,
+            Mark::Passed | Mark::Skipped => miette::Severity::Advice,
         })
     }
 

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use regent_engine::diagnostic::Diagnostic;
+use regent_engine::diagnostic::{Code, Diagnostic};
 
 use super::coverage::Coverage;
 use super::definition::{self, Definition, ExpectedRow};
@@ -50,7 +50,7 @@ impl TestResult {
     /// that counts.
     pub fn errors(&self, strictness: Strictness) -> usize {
         let unread = usize::from(self.is_broken && self.rows.is_empty());
-        let misleading = self.diagnostics.iter().filter(|one| !one.is_error());
+        let misleading = self.diagnostics.iter().filter(|one| misleads(one));
         match strictness {
             Strictness::Lenient => unread,
             Strictness::Strict => unread + misleading.count(),
@@ -64,6 +64,14 @@ impl TestResult {
             row.lines.iter().map(move |line| (line, warnings))
         })
     }
+}
+
+/// Whether a diagnostic is about what misleads in a test: one that is only a warning, but counts where that is an error.
+///
+/// That an exception names what there is not is none: it may be about policies of another test, and where it is missed, a row
+/// is not as expected.
+pub fn misleads(diagnostic: &Diagnostic) -> bool {
+    !diagnostic.is_error() && diagnostic.code != Code::UnknownInException
 }
 
 /// How tests are run.
@@ -202,13 +210,7 @@ fn judge_all(
     }
     result.sizes = (prepared.policies.len(), prepared.resources.len());
     result.warnings.clone_from(&prepared.warnings);
-    result.diagnostics.extend(
-        prepared
-            .diagnostics()
-            .iter()
-            .filter(|diagnostic| diagnostic.is_error())
-            .cloned(),
-    );
+    result.diagnostics.extend(prepared.told().cloned());
     let mut coverage = prepared.watch().coverage.then(|| Coverage::of(prepared));
     result.rows = rows
         .iter()

@@ -549,6 +549,62 @@ fn notary_has_certificates_and_no_attestations() {
     );
 }
 
+/// A patch that cannot be read hides nothing of what else is wrong with its rule, nor do two where one can be.
+#[test]
+fn an_unreadable_patch_hides_no_others() {
+    let text = rules(
+        r#"- name: one
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  preconditions: {all: [{key: "{{ first }}", operator: Equals, value: 1}]}
+  mutate: {patchStrategicMerg: {}}
+- name: two
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  mutate:
+    patchStrategicMerge: {a: "{{ second }}"}
+    patchesJson6902: |
+      - {op: add, path: /a, value: 1}
+      - op: ad
+        path: /b
+- name: three
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  preconditions: {all: [{key: "{{ target.kind }}", operator: Equals, value: "{{ third }}"}]}
+  mutate:
+    targets: [{kind: Secret, name: "{{ fourth }}"}]
+    foreach:
+      - lists: a
+        patchStrategicMerge: {a: "{{ element.a }} {{ fifth }}"}
+      - list: request.object.a
+        patchesJson6902: 3"#,
+    );
+    check(
+        &text,
+        &expect![[r#"
+        unknown-variable 8:36 nothing sets the name `first`
+          help: declare it in `context`, or start from `request`
+        missing-field 9:15 a patch is missing: there is none of `patchStrategicMerge`, `patchesJson6902`, `foreach`, `wasm`
+        unknown-field 9:16 `mutate` has no field `patchStrategicMerg`
+          help: did you mean `patchStrategicMerge`?
+        invalid-value 13:9 one patch at a time: there is `patchStrategicMerge` and `patchesJson6902`
+        unknown-variable 13:35 nothing sets the name `second`
+          help: declare it in `context`, or start from `request`
+        invalid-value 16:11 a JSON patch has no operation `ad`
+          help: it is one of `add`, `remove`, `replace`, `move`, `copy`, `test`
+        unknown-variable 20:82 nothing sets the name `third`
+          help: declare it in `context`, or start from `request`
+        missing-field 22:20 `targets` has no `apiVersion`
+        unknown-variable 22:41 nothing sets the name `fourth`
+          help: declare it in `context`, or start from `request`
+        missing-field 24:13 `foreach` has no `list`
+        unknown-field 24:13 `foreach` has no field `lists`
+          help: did you mean `list`?
+        unknown-variable 25:55 nothing sets the name `fifth`
+          help: declare it in `context`, or start from `request`
+        invalid-value 27:30 `patchesJson6902` must be a text, this is a number
+          help: put it in quotes
+    "#]],
+    );
+}
+
 /// An author sees everything at once: what cannot be read hides nothing of what else is wrong.
 #[test]
 fn errors_of_reading_hide_no_others() {
@@ -571,30 +627,32 @@ fn errors_of_reading_hide_no_others() {
     check(
         &text,
         &expect![[r#"
-        missing-field 3:12 `metadata` has no `name`
-        unknown-field 3:12 `metadata` has no field `nam`
-          help: did you mean `name`?
-        invalid-value 7:41 `kinds` must be a list, this is a number
-        missing-field 8:17 an entry of `context` says where its value comes from
-          help: it has one of `variable`, `configMap`, `apiCall`, `globalReference`, `imageRegistry`
-        unknown-field 8:31 `context` has no field `bogus`
-        unknown-variable 9:36 nothing sets the name `first`
-          help: declare it in `context`, or start from `request`
-        unknown-operator 9:60 there is no operator `Equalz`
-          help: did you mean `Equal`?
-        missing-field 10:17 `validate` demands nothing: it has none of `pattern`, `anyPattern`, `deny`, `foreach`, `podSecurity`, `rego` and `wasm`
-        unknown-field 10:43 `validate` has no field `bogus`
-        missing-field 11:7 `rule` has no `name`
-        missing-field 12:18 `context` has no `name`
-        invalid-expression 13:41 there is no function `lenth`
-          help: did you mean `length`?
-        missing-field 14:7 `rule` has no `name`
-        invalid-value 17:57 `conditions` must be a map with `any` or `all`, this is a number
-        invalid-expression 18:20 there is no function `nothing`
-          help: `regent jp function` lists them all
-        unknown-variable 18:46 nothing sets the name `third`
-          help: declare it in `context`, or start from `request`
-    "#]],
+            missing-field 3:12 `metadata` has no `name`
+            unknown-field 3:12 `metadata` has no field `nam`
+              help: did you mean `name`?
+            invalid-value 7:41 `kinds` must be a list, this is a number
+            missing-field 8:17 an entry of `context` says where its value comes from
+              help: it has one of `variable`, `configMap`, `apiCall`, `globalReference`, `imageRegistry`
+            unknown-field 8:31 `context` has no field `bogus`
+            unknown-variable 9:36 nothing sets the name `first`
+              help: declare it in `context`, or start from `request`
+            unknown-operator 9:60 there is no operator `Equalz`
+              help: did you mean `Equal`?
+            missing-field 10:17 `validate` demands nothing: it has none of `pattern`, `anyPattern`, `deny`, `foreach`, `podSecurity`, `rego` and `wasm`
+            unknown-variable 10:28 nothing sets the name `second`
+              help: declare it in `context`, or start from `request`
+            unknown-field 10:43 `validate` has no field `bogus`
+            missing-field 11:7 `rule` has no `name`
+            missing-field 12:18 `context` has no `name`
+            invalid-expression 13:41 there is no function `lenth`
+              help: did you mean `length`?
+            missing-field 14:7 `rule` has no `name`
+            invalid-value 17:57 `conditions` must be a map with `any` or `all`, this is a number
+            invalid-expression 18:20 there is no function `nothing`
+              help: `regent jp function` lists them all
+            unknown-variable 18:46 nothing sets the name `third`
+              help: declare it in `context`, or start from `request`
+        "#]],
     );
 }
 

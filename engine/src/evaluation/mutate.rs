@@ -18,6 +18,7 @@ use crate::template::{Template, TemplateError};
 
 use super::names::Names;
 use super::rule::{Answer, Context, unexpected};
+use super::tracing::Misfit;
 use super::values::Values;
 
 /// The most elements of one rule: each is a patch of the whole object.
@@ -244,7 +245,11 @@ impl Context<'_> {
             Changed::Waiting => return,
             Changed::To(new) => Ok(Some(diff::diff(object, new))),
             Changed::Not(_) => Ok(None),
-            Changed::Failed(reason) => Err(reason.clone()),
+            Changed::Failed(reason) => {
+                let misfit = misfit(names, object, patch);
+                self.trace_failed_patch(span, reason, misfit);
+                return;
+            }
         };
         let unmet = match (patch, changed) {
             (Patch::StrategicMerge(template), Changed::Not(_)) => names
@@ -254,6 +259,32 @@ impl Context<'_> {
         };
         self.trace_patch(span, held, &unmet);
     }
+}
+
+/// Which operation of a JSON patch did not fit, out of how many, and what there is in its place; its name.
+fn misfit(names: &Names<'_>, object: &Value, patch: &Patch) -> Option<Misfit> {
+    let computed;
+    let operations = match patch {
+        Patch::StrategicMerge(_) => return None,
+        Patch::Constant(operations) => operations,
+        Patch::Json {
+            operations,
+            quoted,
+            plain,
+        } => {
+            let mut patch = names.template(operations).ok()?;
+            json::settle(&mut patch, quoted, plain);
+            computed = json_patch::parse(&json::operations(patch).ok()?).ok()?;
+            &computed
+        }
+    };
+    let (index, there) = json_patch::misfit(object, operations)?;
+    Some(Misfit {
+        index,
+        of: operations.len(),
+        name: operations.get(index)?.name(),
+        there,
+    })
 }
 
 /// One patch of an object.

@@ -10,8 +10,9 @@ use crate::ast::condition::Condition;
 use crate::ast::context::ContextEntry;
 use crate::ast::foreach::{Foreach, ForeachBody};
 use crate::ast::generate::GenerateBody;
-use crate::ast::mutate::MutateBody;
+use crate::ast::mutate::{JsonPatch, MutateBody, Patch};
 use crate::ast::pattern::Pattern;
+use crate::ast::template::TemplateValue;
 use crate::ast::validate::ValidateBody;
 use crate::ast::{self, RuleBody};
 use crate::explain::steps::{self, About, Ground};
@@ -343,6 +344,40 @@ impl Context<'_> {
         tracing.steps.extend(steps);
     }
 
+    /// Notes why a patch could not be applied, at the operation that did not fit, where it is known which.
+    pub(super) fn trace_failed_patch(&mut self, span: Span, reason: &str, misfit: Option<Misfit>) {
+        let Traced::Now(tracing) = &mut self.traced else {
+            return;
+        };
+        let operation = misfit.and_then(|misfit| {
+            let place = tracing.operation(span, misfit.index)?;
+            Some((place, misfit))
+        });
+        let (span, reason) = match operation {
+            Some((
+                place,
+                Misfit {
+                    index,
+                    of,
+                    name,
+                    there,
+                },
+            )) => (
+                place,
+                format!(
+                    "`{name}`, operation {} of {of}: {reason}; {there}",
+                    index + 1
+                ),
+            ),
+            None => (span, reason.to_owned()),
+        };
+        let step = Step {
+            element: in_words(&tracing.elements),
+            ..Bare(&tracing.program).step(BranchKind::Patch, span, Err(reason))
+        };
+        tracing.steps.push(step);
+    }
+
     /// Whether what is looked at is kept.
     pub(super) fn is_traced(&self) -> bool {
         !matches!(self.traced, Traced::Not)
@@ -383,7 +418,42 @@ impl Context<'_> {
     }
 }
 
+/// An operation of a JSON patch that did not fit the object.
+pub(super) struct Misfit {
+    /// Which.
+    pub(super) index: usize,
+    /// Out of how many.
+    pub(super) of: usize,
+    /// Its name.
+    pub(super) name: &'static str,
+    /// What there is where it was to be applied.
+    pub(super) there: String,
+}
+
+/// The JSON patch that was written at a place.
+fn json_patch_at(body: &MutateBody, span: Span) -> Option<&JsonPatch> {
+    match body {
+        MutateBody::Patch(Patch::Json(patch)) => (patch.span == span).then_some(patch),
+        MutateBody::Foreach(blocks) => {
+            let mut blocks = blocks.iter();
+            blocks.find_map(|block| json_patch_at(&block.body, span))
+        }
+        MutateBody::Patch(Patch::StrategicMerge(_)) | MutateBody::Wasm(_) => None,
+    }
+}
+
 impl Tracing {
+    /// Where an operation of the JSON patch at a place was written.
+    fn operation(&self, span: Span, index: usize) -> Option<Span> {
+        let RuleBody::Mutate(mutate) = &self.rule()?.body else {
+            return None;
+        };
+        match &json_patch_at(&mutate.body, span)?.operations.value {
+            TemplateValue::List(items) => items.get(index).map(|item| item.span),
+            _ => Some(span),
+        }
+    }
+
     /// Where a key stands in a part of the policy; the part, where it cannot be found.
     fn key_in(&self, span: Span, key: &str) -> Span {
         let text = self.policy.source.text.get(span.start..span.end);

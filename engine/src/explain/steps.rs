@@ -16,7 +16,9 @@ use crate::program::Conditions;
 use crate::rego::evaluate::Program;
 use crate::source::Span;
 use crate::template::{Template, Text};
-use crate::trace::{Branch, BranchKind, Element, Origin, Resolved, Step, in_words, of_expression};
+use crate::trace::{
+    Branch, BranchKind, Element, Loads, Origin, Resolved, Step, in_words, of_expression,
+};
 
 /// What steps are made with.
 pub(crate) struct Ground<'a> {
@@ -253,7 +255,13 @@ fn resolve(names: &Names<'_>, raw: &str, span: Span) -> Result<Value, String> {
         parts: Vec::new(),
     };
     let (text, _) = Text::compile(&text);
-    names.text(&text).map_err(|error| error.to_string())
+    names.text(&text).map_err(|error| {
+        if error.is_pending() {
+            "nobody asked for it, since the rule was decided before".to_owned()
+        } else {
+            error.to_string()
+        }
+    })
 }
 
 /// How the variables of some templates were resolved, and the names of contexts that they use.
@@ -280,7 +288,7 @@ fn variables(ground: &Ground<'_>, templates: &[&written::Template]) -> Vec<Resol
         .iter()
         .filter(|entry| found.iter().any(|one| uses(&one.name, &entry.name.value)))
         .map(|entry| Resolved {
-            origin: Origin::Context,
+            origin: Origin::Context(Loads::from(&entry.source)),
             name: entry.name.value.clone(),
             span: entry.name.span,
             value: resolve(

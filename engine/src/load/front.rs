@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::ast::evidence::SLSA_VERSION_FALLBACK;
-use crate::ast::exception::{Excepted, PolicyException};
+use crate::ast::exception::PolicyException;
 use crate::ast::validate::{Validate, ValidateBody};
 use crate::ast::{Checked, Policy, RuleBody};
 use crate::builders::Builders;
@@ -13,7 +13,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::policy_set::PolicySet;
 use crate::rego::sharing::sharing;
 use crate::source::{Source, Spanned};
-use crate::{autogen, check, compile, parse, suggest, wildcard, yaml};
+use crate::{autogen, check, compile, parse, wildcard, yaml};
 
 use super::gatekeeper::Gatekeeper;
 use super::{Environment, ExceptionsFrom, Holds, Loaded};
@@ -169,22 +169,8 @@ impl Front {
         let Some(left_out) = self.left_out.as_ref().filter(|_| !policies.is_empty()) else {
             return Vec::new();
         };
-        let named = self.exceptions.iter().flat_map(|exception| {
-            let excepted = exception.exceptions.iter();
-            excepted.map(move |excepted| (exception, excepted))
-        });
-        let said = named.flat_map(|(exception, excepted)| {
-            let name = &excepted.policy;
-            match policies.get(&name.value) {
-                Some(policy) => absent_rules(exception, excepted, policy),
-                None if left_out.contains(&name.value) => Vec::new(),
-                None => {
-                    let known = policies.keys().map(String::as_str);
-                    vec![unknown(exception, name, "policy", known)]
-                }
-            }
-        });
-        said.collect()
+        let exceptions = self.exceptions.iter().map(Arc::as_ref);
+        check::unknown_in_exceptions(exceptions, &policies, left_out)
     }
 
     fn compile_all(self) -> Loaded {
@@ -209,40 +195,6 @@ impl Front {
             policies: Arc::new(PolicySet::with_exceptions(policies, exceptions)),
             diagnostics,
         }
-    }
-}
-
-/// Says which rules of a policy an exception names that it does not have.
-fn absent_rules(
-    exception: &PolicyException,
-    excepted: &Excepted,
-    policy: &Policy,
-) -> Vec<Diagnostic> {
-    let names = || policy.rules.iter().map(|rule| rule.name.value.as_str());
-    let is_absent =
-        |rule: &&Spanned<String>| !names().any(|name| wildcard::matches(&rule.value, name));
-    let absent = excepted.rules.iter().filter(is_absent);
-    absent
-        .map(|rule| unknown(exception, rule, "rule", names()))
-        .collect()
-}
-
-/// Says that there is nothing of a name that an exception names.
-fn unknown<'a>(
-    exception: &PolicyException,
-    name: &Spanned<String>,
-    what: &str,
-    names: impl Iterator<Item = &'a str>,
-) -> Diagnostic {
-    let message = format!(
-        "the exception names a {what} that is not there: `{}`",
-        name.value
-    );
-    let code = Code::NeverEvaluated;
-    let warning = Diagnostic::warning(code, &exception.source, name.span, message);
-    match suggest::nearest(&name.value, names) {
-        Some(nearest) => warning.help(format!("did you mean `{nearest}`?")),
-        None => warning,
     }
 }
 

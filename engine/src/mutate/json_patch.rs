@@ -2,9 +2,13 @@
 //!
 //! Operations are read once and applied in order; one that does not fit ends the patch, and nothing of it counts.
 
+mod misfit;
+
 use serde_json::{Map, Value};
 
 use super::{MAX_OPERATIONS, PatchError, bound};
+
+pub use misfit::misfit;
 
 /// One operation.
 #[derive(Debug, Clone, PartialEq)]

@@ -375,3 +375,37 @@ fn strictly(document: &mut Value, operation: &PatchOperation) {
         (other, ..) => panic!("{other} has no parts"),
     }
 }
+
+#[test]
+fn the_operation_that_does_not_fit_is_named_with_what_is_there() {
+    let object =
+        json!({"metadata": {"name": "web", "labels": {}}, "spec": {"containers": [{"name": "a"}]}});
+    for (operation, there) in [
+        (
+            json!({"op": "replace", "path": "/spec/gone/x", "value": 1}),
+            "`/spec` has `containers`",
+        ),
+        (
+            json!({"op": "test", "path": "/metadata/name", "value": "api"}),
+            "`/metadata/name` is \"web\"",
+        ),
+        (
+            json!({"op": "copy", "from": "/spec/containers/3", "path": "/spec/x"}),
+            "`/spec/containers` has 1 elements",
+        ),
+        (
+            json!({"op": "move", "from": "/metadata/labels/a", "path": "/spec/x"}),
+            "`/metadata/labels` is an empty map",
+        ),
+        (
+            json!({"op": "replace", "path": "/status", "value": 1}),
+            "the object has `metadata`, `spec`",
+        ),
+    ] {
+        let fits = json!({"op": "add", "path": "/metadata/annotations/a", "value": "b"});
+        let patch = json_patch::parse(&json!([fits, operation])).unwrap();
+        let (index, said) = json_patch::misfit(&object, &patch).unwrap();
+        assert_eq!((index, said.as_str()), (1, there));
+        assert_eq!(json_patch::misfit(&object, &patch[..1]), None);
+    }
+}

@@ -1,6 +1,7 @@
 //! `validate.foreach`.
 
 use crate::ast::foreach::{Foreach, ForeachBody};
+use crate::ast::validate::Deny;
 use crate::diagnostic::Code;
 use crate::yaml::{Node, Value};
 
@@ -27,7 +28,7 @@ fn block(reader: &mut Reader<'_>, node: &Node) -> Option<Foreach> {
     let mut fields = reader.fields(node, "foreach")?;
     let list = fields.require(reader, "list");
     let list = list.and_then(|node| reader.text(node, "list"));
-    let list = list.map(|text| template::text(reader, &text.value, text.span));
+    let list = template::list(reader, list, node.span);
     let element_scope = fields.flag(reader, "elementScope");
     let context = context::read(reader, &mut fields);
     let preconditions = fields.take("preconditions");
@@ -45,13 +46,17 @@ fn block(reader: &mut Reader<'_>, node: &Node) -> Option<Foreach> {
         .into_iter()
         .find_map(|(name, node)| node.map(|node| (name, node)));
     let body = demand.and_then(|(name, node)| body(reader, name, node));
+    // What could not be read is an error by now: something harmless stands for it, so that all errors can be said.
     Some(Foreach {
         span: node.span,
-        list: list?,
+        list,
         element_scope,
         context,
-        preconditions: preconditions.map_or(Some(None), |read| read.map(Some))?,
-        body: body?,
+        preconditions: preconditions.flatten(),
+        body: body.unwrap_or(ForeachBody::Deny(Deny {
+            span: node.span,
+            conditions: None,
+        })),
     })
 }
 

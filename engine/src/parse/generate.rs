@@ -58,7 +58,7 @@ fn block(reader: &mut Reader<'_>, node: &Node) -> Option<GenerateForeach> {
     let mut fields = reader.fields(node, "foreach")?;
     let list = fields.require(reader, "list");
     let list = list.and_then(|node| reader.text(node, "list"));
-    let list = list.map(|text| template::text(reader, &text.value, text.span));
+    let list = template::list(reader, list, node.span);
     let context = context::read(reader, &mut fields);
     let preconditions = fields.take("preconditions");
     let preconditions =
@@ -67,9 +67,9 @@ fn block(reader: &mut Reader<'_>, node: &Node) -> Option<GenerateForeach> {
     fields.finish(reader, &["uid"]);
     Some(GenerateForeach {
         span: node.span,
-        list: list?,
+        list,
         context,
-        preconditions: preconditions.map_or(Some(None), |read| read.map(Some))?,
+        preconditions: preconditions.flatten(),
         resource: resource?,
     })
 }

@@ -48,7 +48,48 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<JsonPatch> {
     };
     let mut steps = Vec::new();
     patch.operations = marked.template(reader, document, &mut steps, &mut patch);
+    place(
+        &mut patch.operations,
+        document,
+        (&source, &text.value),
+        reader,
+    );
     (sound && check(reader, &patch.operations)).then_some(patch)
+}
+
+/// Says where each operation begins, where the text is written line by line, as `|` and `|-` have it.
+fn place(
+    operations: &mut Template,
+    document: &Node,
+    (marked, raw): (&Source, &str),
+    reader: &Reader<'_>,
+) {
+    let (TemplateValue::List(items), Value::List(nodes)) = (&mut operations.value, &document.value)
+    else {
+        return;
+    };
+    let span = operations.span;
+    let whole = reader.source().text.get(span.start..span.end);
+    let Some(whole) = whole.filter(|whole| {
+        let written = whole.trim_end().lines().map(str::trim);
+        written.eq(raw.trim_end().lines().map(str::trim))
+            && marked.text.lines().count() == raw.lines().count()
+    }) else {
+        return;
+    };
+    for (item, node) in items.iter_mut().zip(nodes) {
+        let (line, _) = marked.position(node.span.start);
+        let mut before = whole.split_inclusive('\n').take(line);
+        let (mut start, mut last) = (span.start, "");
+        if let Some(first) = before.next() {
+            last = before.fold(first, |above, line| {
+                start += above.len();
+                line
+            });
+        }
+        start += last.len() - last.trim_start().len();
+        item.span = Span::new(start, start + last.trim().len());
+    }
 }
 
 /// A text whose variables are marked by numbers.

@@ -4,6 +4,7 @@ use crate::ast::matching::Selector;
 use crate::ast::mutate::{Mutate, MutateBody, MutateForeach, Order, Patch, Target};
 use crate::ast::template::{Template, TemplateValue};
 use crate::diagnostic::Code;
+use crate::source::{Span, Spanned};
 use crate::yaml::{Node, Value};
 
 use super::condition::{self, Blocks};
@@ -18,29 +19,37 @@ const ORDERS: [(&str, Order); 2] = [
     ("Descending", Order::Descending),
 ];
 
+/// What of it could not be read is an error by now, and the rule never runs: something harmless stands for it, so that what
+/// else is wrong with the rule can be said.
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Mutate> {
     let mut fields = reader.fields(node, "mutate")?;
     // When existing resources are changed is the business of a controller.
     fields.flag(reader, "mutateExistingOnPolicyUpdate");
     let targets = fields.items(reader, "targets");
     let targets: Vec<_> = targets.iter().map(|item| target(reader, item)).collect();
-    let targets: Option<Vec<_>> = targets.into_iter().collect();
     let body = body(reader, &mut fields);
     let has_targets = fields.peek("targets").is_some();
     fields.finish(reader, &[]);
     if let (Some(MutateBody::Wasm(guest)), true) = (&body, has_targets) {
         let message = "`wasm` beside `targets` is not supported: a module is given the resource of the request";
         reader.error(Code::NotSupported, guest.span, message);
-        return None;
     }
     Some(Mutate {
         span: node.span,
-        targets: targets?,
-        body: body?,
+        targets: targets.into_iter().flatten().collect(),
+        body: body.unwrap_or_else(|| unread(node.span)),
     })
 }
 
-/// What is done: exactly one of three.
+/// What stands for a patch that could not be read.
+fn unread(span: Span) -> MutateBody {
+    MutateBody::Patch(Patch::StrategicMerge(Template {
+        span,
+        value: TemplateValue::Map(Vec::new()),
+    }))
+}
+
+/// What is done: exactly one of four. Of several, which is an error, all are read, for what is wrong with them.
 fn body(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<MutateBody> {
     let written: Vec<&str> = BODIES
         .into_iter()
@@ -60,19 +69,26 @@ fn body(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<MutateBody> 
             reader.error(Code::InvalidValue, fields.span, message);
         }
     }
-    let [merge, json, foreach, wasm] = BODIES.map(|name| fields.take(name));
-    if let Some(node) = merge {
-        let patch = strategic_merge(reader, node)?;
-        return Some(MutateBody::Patch(Patch::StrategicMerge(patch)));
+    let mut bodies = Vec::new();
+    for name in BODIES {
+        let read = fields.take(name).and_then(|node| match name {
+            "patchStrategicMerge" => {
+                let patch = strategic_merge(reader, node);
+                patch.map(|patch| MutateBody::Patch(Patch::StrategicMerge(patch)))
+            }
+            "patchesJson6902" => {
+                let patch = json_patch::read(reader, node);
+                patch.map(|patch| MutateBody::Patch(Patch::Json(patch)))
+            }
+            "foreach" => blocks(reader, node).map(MutateBody::Foreach),
+            _ => guest::read(reader, node).map(|guest| MutateBody::Wasm(Box::new(guest))),
+        });
+        bodies.extend(read);
     }
-    if let Some(node) = json {
-        let patch = json_patch::read(reader, node)?;
-        return Some(MutateBody::Patch(Patch::Json(patch)));
-    }
-    if let Some(node) = wasm {
-        return guest::read(reader, node).map(|guest| MutateBody::Wasm(Box::new(guest)));
-    }
-    let node = foreach?;
+    bodies.into_iter().next()
+}
+
+fn blocks(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<MutateForeach>> {
     let items = reader.items(node, "foreach");
     if items.is_empty() {
         if matches!(node.value, Value::List(_)) {
@@ -81,14 +97,14 @@ fn body(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<MutateBody> 
         return None;
     }
     let blocks: Vec<_> = items.iter().map(|item| block(reader, item)).collect();
-    Some(MutateBody::Foreach(blocks.into_iter().flatten().collect()))
+    Some(blocks.into_iter().flatten().collect())
 }
 
 fn block(reader: &mut Reader<'_>, node: &Node) -> Option<MutateForeach> {
     let mut fields = reader.fields(node, "foreach")?;
     let list = fields.require(reader, "list");
     let list = list.and_then(|node| reader.text(node, "list"));
-    let list = list.map(|text| template::text(reader, &text.value, text.span));
+    let list = template::list(reader, list, node.span);
     let order = fields.choice(reader, "order", &ORDERS);
     let context = context::read(reader, &mut fields);
     let preconditions = fields.take("preconditions");
@@ -99,15 +115,14 @@ fn block(reader: &mut Reader<'_>, node: &Node) -> Option<MutateForeach> {
     if let Some(MutateBody::Wasm(guest)) = &body {
         let message = "`wasm` in `foreach` is not supported: a module is given the whole resource";
         reader.error(Code::NotSupported, guest.span, message);
-        return None;
     }
     Some(MutateForeach {
         span: node.span,
-        list: list?,
+        list,
         order,
         context,
-        preconditions: preconditions.map_or(Some(None), |read| read.map(Some))?,
-        body: body?,
+        preconditions: preconditions.flatten(),
+        body: body.unwrap_or_else(|| unread(node.span)),
     })
 }
 
@@ -127,18 +142,17 @@ fn target(reader: &mut Reader<'_>, node: &Node) -> Option<Target> {
     let preconditions =
         preconditions.map(|node| condition::read(reader, node, "preconditions", Blocks::Refused));
     fields.finish(reader, &["uid"]);
-    let mut text = |written: crate::source::Spanned<String>| {
-        template::text(reader, &written.value, written.span)
-    };
+    let mut text = |written: Spanned<String>| template::text(reader, &written.value, written.span);
+    let unread = || Spanned::new("*".to_owned(), node.span);
     Some(Target {
         span: node.span,
-        api_version: text(api_version?),
-        kind: text(kind?),
+        api_version: text(api_version.unwrap_or_else(unread)),
+        kind: text(kind.unwrap_or_else(unread)),
         namespace: namespace.map(&mut text),
         name: name.map(&mut text),
-        selector: selector?,
+        selector: selector.flatten(),
         context,
-        preconditions: preconditions.map_or(Some(None), |read| read.map(Some))?,
+        preconditions: preconditions.flatten(),
     })
 }
 

@@ -59,13 +59,13 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Rule> {
         preconditions,
         image_extractors: extractors.unwrap_or_default(),
         report_properties,
-        body: body.or_else(|| unread_body(node))?,
+        body: body.unwrap_or_else(|| unread_body(node)),
     })
 }
 
-/// What stands for a body that could not be read; none for one that changes resources, whose names nobody knows then.
-fn unread_body(rule: &Node) -> Option<RuleBody> {
-    let body = Validate {
+/// What stands for a body that could not be read.
+fn unread_body(rule: &Node) -> RuleBody {
+    RuleBody::Validate(Validate {
         span: rule.span,
         failure_action: None,
         failure_action_overrides: Vec::new(),
@@ -75,9 +75,7 @@ fn unread_body(rule: &Node) -> Option<RuleBody> {
             span: rule.span,
             conditions: None,
         }),
-    };
-    let changes = rule.get("mutate").is_some();
-    (!changes).then_some(RuleBody::Validate(body))
+    })
 }
 
 fn report_properties(

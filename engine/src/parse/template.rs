@@ -3,7 +3,7 @@
 use crate::ast::template::{Part, Template, TemplateValue, Text, Variable};
 use crate::diagnostic::Code;
 use crate::limits;
-use crate::source::{Source, Span};
+use crate::source::{Source, Span, Spanned};
 use crate::yaml::{Node, Value};
 
 use super::fields::Reader;
@@ -47,6 +47,12 @@ pub(super) fn text(reader: &mut Reader<'_>, raw: &str, span: Span) -> Text {
         }
     }
     text
+}
+
+/// The list of a `foreach`; an empty one stands for what could not be read, which is an error by now.
+pub(super) fn list(reader: &mut Reader<'_>, read: Option<Spanned<String>>, block: Span) -> Text {
+    let read = read.unwrap_or_else(|| Spanned::new("`[]`".to_owned(), block));
+    text(reader, &read.value, read.span)
 }
 
 /// What is wrong with a text's variables.

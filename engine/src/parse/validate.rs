@@ -45,20 +45,28 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Validate> {
     let wasm = fields.take("wasm");
     fields.finish(reader, &["cel", "manifests", "assert"]);
     let body = if let Some(node) = pod_security {
-        ValidateBody::PodSecurity(Box::new(pod_security::read(reader, node)?))
+        let read = pod_security::read(reader, node);
+        read.map(|read| ValidateBody::PodSecurity(Box::new(read)))
     } else if let Some(node) = rego {
-        ValidateBody::Rego(Box::new(rego::read(reader, node)?))
+        let read = rego::read(reader, node);
+        read.map(|read| ValidateBody::Rego(Box::new(read)))
     } else if let Some(node) = deny {
-        ValidateBody::Deny(read_deny(reader, node)?)
+        read_deny(reader, node).map(ValidateBody::Deny)
     } else if let Some(node) = pattern {
-        ValidateBody::Pattern(pattern::read(reader, node))
+        Some(ValidateBody::Pattern(pattern::read(reader, node)))
     } else if let Some(node) = any_pattern {
-        ValidateBody::AnyPattern(read_any_pattern(reader, node)?)
+        read_any_pattern(reader, node).map(ValidateBody::AnyPattern)
     } else if let Some(node) = wasm {
-        ValidateBody::Wasm(Box::new(guest::read(reader, node)?))
+        guest::read(reader, node).map(|read| ValidateBody::Wasm(Box::new(read)))
     } else {
-        ValidateBody::Foreach(foreach::read(reader, foreach?)?)
+        let read = foreach.and_then(|node| foreach::read(reader, node));
+        read.map(ValidateBody::Foreach)
     };
+    // A demand that could not be read is an error by now, and the rule never runs: what else is wrong with it can be said.
+    let body = body.unwrap_or(ValidateBody::Deny(Deny {
+        span: node.span,
+        conditions: None,
+    }));
     Some(Validate {
         span: node.span,
         failure_action,

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 
 use regent_engine::diagnostic::{Code, Diagnostic};
-use regent_engine::load::{self, Environment};
+use regent_engine::load::{self, Environment, ExceptionsFrom};
 use regent_engine::source::Source;
 use regent_tests::workspace;
 
@@ -191,6 +191,7 @@ fn policy(example: &str) -> String {
 fn said(example: &str) -> Vec<Diagnostic> {
     let environment = Environment {
         log_urls: Some(vec!["https://rekor.sigstore.dev".to_owned()]),
+        exceptions: ExceptionsFrom::Anywhere,
         ..Environment::default()
     };
     load::load(

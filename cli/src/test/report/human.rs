@@ -4,7 +4,7 @@ use anyhow::Result;
 use regent_engine::diagnostic::Severity;
 
 use super::super::rows::{DIFFERENT, Line, Outcome};
-use super::super::run::TestResult;
+use super::super::run::{TestResult, misleads};
 use super::{Shown, Strictness, Summary, judged};
 use crate::io::{Colours, Io};
 use crate::render::explanation;
@@ -74,7 +74,7 @@ fn show_notes(result: &TestResult, shown: Shown, io: &mut Io<'_>) -> Result<()> 
     let strict = shown.strictness == Strictness::Strict;
     for diagnostic in &result.diagnostics {
         let mut diagnostic = diagnostic.clone();
-        if strict {
+        if strict && misleads(&diagnostic) {
             // What misleads is said as what it counts as.
             diagnostic.severity = Severity::Error;
         }
@@ -83,6 +83,9 @@ fn show_notes(result: &TestResult, shown: Shown, io: &mut Io<'_>) -> Result<()> 
             write!(io.stderr, "{}", human::render(diagnostic, io.style()))?;
         } else {
             writeln!(io.stderr, "{}", human::line(diagnostic))?;
+            if let (Severity::Warning, Some(help)) = (diagnostic.severity, &diagnostic.help) {
+                writeln!(io.stderr, "  help: {}", printable(help))?;
+            }
         }
     }
     let path = printable(&result.path.display().to_string());

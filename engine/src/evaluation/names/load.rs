@@ -90,6 +90,8 @@ impl Names<'_> {
                 return self.picked(name, Some(path), value, Some(default));
             }
             (None, Some(path)) => match self.query(path) {
+                // Nothing at the end of a path that could be gone is what the default is for, too.
+                Ok(Value::Null) => default,
                 Ok(found) => found,
                 Err(error) if error.is_pending() => return Err(ScopeError::Pending),
                 Err(error) if default.is_null() => {

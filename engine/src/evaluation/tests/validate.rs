@@ -38,3 +38,35 @@ fn references_stand_for_what_the_pattern_says_there() {
         }
     }
 }
+
+/// A path that leads to nothing and one that leads nowhere are the same to a default; without one both are errors.
+#[test]
+fn a_default_stands_for_null() {
+    let policy = |default: &str| {
+        format!(
+            r#"{{apiVersion: kyverno.io/v1, kind: ClusterPolicy, metadata: {{name: p}}, spec: {{rules: [{{name: r,
+                match: {{any: [{{resources: {{kinds: [ConfigMap]}}}}]}},
+                context: [{{name: found, variable: {{jmesPath: request.object.data.key{default}}}}}],
+                validate: {{message: "it is {{{{ found }}}}",
+                    deny: {{conditions: {{any: [{{key: "{{{{ found }}}}", operator: Equals, value: 9}}]}}}}}}}}]}}}}"#
+        )
+    };
+    let answer = |default: &str, data: Value| {
+        let object = json!({"apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "a", "namespace": "production"}, "data": data});
+        let set = set(&policy(default));
+        let (_, rules) = evaluate(
+            &set,
+            &request("ConfigMap", object),
+            Phase::Validate,
+            &no_facts,
+        );
+        rules
+    };
+    let nine = vec![(RuleStatus::Fail, "it is 9".to_owned())];
+    for data in [json!({"key": null}), json!({}), json!("text")] {
+        assert_eq!(answer(", default: 9", data.clone()), nine);
+        let without = answer("", data);
+        assert_eq!(without[0].0, RuleStatus::Error, "{without:?}");
+    }
+}
