@@ -273,4 +273,23 @@ fn what_is_asked_for_must_be_complete_and_known() {
         "regular expression",
     );
     refused(&[&who[..], &["--timeout", "0s"]].concat(), "duration");
+    // Nothing that is asked for is passed over.
+    refused(
+        &[&who[..], &["--artifact", "a.txt"]].concat(),
+        "--artifact is what a bundle is about",
+    );
+    for flags in [
+        &who[..],
+        &["--key", "cosign.pub"],
+        &["--insecure-ignore-tlog"],
+        &["--insecure-ignore-sct"],
+        &["--use-signed-timestamps"],
+        &["--rekor-url", "https://rekor.example"],
+        &["-a", "team=blue"],
+    ] {
+        refused(
+            &[&["--policy", "policy.yaml"], flags].concat(),
+            "--policy says who must have signed",
+        );
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use regent_engine::evaluation::need::{FactError, ImageNeed};
 use regent_engine::image::{Evidence, ImageReference, VerifiedImage};
 use regent_engine::image::{HashAlgorithm, PolicyTrust, PublicKey};
@@ -27,6 +27,7 @@ mod text;
 
 /// Runs `regent verify`.
 pub fn run(args: &VerifyArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
+    refuse_without_effect(args)?;
     let key = key(args)?;
     if args.bundle.is_some() {
         let expectation = Expectation::new(args, key.as_ref())?;
@@ -84,6 +85,27 @@ pub fn run(args: &VerifyArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
         }
     }
     Ok(status)
+}
+
+/// Refuses flags that would say nothing: whoever gives one believes that it counts.
+fn refuse_without_effect(args: &VerifyArgs) -> Result<()> {
+    if args.bundle.is_none() && args.artifact.is_some() {
+        bail!("--artifact is what a bundle is about; --bundle names the bundle");
+    }
+    if args.policy.is_empty() {
+        return Ok(());
+    }
+    let proof = &args.proof;
+    let asked = proof.insecure_ignore_tlog
+        || proof.insecure_ignore_sct
+        || proof.use_signed_timestamps
+        || proof.rekor_url.is_some();
+    if asked || !args.signer.is_empty() || !args.annotations.is_empty() {
+        bail!(
+            "--policy says who must have signed and what must be proven; flags that say it cannot stand beside it"
+        );
+    }
+    Ok(())
 }
 
 /// The key that the flags name.

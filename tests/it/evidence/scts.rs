@@ -29,9 +29,15 @@ enum Sct {
     OtherIssuer,
     /// By a known one, in a version that there is not yet.
     Version2,
+    /// By a known one, with extensions, as logs of the newer kind write them.
+    Extended,
+    /// The same, and the extensions were changed.
+    OtherExtensions,
 }
 
-use Sct::{Borrowed, Broken, Known, Other, OtherIssuer, Unknown, Version2};
+use Sct::{
+    Borrowed, Broken, Extended, Known, Other, OtherExtensions, OtherIssuer, Unknown, Version2,
+};
 
 struct Logs {
     known: KeyPair,
@@ -65,6 +71,14 @@ impl Logs {
             _ => sha256(issuer),
         };
         let time = 1_795_737_000_123_u64.to_be_bytes();
+        // The index of the entry in five bytes.
+        let [signed_extensions, extensions] = match sct {
+            Extended => [[0, 0, 5, 0, 0, 0, 0, 7], [0, 0, 5, 0, 0, 0, 0, 7]],
+            OtherExtensions => [[0, 0, 5, 0, 0, 0, 0, 7], [0, 0, 5, 0, 0, 0, 0, 8]],
+            _ => [[0; 8]; 2],
+        };
+        let length_of = if signed_extensions == [0; 8] { 0 } else { 8 };
+        let extended = |bytes: [u8; 8]| prefixed(&bytes[..length_of]);
         let length = u32::try_from(part.len()).unwrap().to_be_bytes();
         let signed = [
             &[0, 0],
@@ -73,7 +87,7 @@ impl Logs {
             &issuer,
             &length[1..],
             &part,
-            &[0, 0],
+            &extended(signed_extensions),
         ];
         let mut signature = log.sign(&signed.concat()).unwrap();
         if sct == Broken {
@@ -86,7 +100,7 @@ impl Logs {
             &[version],
             &id[..],
             &time,
-            &[0, 0],
+            &extended(extensions),
             &[4, 3],
             &of_signature,
             &signature,
@@ -141,6 +155,8 @@ fn gap_7_one_timestamp_of_a_known_log_is_enough_among_several() {
         &[Broken, Known],
         &[Borrowed, Other],
         &[Version2, Known],
+        &[Extended],
+        &[OtherExtensions, Known],
     ] {
         assert!(logs.are_enough(scts, |_| {}), "{scts:?}");
     }
@@ -157,6 +173,7 @@ fn a_certificate_is_not_logged_by_a_timestamp_that_is_wrong() {
         &[Borrowed],
         &[OtherIssuer],
         &[Version2],
+        &[OtherExtensions],
         &[Broken, Borrowed, OtherIssuer, Unknown, Version2],
     ] {
         assert!(!logs.are_enough(scts, |_| {}), "{scts:?}");
