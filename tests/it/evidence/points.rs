@@ -1,7 +1,7 @@
 //! The 15 points that a verifier of what cosign writes has to handle, each on what real cosign wrote.
 //!
-//! Points 5 and 6 (tokens of cosign 2, with a certificate or over the envelope) have no recorded sample: whoever runs the
-//! real Sigstore beside the tests has them; the shape that is recorded is tested here.
+//! `tests/cosign2` is what cosign 2.6.5 wrote with the same tools where `../shared` has no sample: tokens that enclose a certificate and
+//! cover the envelope (points 5 and 6), and entries of the second Rekor that cosign 3 cannot read (point 10).
 
 use regent_engine::image::evidence::Signer;
 use serde_json::{Value, json};
@@ -109,6 +109,35 @@ fn point_06_a_token_of_a_legacy_attestation_covers_its_signature() {
     );
 }
 
+/// A sample of cosign 2.
+fn of_cosign_2(name: &str) -> Sample {
+    Sample::read(&regent_tests::workspace().join("tests/cosign2").join(name))
+}
+
+#[test]
+fn point_05_and_06_tokens_of_cosign_2_enclose_a_certificate_and_cover_the_envelope() {
+    let sample = of_cosign_2("cosign2-keyed-legacy-tsa");
+    assert!(is_whole(&sample), "{:?}", sample.verify().refused);
+    let name = "dev.sigstore.cosign/rfc3161timestamp";
+    // The signer's certificate is in each, and the trust root's counts: another in its place changes nothing.
+    let stamped = &sample.artifacts.attestations[0].annotations[name];
+    let token: Value = serde_json::from_str(stamped).unwrap();
+    let token = token["SignedRFC3161Timestamp"].as_str().unwrap();
+    assert!(token.len() > 1_500, "{}", token.len());
+    // White space in the envelope is none of the signature's business, and of the token's it is.
+    let mut spaced = sample.piece(1).unwrap();
+    let layer = &mut spaced.attestations[0];
+    layer.bytes = [&layer.bytes[..], b" "].concat().into();
+    let evidence = sample.verify_with(&spaced, &sample.root());
+    assert_eq!(
+        reasons(&evidence),
+        ["the timestamp is of another signature"]
+    );
+    spaced.attestations[0].annotations.remove(name);
+    let evidence = sample.verify_with(&spaced, &sample.root());
+    assert_eq!(evidence.refused, []);
+}
+
 #[test]
 fn point_07_a_chain_that_says_nothing_is_none() {
     let Some(sample) = sample("provenance", "right-legacy") else {
@@ -173,6 +202,16 @@ fn point_10_what_cannot_be_read_is_said_and_not_passed_over() {
     let other = edited_bundle(&piece, |bundle| bundle["mediaType"] = json!("text/plain"));
     let evidence = sample.verify_with(&other, &sample.root());
     assert!(reasons(&evidence)[0].contains("media type `text/plain` is not known"));
+}
+
+/// What cosign 3 says has no signatures.
+#[test]
+fn point_10_entries_that_cosign_3_cannot_read_are_read() {
+    let sample = of_cosign_2("cosign2-keyless-bundle-v2d");
+    assert!(is_whole(&sample), "{:?}", sample.verify().refused);
+    for statement in &sample.verify().statements {
+        assert_eq!(statement.verified.log_entries[0].kind, "dsse 0.0.2");
+    }
 }
 
 #[test]
