@@ -13,6 +13,7 @@ pub mod gatekeeper;
 pub mod generate;
 pub mod guest;
 pub mod matching;
+pub mod module_verify;
 pub mod mutate;
 pub mod pattern;
 pub mod pod_security;
@@ -33,6 +34,7 @@ use extractor::ImageExtractor;
 use generate::Generate;
 use guest::Guest;
 use matching::{Filters, Selector};
+use module_verify::ModuleVerify;
 use mutate::{Mutate, MutateBody};
 use validate::{Validate, ValidateBody};
 use verify_images::VerifyImages;
@@ -256,6 +258,42 @@ impl Rule {
             | RuleBody::Mutate(_)
             | RuleBody::VerifyImages(_)
             | RuleBody::Generate(_) => None,
+        }
+    }
+
+    /// All that it demands of signatures: of images, or of the module that it asks.
+    pub fn image_demands_mut(&mut self) -> Vec<&mut VerifyImages> {
+        let verify = match &mut self.body {
+            RuleBody::VerifyImages(entries) => return entries.iter_mut().collect(),
+            RuleBody::Validate(Validate { body, .. }) => match body {
+                ValidateBody::Rego(modules) => modules.verify.as_mut(),
+                ValidateBody::Wasm(guest) => guest.verify.as_mut(),
+                ValidateBody::Pattern(_)
+                | ValidateBody::AnyPattern(_)
+                | ValidateBody::Deny(_)
+                | ValidateBody::Foreach(_)
+                | ValidateBody::PodSecurity(_) => None,
+            },
+            RuleBody::Mutate(Mutate {
+                body: MutateBody::Wasm(guest),
+                ..
+            }) => guest.verify.as_mut(),
+            RuleBody::Mutate(_) | RuleBody::Generate(_) => None,
+        };
+        verify.into_iter().map(|verify| &mut verify.entry).collect()
+    }
+
+    /// Who must have signed the module that it asks, where it says so.
+    pub fn module_verify(&self) -> Option<&ModuleVerify> {
+        match &self.body {
+            RuleBody::Validate(Validate {
+                body: ValidateBody::Rego(modules),
+                ..
+            }) => modules.verify.as_deref(),
+            RuleBody::Validate(_)
+            | RuleBody::Mutate(_)
+            | RuleBody::VerifyImages(_)
+            | RuleBody::Generate(_) => self.guest()?.verify.as_deref(),
         }
     }
 }

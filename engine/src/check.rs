@@ -131,14 +131,16 @@ impl<'a> Report<'a> {
         rules.any(|rule| rule.constraint().is_some())
     }
 
-    /// The author's entries of `verifyImages`, with their rules.
+    /// The author's entries of `verifyImages`, with their rules, and what is demanded of modules in the same words.
     fn image_entries(&self) -> impl Iterator<Item = (&'a Rule, &'a VerifyImages)> + use<'a> {
         self.rules().flat_map(|rule| {
             let entries: &[VerifyImages] = match &rule.body {
                 RuleBody::VerifyImages(entries) => entries,
                 RuleBody::Validate(_) | RuleBody::Mutate(_) | RuleBody::Generate(_) => &[],
             };
-            entries.iter().map(move |entry| (rule, entry))
+            let of_module = rule.module_verify().map(|verify| &verify.entry);
+            let entries = entries.iter().chain(of_module);
+            entries.map(move |entry| (rule, entry))
         })
     }
 

@@ -147,7 +147,7 @@ fn compile_body(
     Ok(match &rule.body {
         RuleBody::Validate(validate) => {
             entry_points.push("verdict");
-            compile_validate(scope, policy, rule, validate)?
+            compile_validate(scope, (policy, builders), rule, validate)?
         }
         RuleBody::VerifyImages(entries) => Body::VerifyImages(
             entries
@@ -161,7 +161,7 @@ fn compile_body(
                 entry_points.push("verdict");
                 guest::compile(scope, written);
             }
-            Body::Mutate(mutate::compile((policy, rule), written)?)
+            Body::Mutate(mutate::compile((policy, rule), builders, written)?)
         }
         RuleBody::Generate(written) => {
             Body::Generate(generate::compile((policy, rule), &written.body)?)
@@ -192,7 +192,7 @@ fn preconditions(
 
 fn compile_validate(
     scope: &mut Scope,
-    policy: &ast::Policy,
+    (policy, builders): (&ast::Policy, &Arc<Builders>),
     rule: &ast::Rule,
     validate: &ast::validate::Validate,
 ) -> Result<Body, Failure> {
@@ -217,7 +217,7 @@ fn compile_validate(
             guest::compile(scope, written);
             return Ok(Body::Wasm(program::Wasm {
                 message: validate.message.as_ref().map(text::text),
-                guest: guest::guest((policy, rule), written),
+                guest: guest::guest((policy, rule), builders, written),
             }));
         }
     };

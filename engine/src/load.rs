@@ -2,6 +2,7 @@
 
 mod front;
 mod gatekeeper;
+pub mod modules;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use crate::policy_set::PolicySet;
 use crate::source::Source;
 
 use front::Front;
+use modules::ModuleFiles;
 
 /// What the host knows and policies are checked against.
 #[derive(Debug, Clone, Default)]
@@ -27,40 +29,6 @@ pub struct Environment {
     pub builders: Builders,
     /// How the host reads modules of Rego that policies name.
     pub modules: ModuleFiles,
-}
-
-/// How a host reads files that policies name: given the name of a policy's text and of the file, it gives the file's text,
-/// or why there is none.
-#[derive(Clone)]
-pub struct ModuleFiles(Arc<ReadModule>);
-
-type ReadModule = dyn Fn(&str, &str) -> Result<String, String> + Send + Sync;
-
-impl ModuleFiles {
-    /// A host that reads files like this.
-    pub fn new(
-        read: impl Fn(&str, &str) -> Result<String, String> + Send + Sync + 'static,
-    ) -> Self {
-        Self(Arc::new(read))
-    }
-
-    /// The text of a file that the policy names whose text is called `source`.
-    pub fn read(&self, source: &str, module: &str) -> Result<String, String> {
-        (self.0)(source, module)
-    }
-}
-
-impl std::fmt::Debug for ModuleFiles {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("ModuleFiles")
-    }
-}
-
-impl Default for ModuleFiles {
-    /// A host that reads none.
-    fn default() -> Self {
-        Self::new(|_, _| Err("files are not read here".to_owned()))
-    }
 }
 
 /// Whose exceptions count.

@@ -19,6 +19,7 @@ mod json_patch;
 mod key;
 pub mod kubewarden;
 mod matching;
+mod module_verify;
 mod mutate;
 mod notary;
 mod pattern;

@@ -301,12 +301,10 @@ pub struct Reference {
 pub struct RegoModules {
     /// What to say of a resource that fails, before what they say.
     pub message: Option<Text>,
-    /// The modules.
-    pub foreign: Foreign,
+    /// The modules, or why they cannot be asked.
+    pub foreign: Result<Foreign, String>,
     /// `input.parameters`.
     pub parameters: evaluate::Document,
-    /// `data`, beside the inventory.
-    pub data: Option<evaluate::Document>,
     /// What `data.inventory` holds.
     pub inventory: Vec<InventoryKind>,
 }

@@ -7,7 +7,7 @@ pub(crate) mod find;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -27,7 +27,7 @@ use regent_engine::wasm::verdict::SettingsVerdict;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-use crate::image::ImageSettings;
+use crate::image::module::RemoteModules;
 use cache::Cache;
 
 /// Where modules come from, and where what is made of them is kept.
@@ -35,8 +35,8 @@ use cache::Cache;
 pub struct GuestSettings {
     /// A folder for compiled modules; none are kept where there is none.
     pub cache: Option<PathBuf>,
-    /// Registries; modules in registries are not to be had where there are none.
-    pub images: Option<ImageSettings>,
+    /// Registries; where there are none, modules in registries are not looked for, and nothing is said of them.
+    pub remote: Option<Arc<RemoteModules>>,
 }
 
 /// Where a module is, what it must be, and what it is asked with: rules that agree in this share it, and a module that
@@ -45,6 +45,7 @@ pub struct GuestSettings {
 struct Name {
     place: String,
     digest: Option<String>,
+    trust: Option<String>,
     abi: Option<Abi>,
     settings: String,
     limits: Limits,
@@ -55,6 +56,7 @@ impl Name {
         Self {
             place: find::place(guest),
             digest: guest.digest.clone(),
+            trust: guest.trust.as_ref().map(|trust| trust.key.clone()),
             abi: guest.abi,
             settings: guest.settings.clone(),
             limits: guest.limits,
@@ -62,8 +64,25 @@ impl Name {
     }
 }
 
-/// Modules by where they are, those that cannot be used with the reason.
-type Known = BTreeMap<Name, Result<Module, String>>;
+/// A module, or why it cannot be used.
+#[derive(Debug, Clone)]
+struct Kept {
+    module: Result<Module, String>,
+    /// The trust roots under which it was verified, where that is demanded: under others it does not count.
+    verified_under: Option<String>,
+}
+
+/// Modules by where they are.
+type Known = BTreeMap<Name, Kept>;
+
+/// The modules of policies.
+#[derive(Debug, Default)]
+struct Shelf {
+    /// Of those that are in force, or are being loaded.
+    named: Known,
+    /// Of those that were in force before: requests that began with them still ask. Nothing comes back from here.
+    retired: Known,
+}
 
 /// All modules.
 #[derive(Debug)]
@@ -71,7 +90,7 @@ pub struct Guests {
     runtime: Runtime,
     settings: GuestSettings,
     cache: Option<Cache>,
-    known: RwLock<Known>,
+    known: RwLock<Shelf>,
     /// Held while modules are compiled: one at a time, so that the processor is left for requests.
     compiling: Mutex<()>,
     /// How many calls of a policy's modules may run at once.
@@ -118,37 +137,21 @@ impl Guests {
         loaded.diagnostics.extend(said);
     }
 
-    fn prepare_set(&self, set: &PolicySet) -> Vec<Diagnostic> {
+    /// The same for policies that are in force: what no longer counts is an error from now on.
+    pub(crate) fn prepare_set(&self, set: &PolicySet) -> Vec<Diagnostic> {
         let _one_at_a_time = self
             .compiling
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let before = self
-            .known
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let before = self.shelf(|shelf| shelf.named.clone());
         let mut now = Known::new();
         let mut wrongs = BTreeMap::new();
         let mut diagnostics = Vec::new();
         for (policy, rule, guest) in set.guests() {
             let name = Name::of(guest);
             if !now.contains_key(&name) {
-                let (module, wrong) = match self.load(&name, guest, [&now, &before]) {
-                    Ok(module) => match check_settings(&module, guest) {
-                        Ok(()) => (Ok(module), None),
-                        Err(Unfit::Refused(reason)) => (Err(reason.clone()), Some(reason)),
-                        // What fails here fails on requests as well, or answers them.
-                        Err(Unfit::Failed(reason)) => (Ok(module), Some(reason)),
-                    },
-                    Err(reason) => (Err(reason.clone()), Some(reason)),
-                };
-                let module = match (&wrong, before.get(&name)) {
-                    // It stays in force as it was.
-                    (Some(_), Some(Ok(earlier))) => Ok(earlier.clone()),
-                    _ => module,
-                };
-                now.insert(name.clone(), module);
+                let (kept, wrong) = self.prepare_one(&name, guest, (&now, &before));
+                now.insert(name.clone(), kept);
                 wrongs.insert(name.clone(), wrong);
             }
             if let Some(Some(reason)) = wrongs.get(&name) {
@@ -159,14 +162,80 @@ impl Guests {
         for (name, module) in before {
             now.entry(name).or_insert(module);
         }
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = now;
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.named = now;
         diagnostics
+    }
+
+    /// Forgets the modules that none of these policies names, which are in force now: what is gone does not come back as
+    /// the earlier form of something.
+    pub(crate) fn settle(&self, set: &PolicySet) {
+        let in_force: BTreeSet<Name> = set.guests().map(|(_, _, guest)| Name::of(guest)).collect();
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let (named, retired) = std::mem::take(&mut known.named)
+            .into_iter()
+            .partition(|(name, _)| in_force.contains(name));
+        *known = Shelf { named, retired };
+    }
+
+    fn shelf<T>(&self, look: impl FnOnce(&Shelf) -> T) -> T {
+        look(&self.known.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A module of a rule, and what is to be said of it.
+    fn prepare_one(
+        &self,
+        name: &Name,
+        guest: &Guest,
+        (now, before): (&Known, &Known),
+    ) -> (Kept, Option<String>) {
+        let unusable = |reason: String| Kept {
+            module: Err(reason),
+            verified_under: None,
+        };
+        let remote = self.settings.remote.as_ref();
+        if find::is_remote(guest) && remote.is_none() {
+            return (unusable("registries are not asked here".to_owned()), None);
+        }
+        let verified_under = guest.trust.as_ref().and(remote).map(|one| one.trusted());
+        let verified_under = match verified_under.transpose() {
+            Ok(roots) => roots,
+            Err(reason) => return (unusable(reason.clone()), Some(reason)),
+        };
+        let earlier = before
+            .get(name)
+            .filter(|kept| kept.verified_under == verified_under)
+            .and_then(|kept| kept.module.as_ref().ok());
+        let loaded = match earlier.filter(|_| find::is_remote(guest)) {
+            // It is named by its digest, so it is the same.
+            Some(module) => Ok(module.clone()),
+            None => self.load(name, guest, [now, before]),
+        };
+        let (module, wrong) = match loaded {
+            Ok(module) => match check_settings(&module, guest) {
+                Ok(()) => (Ok(module), None),
+                Err(Unfit::Refused(reason)) => (Err(reason.clone()), Some(reason)),
+                // What fails here fails on requests as well, or answers them.
+                Err(Unfit::Failed(reason)) => (Ok(module), Some(reason)),
+            },
+            Err(reason) => (Err(reason.clone()), Some(reason)),
+        };
+        let module = match (&wrong, earlier) {
+            // It stays in force as it was.
+            (Some(_), Some(earlier)) => Ok(earlier.clone()),
+            _ => module,
+        };
+        let kept = Kept {
+            module,
+            verified_under,
+        };
+        (kept, wrong)
     }
 
     fn load(&self, name: &Name, guest: &Guest, known: [&Known; 2]) -> Result<Module, String> {
         let (wasm, found) = self.bytes(guest)?;
-        let same = known.into_iter().flatten().find_map(|(known, module)| {
-            let module = module.as_ref().ok()?;
+        let same = known.into_iter().flatten().find_map(|(known, kept)| {
+            let module = kept.module.as_ref().ok()?;
             (known.abi == name.abi && module.digest() == found).then_some(module)
         });
         if let Some(module) = same {
@@ -190,14 +259,16 @@ impl Guests {
     /// The bytes of a module and their digest. One of a registry is kept where the policy says what its bytes are, so that a
     /// restart does not need the registry.
     fn bytes(&self, guest: &Guest) -> Result<(Vec<u8>, String), String> {
-        let kept = self.cache.as_ref().filter(|_| find::is_remote(guest));
+        // Who signed it is not kept: where that is asked for, the registry is too.
+        let is_kept = find::is_remote(guest) && guest.trust.is_none();
+        let kept = self.cache.as_ref().filter(|_| is_kept);
         let kept = kept.zip(guest.digest.as_ref());
         if let Some((cache, wanted)) = kept
             && let Some(wasm) = cache.fetched(wanted)
         {
             return Ok((wasm, wanted.clone()));
         }
-        let wasm = find::bytes(guest, self.settings.images.as_ref())?;
+        let wasm = find::bytes(guest, self.settings.remote.as_deref())?;
         let found = digest(&wasm);
         if let Some(wanted) = guest.digest.as_ref().filter(|wanted| **wanted != found) {
             return Err(format!(
@@ -213,10 +284,11 @@ impl Guests {
     /// What a module says, on this thread.
     pub fn answer(&self, need: &GuestNeed) -> Fact {
         let guest = &need.guest;
-        let module = {
-            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-            known.get(&Name::of(guest)).cloned()
-        };
+        let name = Name::of(guest);
+        let module = self.shelf(|shelf| {
+            let kept = shelf.named.get(&name).or_else(|| shelf.retired.get(&name));
+            kept.map(|kept| kept.module.clone())
+        });
         let module = match module {
             Some(Ok(module)) => module,
             Some(Err(reason)) => return Fact::Guest(Err(FactError::Unavailable(reason))),

@@ -9,7 +9,7 @@ pub mod discovery;
 pub mod facts;
 pub mod fetch;
 pub mod layout;
-pub(crate) mod module;
+pub mod module;
 pub mod oci;
 pub mod registry;
 pub mod trust;

@@ -6,7 +6,10 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use regent_engine::ast::module_verify::in_registry;
+use regent_engine::load::modules::{ModuleFile, ModuleText};
 use regent_engine::rego::foreign::MAX_BYTES;
+use regent_engine::wasm::runtime::digest;
 
 /// Where a file is that a policy names: beside the text that the policy is in.
 pub fn path(source: &str, module: &str) -> PathBuf {
@@ -14,21 +17,37 @@ pub fn path(source: &str, module: &str) -> PathBuf {
     folder.map_or_else(|| PathBuf::from(module), |folder| folder.join(module))
 }
 
-/// The text of a file that a policy names, or why there is none.
-pub fn read(source: &str, module: &str) -> Result<String, String> {
-    let path = path(source, module);
+/// The text of a file that a policy names, or why there is none; registries are not asked.
+pub fn read(file: &ModuleFile) -> Result<ModuleText, String> {
+    if in_registry(&file.module).is_some() {
+        return Ok(ModuleText::Unread);
+    }
+    let path = path(&file.source, &file.module);
     let failed = |error: io::Error| format!("`{}` cannot be read: {error}", path.display());
     // Before it is opened: opening a pipe waits for whoever writes into it.
     if !std::fs::metadata(&path).map_err(failed)?.is_file() {
         return Err(format!("`{}` is no file", path.display()));
     }
-    let file = File::open(&path).map_err(failed)?;
+    let opened = File::open(&path).map_err(failed)?;
     let mut bytes = Vec::new();
     // One more than is read, so that what is too much is seen.
     let most = MAX_BYTES as u64 + 1;
-    file.take(most).read_to_end(&mut bytes).map_err(failed)?;
+    opened.take(most).read_to_end(&mut bytes).map_err(failed)?;
+    text(bytes, file.digest.as_deref()).map(ModuleText::Read)
+}
+
+/// Bytes as the text of a module, if they are what their digest says.
+pub(crate) fn text(bytes: Vec<u8>, wanted: Option<&str>) -> Result<String, String> {
     if bytes.len() > MAX_BYTES {
         return Err(format!("it has more than {MAX_BYTES} bytes"));
+    }
+    if let Some(wanted) = wanted {
+        let found = digest(&bytes);
+        if found != wanted {
+            return Err(format!(
+                "its digest is {found}, and the policy wants {wanted}"
+            ));
+        }
     }
     String::from_utf8(bytes).map_err(|_not_text| "it is no text in UTF-8".to_owned())
 }

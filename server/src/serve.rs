@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use regent_engine::load::{Environment, ModuleFiles};
+use regent_engine::load::Environment;
+use regent_engine::load::modules::ModuleFiles;
 use regent_engine::wasm::error::WasmError;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -23,11 +24,11 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::guests::{GuestSettings, Guests};
 use crate::health::Health;
 use crate::host::Host;
+use crate::image::module::RemoteModules;
 use crate::image::trust::TrustRoots;
 use crate::image::{ImageSettingsError, Images};
 use crate::listener::{self, Answer, Door, Stage};
 use crate::metrics::Metrics;
-use crate::rego_file;
 use crate::settings::{Limits, Settings};
 use crate::tls::{self, Renewal, ServingCertificate, TlsError};
 use crate::tuf::TufError;
@@ -89,8 +90,11 @@ pub async fn serve(settings: Settings) -> Result<Running, ServeError> {
     let certificate = ServingCertificate::load(&settings.tls, now())?;
     let tls = TlsAcceptor::from(tls::server_config(certificate.clone())?);
     let (refresh, trust_roots) = trust(&settings, &metrics).await?;
-    let guests = guests(&settings)?;
-    let (policies, images) = sources(&settings, trust_roots, (&guests, &metrics))?;
+    let urls = trust_roots.urls();
+    let images = Images::new(&settings.images, trust_roots, metrics.clone())?;
+    let modules = modules(&settings, &images);
+    let guests = guests(&settings, &modules)?;
+    let policies = policies(&settings, urls, (&guests, &modules), &metrics)?;
     let (live, evict) = (images.live_trust_roots(), images.eviction());
     let host = host(&settings, images, (guests, &metrics))?;
     let (stage, stage_of) = watch::channel(Stage::Running);
@@ -151,34 +155,40 @@ async fn trust(
     Ok((Some(refresh), roots))
 }
 
-/// What requests are judged by, and where images come from.
-fn sources(
+/// What requests are judged by.
+fn policies(
     settings: &Settings,
-    trust_roots: TrustRoots,
-    (guests, metrics): (&Arc<Guests>, &Arc<Metrics>),
-) -> Result<(Watch, Images), ServeError> {
+    log_urls: Vec<String>,
+    (guests, modules): (&Arc<Guests>, &Arc<RemoteModules>),
+    metrics: &Arc<Metrics>,
+) -> Result<Watch, ServeError> {
+    let modules = Arc::clone(modules);
     let environment = Environment {
-        log_urls: Some(trust_roots.urls()),
+        log_urls: Some(log_urls),
         exceptions: settings.exceptions.clone(),
         exact_slsa_versions: settings.exact_slsa_versions,
         builders: settings.builders.clone(),
-        modules: ModuleFiles::new(rego_file::read),
+        modules: ModuleFiles::new(move |file| modules.read(file)),
     };
-    let images = Images::new(&settings.images, trust_roots, metrics.clone())?;
-    let policies = Watch::start(
+    Ok(Watch::start(
         settings.policies.clone(),
         settings.namespaces.clone(),
         (environment, Arc::clone(guests)),
         metrics.clone(),
-    )?;
-    Ok((policies, images))
+    )?)
+}
+
+/// Modules in registries, which are verified under the trust roots that images are verified under.
+fn modules(settings: &Settings, images: &Images) -> Arc<RemoteModules> {
+    let live = images.live_trust_roots();
+    RemoteModules::new(settings.images.clone(), move || Ok(live.load_full()))
 }
 
 /// Modules that policies ask.
-fn guests(settings: &Settings) -> Result<Arc<Guests>, ServeError> {
+fn guests(settings: &Settings, modules: &Arc<RemoteModules>) -> Result<Arc<Guests>, ServeError> {
     Ok(Guests::start(GuestSettings {
         cache: settings.module_cache.clone(),
-        images: Some(settings.images.clone()),
+        remote: Some(Arc::clone(modules)),
     })?)
 }
 

@@ -168,6 +168,8 @@ impl Watch {
             Err(error) => {
                 tracing::error!(%error, "policies could not be read again; the earlier ones stay in force");
                 self.metrics.reload("policies", "unreadable");
+                // Seen now, so that not every look reads everything again.
+                self.modules = self.modules.taken_again();
                 self.keep_with(&error);
             }
         }
@@ -176,6 +178,11 @@ impl Watch {
     /// Goes on with what is in force, and says why.
     fn keep_with(&self, error: &WatchError) {
         let before = self.current.load();
+        // What no longer counts under other trust roots does not go on counting.
+        let said = self.guests.prepare_set(&before.policies);
+        for lost in said.iter().filter(|found| found.is_error()) {
+            tracing::error!(place = place(lost), "{}", lost.message);
+        }
         let mut problems: Vec<_> = before
             .problems
             .iter()
@@ -250,6 +257,7 @@ fn judge(
     } else {
         loaded.policies
     };
+    guests.settle(&policies);
     // A file that is gone is forgotten with its policy: that is how policies are removed.
     let mut now_good = BTreeMap::new();
     for one in in_force {

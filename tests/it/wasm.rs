@@ -1,8 +1,10 @@
 //! Modules that ship, and the webhook with modules beside other policies.
 
+mod host_calls;
 mod hostile;
 mod reload;
 mod scaffold;
+mod signed;
 mod template;
 
 use std::fs;

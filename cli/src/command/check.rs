@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use regent_engine::diagnostic::{Diagnostic, Severity};
-use regent_engine::load::{Environment, ExceptionsFrom, ModuleFiles, load};
+use regent_engine::load::modules::ModuleFiles;
+use regent_engine::load::{Environment, ExceptionsFrom, load};
 use regent_engine::source::Source;
 use regent_engine::yaml;
 use regent_server::rego_file;

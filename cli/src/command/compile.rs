@@ -5,7 +5,8 @@ mod input;
 
 use anyhow::{Result, bail};
 use regent_engine::diagnostic::Diagnostic;
-use regent_engine::load::{Environment, ExceptionsFrom, ModuleFiles, load};
+use regent_engine::load::modules::ModuleFiles;
+use regent_engine::load::{Environment, ExceptionsFrom, load};
 use regent_engine::policy_set::PolicySet;
 use regent_engine::program::{Policy, Rule};
 use regent_engine::wildcard;

@@ -9,13 +9,11 @@ use std::sync::Arc;
 use regent_engine::admission::{AdmissionRequest, Operation};
 use regent_engine::diagnostic::{Code, Diagnostic};
 use regent_engine::evaluation::{Evaluation, Phase, Variables};
-use regent_engine::load::{
-    Environment, ExceptionsFrom, Holds, Loaded, ModuleFiles, load_with_exceptions,
-};
+use regent_engine::load::modules::ModuleFiles;
+use regent_engine::load::{Environment, ExceptionsFrom, Holds, Loaded, load_with_exceptions};
 use regent_engine::response::{PolicyResponse, RuleResponse, RuleStatus, RuleType};
 use regent_engine::source::Source;
 use regent_server::guests::Guests;
-use regent_server::rego_file;
 use serde_json::Value;
 
 use super::guests;
@@ -153,6 +151,8 @@ struct Group<'a> {
 impl Prepared {
     /// Loads the policies.
     pub fn new(inputs: Inputs) -> Self {
+        let remote = inputs.images.modules();
+        let of_registries = Arc::clone(&remote);
         let environment = Environment {
             log_urls: inputs.images.log_urls(),
             exceptions: if inputs.exceptions.among_policies {
@@ -162,11 +162,11 @@ impl Prepared {
             },
             exact_slsa_versions: inputs.slsa_versions == SlsaVersions::Exact,
             builders: inputs.images.builders().clone(),
-            modules: ModuleFiles::new(rego_file::read),
+            modules: ModuleFiles::new(move |file| of_registries.read(file)),
         };
         let exceptions = &inputs.exceptions.texts;
         let mut loaded = load_with_exceptions(&inputs.policies, exceptions, &environment);
-        let guests = guests::prepare(&mut loaded, Some(inputs.images.settings()));
+        let guests = guests::prepare(&mut loaded, Some(remote));
         let of_exceptions = |one: &&Diagnostic| {
             let mut texts = exceptions.iter();
             one.is_error() && texts.any(|(text, _)| text.name == one.source.name)

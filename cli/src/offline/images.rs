@@ -14,6 +14,7 @@ use regent_engine::image::VerifiedImage;
 use regent_engine::jmespath::Environment;
 use regent_server::clock;
 use regent_server::image::facts::{Facts, Recorder};
+use regent_server::image::module::RemoteModules;
 use regent_server::image::trust::TrustRoots;
 use regent_server::image::{ImageSettings, Images, Network};
 use regent_server::metrics::Metrics;
@@ -141,9 +142,26 @@ impl OfflineImages {
         Self { now, ..self }
     }
 
-    /// Where images, and modules, come from.
-    pub const fn settings(&self) -> &ImageSettings {
-        &self.settings
+    /// Where modules come from that are in registries: from where images do, and verified under the same trust roots.
+    pub fn modules(&self) -> Arc<RemoteModules> {
+        let settings = self.judged();
+        let (named, of_trust) = (self.trusted_roots.clone(), settings.clone());
+        let known = OnceLock::new();
+        RemoteModules::new(settings, move || {
+            let read = || trust_roots(&of_trust, &named).map(Arc::new);
+            let known: &Result<Arc<TrustRoots>, String> =
+                known.get_or_init(|| read().map_err(|error| format!("{error:#}")));
+            known.clone()
+        })
+    }
+
+    /// Where images come from, with the time at which evidence is judged.
+    fn judged(&self) -> ImageSettings {
+        ImageSettings {
+            // Before 1970 nothing was valid.
+            judged_at: self.fixed_time().map(|at| u64::try_from(at).unwrap_or(0)),
+            ..self.settings.clone()
+        }
     }
 
     /// The time that expressions see: that of the recording, where facts are replayed and nobody said another.
@@ -161,10 +179,7 @@ impl OfflineImages {
     }
 
     fn facts(&self) -> Option<&Facts> {
-        match &self.settings.network {
-            Network::Recorded(facts) => Some(facts),
-            Network::Offline | Network::Registries(_) => None,
-        }
+        facts(&self.settings)
     }
 
     /// Builders beside those that are known anyway.
@@ -217,34 +232,12 @@ impl OfflineImages {
         opened.as_ref().map_err(String::as_str)
     }
 
-    /// The trust roots that are named, else those that were recorded, else the public Sigstore's.
-    fn trust_roots(&self) -> anyhow::Result<TrustRoots> {
-        let recorded = self.facts().filter(|_| self.trusted_roots.is_empty());
-        let recorded = recorded.into_iter().flat_map(Facts::trust_roots);
-        let name = |text| ("a recorded trust root".to_owned(), text);
-        let mut texts: Vec<_> = recorded.map(name).collect();
-        if texts.is_empty() {
-            texts = images::trust_root_texts(&self.trusted_roots)?;
-        }
-        if let Some(recorder) = &self.settings.recorder {
-            for (_, text) in &texts {
-                recorder.trust_root(text)?;
-            }
-        }
-        images::parsed(&texts)
-    }
-
     fn open(&self) -> anyhow::Result<Opened> {
-        let roots = self.trust_roots()?;
+        let roots = trust_roots(&self.settings, &self.trusted_roots)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        // Before 1970 nothing was valid.
-        let judged_at = self.fixed_time().map(|at| u64::try_from(at).unwrap_or(0));
-        let settings = ImageSettings {
-            judged_at,
-            ..self.settings.clone()
-        };
+        let settings = self.judged();
         // Connections to registries are made on the runtime that they will be used on.
         let images = {
             let _entered = runtime.enter();
@@ -252,4 +245,28 @@ impl OfflineImages {
         };
         Ok(Opened { images, runtime })
     }
+}
+
+fn facts(settings: &ImageSettings) -> Option<&Facts> {
+    match &settings.network {
+        Network::Recorded(facts) => Some(facts),
+        Network::Offline | Network::Registries(_) => None,
+    }
+}
+
+/// The trust roots that are named, else those that were recorded, else the public Sigstore's.
+fn trust_roots(settings: &ImageSettings, named: &[PathBuf]) -> anyhow::Result<TrustRoots> {
+    let recorded = facts(settings).filter(|_| named.is_empty());
+    let recorded = recorded.into_iter().flat_map(Facts::trust_roots);
+    let name = |text| ("a recorded trust root".to_owned(), text);
+    let mut texts: Vec<_> = recorded.map(name).collect();
+    if texts.is_empty() {
+        texts = images::trust_root_texts(named)?;
+    }
+    if let Some(recorder) = &settings.recorder {
+        for (_, text) in &texts {
+            recorder.trust_root(text)?;
+        }
+    }
+    images::parsed(&texts)
 }

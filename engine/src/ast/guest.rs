@@ -3,6 +3,7 @@
 use crate::source::{Span, Spanned};
 use crate::wasm::metadata::Abi;
 
+use super::module_verify::ModuleVerify;
 use super::rego::{Constraint, InventoryKind};
 
 /// `validate.wasm` and `mutate.wasm`.
@@ -14,6 +15,8 @@ pub struct Guest {
     pub module: Spanned<String>,
     /// `digest`: what its bytes must be, as `sha256:…`.
     pub digest: Option<Spanned<String>>,
+    /// `verify`: who must have signed it.
+    pub verify: Option<Box<ModuleVerify>>,
     /// `abi`; by the module itself where it is not said.
     pub abi: Option<Spanned<Abi>>,
     /// `settings`; an empty map where there are none.

@@ -7,6 +7,8 @@ use serde_json::Value;
 use crate::admission::Operation;
 use crate::source::{Source, Span, Spanned};
 
+use super::module_verify::ModuleVerify;
+
 /// What a rule asks modules.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RegoModules {
@@ -14,8 +16,15 @@ pub struct RegoModules {
     pub span: Span,
     /// The text that their spans point into; the policy's own where there is none.
     pub source: Option<Arc<Source>>,
-    /// The file that the rule's own module is in, which the host reads; none where the module stands in the policy.
+    /// Where the rule's own module is, which the host reads: a file, or a place in a registry; none where the module
+    /// stands in the policy.
     pub file: Option<Spanned<String>>,
+    /// `digest`: what the bytes of the module elsewhere must be, as `sha256:…`.
+    pub digest: Option<Spanned<String>>,
+    /// `verify`: who must have signed it.
+    pub verify: Option<Box<ModuleVerify>>,
+    /// Why the host has no text of the module: the rule has no answer then.
+    pub unread: Option<String>,
     /// The rule's own module first, then its libraries; never empty.
     pub modules: Vec<Spanned<String>>,
     /// What they are written in.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::ast;
 use crate::ast::guest::{Changes, Guest};
+use crate::builders::Builders;
 use crate::program::guest as program;
 use crate::rego::module::{Expression, Rule, Statement};
 use crate::wasm::bounds::{self, Limits};
@@ -33,6 +34,7 @@ pub(super) fn compile(scope: &mut Scope, written: &Guest) {
 /// Who is asked.
 pub(super) fn guest(
     (policy, rule): (&ast::Policy, &ast::Rule),
+    builders: &Arc<Builders>,
     written: &Guest,
 ) -> Arc<program::Guest> {
     Arc::new(program::Guest {
@@ -40,6 +42,7 @@ pub(super) fn guest(
         source: policy.source.name.clone(),
         module: written.module.value.clone(),
         digest: written.digest.as_ref().map(|text| text.value.clone()),
+        trust: program::ModuleTrust::of(policy, rule, builders),
         abi: written.abi.as_ref().map(|abi| abi.value),
         settings: written.settings.to_string(),
         limits: Limits {

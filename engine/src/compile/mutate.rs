@@ -2,9 +2,12 @@
 //!
 //! What a patch does is computed by the host: Rego says when, and in what order is the evaluation's business.
 
+use std::sync::Arc;
+
 use crate::ast::condition::Conditions;
 use crate::ast::mutate::{self as written, JsonPatch, MutateBody, MutateForeach};
 use crate::ast::{self};
+use crate::builders::Builders;
 use crate::mutate::json_patch;
 use crate::program::{self, Change, ChangeForeach, Judged, Mutate, Patch, Target};
 use crate::rego::evaluate::{Program, RegoError};
@@ -16,6 +19,7 @@ use super::{assemble, condition, confined_to, guest, package, preconditions, tex
 /// Compiles a rule's patches.
 pub(super) fn compile(
     (policy, rule): (&ast::Policy, &ast::Rule),
+    builders: &Arc<Builders>,
     mutate: &written::Mutate,
 ) -> Result<Mutate, RegoError> {
     let mut targets = Vec::new();
@@ -24,12 +28,13 @@ pub(super) fn compile(
     }
     Ok(Mutate {
         targets,
-        change: change((policy, rule), &mutate.body, "")?,
+        change: change((policy, rule), builders, &mutate.body, "")?,
     })
 }
 
 fn change(
     (policy, rule): (&ast::Policy, &ast::Rule),
+    builders: &Arc<Builders>,
     body: &MutateBody,
     number: &str,
 ) -> Result<Change, RegoError> {
@@ -39,11 +44,15 @@ fn change(
             let mut compiled = Vec::new();
             for (index, written) in blocks.iter().enumerate() {
                 let number = format!("{number}_{index}");
-                compiled.push(block((policy, rule), written, &number)?);
+                compiled.push(block((policy, rule), builders, written, &number)?);
             }
             Ok(Change::Foreach(compiled))
         }
-        MutateBody::Wasm(written) => Ok(Change::Wasm(guest::guest((policy, rule), written))),
+        MutateBody::Wasm(written) => Ok(Change::Wasm(guest::guest(
+            (policy, rule),
+            builders,
+            written,
+        ))),
     }
 }
 
@@ -76,6 +85,7 @@ fn constant(patch: &JsonPatch) -> Option<Vec<json_patch::Operation>> {
 
 fn block(
     (policy, rule): (&ast::Policy, &ast::Rule),
+    builders: &Arc<Builders>,
     written: &MutateForeach,
     number: &str,
 ) -> Result<ChangeForeach, RegoError> {
@@ -89,7 +99,7 @@ fn block(
         context: text::context(&written.context, confined_to(policy)),
         program,
         preconditions,
-        change: change((policy, rule), &written.body, number)?,
+        change: change((policy, rule), builders, &written.body, number)?,
     })
 }
 

@@ -42,6 +42,18 @@ pub(super) fn modules(
     written: &RegoModules,
 ) -> Result<program::RegoModules, Vec<Diagnostic>> {
     let source = written.source.as_ref().unwrap_or(source);
+    let made = |foreign: Result<Foreign, String>| program::RegoModules {
+        message: message.map(text::text),
+        inventory: match &foreign {
+            Ok(foreign) if foreign.reads_inventory() => written.inventory.clone(),
+            Ok(_) | Err(_) => Vec::new(),
+        },
+        foreign,
+        parameters: Document::from_json(&written.parameters),
+    };
+    if let Some(reason) = &written.unread {
+        return Ok(made(Err(reason.clone())));
+    }
     let names = 0..written.modules.len();
     let names: Vec<String> = names.map(|index| name(written, index)).collect();
     let texts: Vec<Text<'_>> = written
@@ -64,24 +76,20 @@ pub(super) fn modules(
     };
     let entrypoint = written.entrypoint.as_ref();
     let entrypoint = entrypoint.map(|entrypoint| entrypoint.value.as_str());
+    let data = written.data.as_ref().map(Document::from_json);
     let foreign = Foreign::read(&texts, (dialect, strictness), entrypoint);
+    // What else there is for a template, Gatekeeper says: `data.inventory` by what is synced.
+    let foreign = match written.source {
+        None => foreign.and_then(|foreign| foreign.with_data(data.as_ref())),
+        Some(_) => foreign,
+    };
     let foreign = foreign.map_err(|errors| {
         let errors = errors.iter();
         errors
             .map(|error| diagnostic(source, written, error))
             .collect::<Vec<_>>()
     })?;
-    Ok(program::RegoModules {
-        message: message.map(text::text),
-        inventory: if foreign.reads_inventory() {
-            written.inventory.clone()
-        } else {
-            Vec::new()
-        },
-        foreign,
-        parameters: Document::from_json(&written.parameters),
-        data: written.data.as_ref().map(Document::from_json),
-    })
+    Ok(made(Ok(foreign)))
 }
 
 /// What is wrong with the modules of a template, of which there need not be a constraint.

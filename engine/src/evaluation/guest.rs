@@ -146,10 +146,10 @@ impl Context<'_> {
                     )));
                 }
                 Ok(Outcome::Asks(call)) => match may_ask(guest, &call) {
-                    Ok(()) => {
-                        let answer = self.answer_guest(policy, &call)?;
-                        answers.push((call, answer));
-                    }
+                    Ok(()) => match self.answer_guest(policy, &call)? {
+                        Ok(answer) => answers.push((call, answer)),
+                        Err(reason) => return Some(Err(reason)),
+                    },
                     Err(reason) => return Some(Err(reason)),
                 },
                 Err(error) => return Some(Err(error.to_string())),

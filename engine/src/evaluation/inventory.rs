@@ -11,13 +11,13 @@ use super::objects;
 use super::rule::Context;
 
 impl Context<'_> {
-    /// `data` of modules; none as long as facts are outstanding.
+    /// What stands below `data` besides what is always there; none as long as facts are outstanding.
     pub(super) fn data_of(
         &mut self,
         modules: &RegoModules,
     ) -> Option<Result<Option<Document>, FactError>> {
         if modules.inventory.is_empty() {
-            return Some(Ok(modules.data.clone()));
+            return Some(Ok(None));
         }
         // All are asked for before any is waited for.
         let mut facts = self.facts.borrow_mut();
@@ -40,10 +40,7 @@ impl Context<'_> {
         }
         let inventory = Document::from_json(&inventory);
         let data = Document::object([("inventory", inventory)]);
-        Some(Ok(Some(match &modules.data {
-            Some(own) => own.with_fields_of(&data),
-            None => data,
-        })))
+        Some(Ok(Some(data)))
     }
 }
 

@@ -63,7 +63,8 @@ impl Context<'_> {
     ) -> Result<Vec<String>, String> {
         let input = self.documents.review(self.request, &modules.parameters);
         let time = (self.environment.nanoseconds_since_1970(), limits::FOREIGN);
-        let answer = modules.foreign.answer(&input, data, time);
+        let foreign = modules.foreign.as_ref().map_err(Clone::clone)?;
+        let answer = foreign.answer(&input, data, time);
         let answer = answer.map_err(|error| error.to_string())?;
         let answer = answer.ok_or("the rule that answers is undefined")?;
         let answer = answer.to_json();

@@ -11,11 +11,13 @@ use crate::ast::{Checked, Policy, RuleBody};
 use crate::builders::Builders;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::policy_set::PolicySet;
+use crate::program::guest::ModuleTrust;
 use crate::rego::sharing::sharing;
 use crate::source::{Source, Spanned};
 use crate::{autogen, check, compile, parse, wildcard, yaml};
 
 use super::gatekeeper::Gatekeeper;
+use super::modules::{ModuleFile, ModuleText};
 use super::{Environment, ExceptionsFrom, Holds, Loaded};
 
 /// What could be read and checked so far.
@@ -92,7 +94,9 @@ impl Front {
         environment: &Environment,
     ) -> Vec<Diagnostic> {
         let name = read.0.as_ref().map(Policy::key);
-        let (policy, mut said) = checked(with_files(read, environment), environment);
+        let (read, missing) = with_files(read, &self.builders, environment);
+        let (policy, mut said) = checked(read, environment);
+        said.extend(missing);
         let Some(policy) = policy else {
             let known = self
                 .left_out
@@ -226,16 +230,26 @@ fn unheard(exception: &PolicyException, from: &ExceptionsFrom) -> Option<Diagnos
     Some(Diagnostic::warning(code, &exception.source, span, message).help(help))
 }
 
-/// Reads the modules of Rego that are in files, by the host.
+/// Reads the modules of Rego that are elsewhere, by the host. A file that cannot be read is an error as if it stood in the
+/// policy. What a registry does not give, or was not signed as it must be, is nothing that its author can mend: the rule
+/// has no answer then, which is given last.
 fn with_files(
-    (mut policy, mut said): (Option<Policy>, Vec<Diagnostic>),
+    (policy, mut said): (Option<Policy>, Vec<Diagnostic>),
+    builders: &Arc<Builders>,
     environment: &Environment,
-) -> (Option<Policy>, Vec<Diagnostic>) {
-    let Some(read) = &mut policy else {
-        return (policy, said);
+) -> ((Option<Policy>, Vec<Diagnostic>), Vec<Diagnostic>) {
+    let Some(mut policy) = policy else {
+        return ((None, said), Vec::new());
     };
-    let source = Arc::clone(&read.source);
-    for rule in &mut read.rules {
+    let source = Arc::clone(&policy.source);
+    let trusts = policy.rules.iter();
+    let trusts: Vec<_> = trusts
+        .map(|rule| ModuleTrust::of(&policy, rule, builders))
+        .collect();
+    // Nobody is asked for the modules of a policy that is left out anyway.
+    let readable = !said.iter().any(Diagnostic::is_error);
+    let mut missing = Vec::new();
+    for (rule, trust) in policy.rules.iter_mut().zip(trusts) {
         let RuleBody::Validate(Validate {
             body: ValidateBody::Rego(modules),
             ..
@@ -246,17 +260,39 @@ fn with_files(
         let (Some(file), Some(own)) = (&modules.file, modules.modules.first_mut()) else {
             continue;
         };
-        match environment.modules.read(&source.name, &file.value) {
-            Ok(text) => own.value = text,
-            Err(reason) => {
-                let file_name = &file.value;
-                let message = format!("module `{file_name}` cannot be used: {reason}");
-                let code = Code::UnusableModule;
-                said.push(Diagnostic::error(code, &source, file.span, message));
+        let asked = ModuleFile {
+            source: source.name.clone(),
+            module: file.value.clone(),
+            digest: modules.digest.as_ref().map(|text| text.value.clone()),
+            trust,
+        };
+        let read = if readable {
+            environment.modules.read(&asked)
+        } else {
+            Ok(ModuleText::Unread)
+        };
+        let reason = match read {
+            Ok(ModuleText::Read(text)) => {
+                own.value = text;
+                continue;
             }
+            Ok(ModuleText::Unread) => {
+                modules.unread = Some("it is not looked for here".to_owned());
+                continue;
+            }
+            Err(reason) => reason,
+        };
+        let message = format!("module `{}` cannot be used: {reason}", file.value);
+        let code = Code::UnusableModule;
+        let diagnostic = Diagnostic::error(code, &source, file.span, message);
+        if asked.is_remote() {
+            modules.unread = Some(reason);
+            missing.push(diagnostic);
+        } else {
+            said.push(diagnostic);
         }
     }
-    (policy, said)
+    ((Some(policy), said), missing)
 }
 
 /// What was read becomes a checked policy, if it has no errors.

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use super::*;
 
 mod kubewarden;
+mod module_verify;
 
 const POLICY: &str = "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: standards}\nspec:\n  rules:\n  - name: level\n    match: {any: [{resources: {kinds: [Pod]}}]}\n    validate: {podSecurity: {level: baseline}}\n";
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::ast::Rule;
 use crate::ast::evidence::{
     ANNOTATIONS, ATTESTATIONS, INCLUSION_PROOF, LOG_ENTRIES, SIGNED_TIMESTAMP,
     SLSA_VERSION_FALLBACK, TRUST_ROOT,
 };
 use crate::ast::verify_images::{Attestor, AttestorIdentity, AttestorSet};
-use crate::ast::{Rule, RuleBody};
 use crate::diagnostic::Code;
 use crate::source::{Span, Spanned};
 
@@ -71,10 +71,7 @@ pub(super) fn spread(annotations: &BTreeMap<String, Spanned<String>>, rules: &mu
         return;
     };
     for rule in rules {
-        let RuleBody::VerifyImages(entries) = &mut rule.body else {
-            continue;
-        };
-        for entry in entries {
+        for entry in rule.image_demands_mut() {
             let attestations = entry.attestations.iter_mut();
             let of_attestations = attestations.flat_map(|one| &mut one.attestors);
             for set in entry.attestors.iter_mut().chain(of_attestations) {

@@ -1,6 +1,7 @@
 //! `wasm`: which module, and what it may do.
 
 use crate::ast::guest::Guest;
+use crate::ast::module_verify::in_registry;
 use crate::diagnostic::Code;
 use crate::duration::Duration;
 use crate::quantity::{Format, Quantity};
@@ -12,9 +13,7 @@ use crate::wildcard;
 use crate::yaml::{Node, Value};
 
 use super::fields::{Fields, Reader, one_line};
-
-/// How a module in a registry is named.
-const REGISTRIES: [&str; 2] = ["oci://", "registry://"];
+use super::module_verify;
 
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Guest> {
     let mut fields = reader.fields(node, "wasm")?;
@@ -22,6 +21,11 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Guest> {
     let module = module.and_then(|node| reader.text(node, "module"));
     let digest = fields.text(reader, "digest");
     let digest = digest.map_or(Some(None), |text| read_digest(reader, text).map(Some));
+    let verify = fields.take("verify");
+    let verify = verify.map_or(Some(None), |node| {
+        let module = module.as_ref()?;
+        module_verify::read(reader, node, Some(module)).map(Some)
+    });
     let abi = fields.take("abi");
     let abi = abi.map_or(Some(None), |node| read_abi(reader, node));
     let settings = fields.take("settings");
@@ -37,6 +41,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Guest> {
         span: node.span,
         module,
         digest,
+        verify: verify?,
         abi: abi?,
         settings: match settings {
             None => serde_json::json!({}),
@@ -50,7 +55,10 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Guest> {
     })
 }
 
-fn read_digest(reader: &mut Reader<'_>, text: Spanned<String>) -> Option<Spanned<String>> {
+pub(super) fn read_digest(
+    reader: &mut Reader<'_>,
+    text: Spanned<String>,
+) -> Option<Spanned<String>> {
     if is_digest(&text.value) {
         return Some(text);
     }
@@ -79,10 +87,7 @@ pub(super) fn check_module(
         made.set_help("put it into a registry, or into a file beside the policy");
         return None;
     }
-    let in_registry = REGISTRIES
-        .iter()
-        .find_map(|scheme| text.strip_prefix(scheme));
-    let pinned = in_registry.is_none_or(|reference| {
+    let pinned = in_registry(text).is_none_or(|reference| {
         let of_reference = reference
             .split_once('@')
             .is_some_and(|(_, digest)| is_digest(digest));

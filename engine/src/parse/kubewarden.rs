@@ -140,6 +140,7 @@ fn read_module(
         span,
         module,
         digest: None,
+        verify: None,
         abi: None,
         settings: json?,
         settings_span: settings.map_or(span, |node| node.span),

@@ -67,7 +67,7 @@ fn flag_or_true(reader: &mut Reader<'_>, fields: &mut Fields<'_>, name: &'static
     written.is_none_or(|flag| flag.value)
 }
 
-fn evidence_type(
+pub(super) fn evidence_type(
     reader: &mut Reader<'_>,
     fields: &mut Fields<'_>,
 ) -> Option<Spanned<EvidenceType>> {
@@ -93,7 +93,7 @@ fn image_validate(reader: &mut Reader<'_>, node: &Node) -> Option<ImageValidate>
     })
 }
 
-fn attestation(reader: &mut Reader<'_>, node: &Node) -> Option<Attestation> {
+pub(super) fn attestation(reader: &mut Reader<'_>, node: &Node) -> Option<Attestation> {
     let mut fields = reader.fields(node, "attestations")?;
     let name = fields.text(reader, "name");
     let written = fields.text(reader, "type");

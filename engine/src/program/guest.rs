@@ -1,8 +1,11 @@
 //! Modules in WebAssembly, as rules ask them.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use crate::ast;
 use crate::ast::guest::Changes;
+use crate::builders::Builders;
 use crate::wasm::bounds::Limits;
 use crate::wasm::metadata::Abi;
 
@@ -19,6 +22,8 @@ pub struct Guest {
     pub module: String,
     /// What its bytes must be.
     pub digest: Option<String>,
+    /// Who must have signed it, in a registry.
+    pub trust: Option<Arc<ModuleTrust>>,
     /// Which language it speaks; as it says itself where the policy does not.
     pub abi: Option<Abi>,
     /// Its settings, as JSON.
@@ -33,6 +38,47 @@ pub struct Guest {
     pub message: Option<String>,
     /// What it means that it changes the object, in a rule that validates.
     pub changes: Changes,
+}
+
+/// Who must have signed a module: judged by the same programs as images, when the module is fetched.
+#[derive(Debug, Clone)]
+pub struct ModuleTrust {
+    /// What tells one such demand from another.
+    pub key: String,
+    /// The demand as a policy of its own, about images.
+    pub policy: Arc<ast::Policy>,
+    /// Who signs for which builder.
+    pub builders: Arc<Builders>,
+}
+
+impl ModuleTrust {
+    /// What a rule demands of its module, where it demands something.
+    pub fn of(
+        policy: &ast::Policy,
+        rule: &ast::Rule,
+        builders: &Arc<Builders>,
+    ) -> Option<Arc<Self>> {
+        let verify = rule.module_verify()?;
+        Some(Arc::new(Self {
+            key: verify.key(policy),
+            policy: Arc::new(verify.as_policy(policy, rule)),
+            builders: Arc::clone(builders),
+        }))
+    }
+}
+
+impl PartialEq for ModuleTrust {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for ModuleTrust {}
+
+impl Hash for ModuleTrust {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key.hash(state);
+    }
 }
 
 impl Rule {

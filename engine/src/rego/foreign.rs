@@ -13,6 +13,7 @@ mod walk;
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use regorus::unstable::Module as Parsed;
 use regorus::utils::limits::ExecutionTimerConfig;
@@ -20,6 +21,7 @@ use regorus::{Engine, Value};
 use thiserror::Error;
 
 use super::evaluate::{Budget, Document, RegoError};
+use crate::suggest;
 
 /// The longest module. Gatekeeper's library stays below 20 KiB a template; parsing takes time, and memory many times this.
 pub const MAX_BYTES: usize = 256 * 1024;
@@ -86,6 +88,8 @@ pub struct Foreign {
     engine: Engine,
     entry_point: String,
     reads_inventory: bool,
+    /// What the modules hold, and what they name and do not hold.
+    found: Arc<calls::Found>,
 }
 
 impl Foreign {
@@ -127,15 +131,48 @@ impl Foreign {
             error.help = nearest(&entry_point, &found.rules);
             return Err(vec![error]);
         }
-        let reads_inventory = found.reads_inventory;
-        // The first query makes what all need: how statements are ordered, and where loops are. Clones share it.
-        let prepared = engine.eval_query("true".to_owned(), false);
-        prepared.map_err(|error| vec![of_text(0, &error)])?;
+        prepare(&mut engine)?;
         Ok(Self {
             engine,
             entry_point: format!("data.{entry_point}"),
-            reads_inventory,
+            reads_inventory: found.reads_inventory,
+            found: Arc::new(found),
         })
+    }
+
+    /// The same with a document below `data`, beside which nothing is there but the modules: what they name and is nowhere
+    /// is a mistake.
+    pub fn with_data(mut self, data: Option<&Document>) -> Result<Self, Vec<ForeignError>> {
+        let is_there = |path: &str| {
+            let first = path.split('.').next().unwrap_or(path);
+            let data = data.and_then(|data| data.0.as_object().ok());
+            first == "inventory" || data.is_some_and(|data| data.contains_key(&Value::from(first)))
+        };
+        let absent = self.found.elsewhere.iter();
+        let absent = absent.filter(|(_, path)| !is_there(path));
+        let errors: Vec<_> = absent
+            .map(|((module, place), path)| {
+                let message = format!("nothing is at `data.{path}`");
+                let mut error = ForeignError::new(*module, Some(*place), message);
+                let known = self.found.rules.iter().chain(&self.found.functions);
+                let nearest = suggest::nearest(path, known.map(String::as_str));
+                error.help = Some(match nearest {
+                    Some(known) => format!("did you mean `data.{known}`?"),
+                    None => "what stands below `data` is in the modules, or in the rule's `data`"
+                        .to_owned(),
+                });
+                error
+            })
+            .collect();
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        if let Some(data) = data {
+            let added = self.engine.add_data(data.0.clone());
+            added.map_err(|error| vec![of_text(0, &error)])?;
+            prepare(&mut self.engine)?;
+        }
+        Ok(self)
     }
 
     /// Whether they read `data.inventory`.
@@ -143,7 +180,8 @@ impl Foreign {
         self.reads_inventory
     }
 
-    /// The answer about an input; none where it is undefined. `now` is the time in nanoseconds since 1970.
+    /// The answer about an input; none where it is undefined. `data` stands below `data` for this once, and `now` is the
+    /// time in nanoseconds since 1970.
     pub fn answer(
         &self,
         input: &Document,
@@ -185,6 +223,12 @@ fn engine(dialect: Dialect, strictness: Strictness) -> Result<Engine, RegoError>
         old::add(&mut engine, strictness)?;
     }
     Ok(engine)
+}
+
+/// The first query makes what all need: how statements are ordered, and where loops are. Clones share it.
+fn prepare(engine: &mut Engine) -> Result<(), Vec<ForeignError>> {
+    let prepared = engine.eval_query("true".to_owned(), false);
+    prepared.map_err(|error| vec![of_text(0, &error)]).map(drop)
 }
 
 fn add(engine: &mut Engine, index: usize, module: &Text<'_>) -> Result<(), ForeignError> {

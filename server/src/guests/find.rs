@@ -2,14 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use regent_engine::ast::module_verify::in_registry;
 use regent_engine::program::guest::Guest;
 use regent_engine::wasm::bounds;
 
-use crate::image::ImageSettings;
-use crate::image::module;
-
-/// How modules in registries are named.
-const REGISTRIES: [&str; 2] = ["oci://", "registry://"];
+use crate::image::module::{Asked, Kind, RemoteModules};
 
 /// Where a module is, so that two names of the same place are one.
 pub(super) fn place(guest: &Guest) -> String {
@@ -25,8 +22,7 @@ pub(super) fn is_remote(guest: &Guest) -> bool {
 }
 
 fn reference(guest: &Guest) -> Option<&str> {
-    let mut schemes = REGISTRIES.iter();
-    schemes.find_map(|scheme| guest.module.strip_prefix(scheme))
+    in_registry(&guest.module)
 }
 
 /// A file is looked for beside the policy that names it.
@@ -45,10 +41,14 @@ pub(crate) fn local(guest: &Guest) -> Option<PathBuf> {
 }
 
 /// The bytes of a module, or why they are not to be had.
-pub(super) fn bytes(guest: &Guest, images: Option<&ImageSettings>) -> Result<Vec<u8>, String> {
+pub(super) fn bytes(guest: &Guest, remote: Option<&RemoteModules>) -> Result<Vec<u8>, String> {
     if let Some(reference) = reference(guest) {
-        let images = images.ok_or("registries are not asked here: name a file")?;
-        return module::pull(images, reference);
+        let remote = remote.ok_or("registries are not asked here")?;
+        return remote.fetch(Asked {
+            reference,
+            kind: Kind::Wasm,
+            trust: guest.trust.as_deref(),
+        });
     }
     read(&file(guest))
 }

@@ -31,7 +31,7 @@ fn policy(folder: &Path, more: &str) -> Loaded {
 fn guests(cache: Option<&Path>) -> Arc<Guests> {
     Guests::start(GuestSettings {
         cache: cache.map(Path::to_owned),
-        images: None,
+        remote: None,
     })
     .unwrap()
 }
@@ -143,4 +143,28 @@ fn a_module_that_is_not_there_or_refuses_its_settings_is_said_to() {
         messages[0].contains("could not look at its settings"),
         "{messages:?}"
     );
+}
+
+#[test]
+fn a_module_that_no_policy_names_does_not_come_back() {
+    let folder = folder_with(ACCEPTS);
+    let guests = guests(None);
+    let mut loaded = policy(folder.path(), "");
+    assert_eq!(said(&guests, &mut loaded), Vec::<String>::new());
+    guests.settle(&loaded.policies);
+    // A file that is broken while it is named stays in force as it was.
+    fs::write(folder.path().join("module.wasm"), b"no module").unwrap();
+    let mut broken = policy(folder.path(), "");
+    assert_eq!(said(&guests, &mut broken).len(), 1);
+    guests.settle(&broken.policies);
+    assert_eq!(answer(&guests, &broken), Ok(true));
+    // Once nothing names it, it answers those who began with it, and is nobody's earlier form.
+    let mut nothing = load(&[], &Environment::default());
+    guests.prepare(&mut nothing);
+    guests.settle(&nothing.policies);
+    assert_eq!(answer(&guests, &broken), Ok(true));
+    let mut again = policy(folder.path(), "");
+    assert_eq!(said(&guests, &mut again).len(), 1);
+    guests.settle(&again.policies);
+    assert!(answer(&guests, &again).is_err());
 }

@@ -21,6 +21,7 @@ use super::discovery::Wanted;
 use super::fetch::{FetchError, quoted};
 use super::trust::sha256;
 
+mod module;
 #[cfg(test)]
 mod tests;
 
@@ -65,6 +66,9 @@ pub struct Facts {
     notary: BTreeMap<String, Said<Evidence>>,
     #[serde(default)]
     images: BTreeMap<String, Said<Value>>,
+    /// Modules of policies, by `HOST/PATH@DIGEST`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    modules: BTreeMap<String, Said<module::Module>>,
 }
 
 /// Seconds since 1970; written as a time of RFC 3339.
@@ -166,6 +170,11 @@ impl Facts {
         for (name, said) in facts.evidence.iter().chain(&facts.notary) {
             if let Said::Found(evidence) = said {
                 evidence.artifacts(name)?;
+            }
+        }
+        for (name, said) in &facts.modules {
+            if let Said::Found(module) = said {
+                module.check(name)?;
             }
         }
         Ok(facts)

@@ -1,106 +1,369 @@
-//! Modules of policies in registries: an artifact with one layer, which is the module.
+//! Modules of policies in registries: an artifact with one layer, which is the module. Where the policy says who must have
+//! signed it, that is found out before anybody sees its bytes.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use regent_engine::ast::module_verify::in_registry;
+use regent_engine::evaluation::Step;
+use regent_engine::evaluation::need::{Fact, FactError, Need};
 use regent_engine::image::{Digest, ImageReference};
+use regent_engine::jmespath::Environment;
+use regent_engine::load::modules::{ModuleFile, ModuleText, Trial};
+use regent_engine::program::guest::ModuleTrust;
+use regent_engine::rego::foreign;
 use regent_engine::wasm::bounds;
 use tokio::time::{Instant, timeout_at};
 
+use super::facts::Facts;
 use super::fetch::{FetchError, quoted};
 use super::layout::Layouts;
 use super::oci::{Content, Descriptor, MAX_MANIFEST, Manifest};
 use super::registry::Registries;
-use super::{ImageSettings, Network};
+use super::trust::TrustRoots;
+use super::{ImageSettings, Images, Network, unknown_offline};
 use crate::metrics::Metrics;
+use crate::{clock, rego_file};
 
 /// Time for one module: policies are loaded beside requests, and nobody waits.
 const TIME: Duration = Duration::from_mins(1);
 
-/// The layer's media types: Kubewarden's and the CNCF's, and what is pushed without saying.
-const LAYERS: [&str; 3] = [
-    "application/vnd.wasm.content.layer.v1+wasm",
-    "application/wasm",
-    "application/octet-stream",
-];
+/// The most texts of Rego that are kept; policies name few.
+const MAX_TEXTS: usize = 64;
 
-/// Fetches a module, or says why not. Waits for the network: not to be called where others wait.
-pub(crate) fn pull(settings: &ImageSettings, reference: &str) -> Result<Vec<u8>, String> {
-    let image = ImageReference::parse(reference).map_err(|error| error.to_string())?;
-    let fetch = || -> Result<Bytes, String> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let runtime = runtime.map_err(|error| error.to_string())?;
-        let deadline = Instant::now() + TIME;
-        let fetched = runtime
-            .block_on(async { timeout_at(deadline, find(settings, &image, deadline)).await });
-        match fetched {
-            Ok(found) => found.map_err(|error| error.to_string()),
-            Err(_elapsed) => Err(format!("{} was not fetched in time", quoted(reference))),
+/// What a module is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// WebAssembly.
+    Wasm,
+    /// Rego.
+    Rego,
+}
+
+impl Kind {
+    /// The layer's media types: Kubewarden's and the CNCF's, conftest's, and what is pushed without saying.
+    const fn layers(self) -> &'static [&'static str] {
+        match self {
+            Self::Wasm => &[
+                "application/vnd.wasm.content.layer.v1+wasm",
+                "application/wasm",
+                "application/octet-stream",
+            ],
+            Self::Rego => &[
+                "application/vnd.cncf.openpolicyagent.policy.layer.v1+rego",
+                "application/octet-stream",
+                "text/plain",
+            ],
         }
-    };
-    // A thread of its own: whoever loads policies may be inside of another runtime.
-    let fetched = std::thread::scope(|scope| scope.spawn(fetch).join());
-    match fetched {
-        Ok(found) => found.map(Vec::from),
-        Err(_panicked) => Err("internal error".to_owned()),
+    }
+
+    const fn most(self) -> u64 {
+        match self {
+            Self::Wasm => bounds::MODULE as u64,
+            Self::Rego => foreign::MAX_BYTES as u64,
+        }
     }
 }
 
-async fn find(
-    settings: &ImageSettings,
-    image: &ImageReference,
-    deadline: Instant,
-) -> Result<Bytes, FetchError> {
-    let layouts = Layouts::open(&settings.layouts)
-        .map_err(|error| FetchError::Malformed(error.to_string()))?;
-    // A digest resolves to itself, whoever has it.
-    if let Some(digest) = layouts.resolve(image)?
-        && layouts.has(&digest).await
-    {
-        let layer = layer(&layouts.manifest(&digest).await?)?;
-        return layouts.blob(&layer.0, layer.1).await;
+/// A module that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Where in a registry it is.
+    pub reference: &'a str,
+    /// What it is written in.
+    pub kind: Kind,
+    /// Who must have signed it.
+    pub trust: Option<&'a ModuleTrust>,
+}
+
+type TrustNow = dyn Fn() -> Result<Arc<TrustRoots>, String> + Send + Sync;
+
+/// Where modules come from that are in registries.
+pub struct RemoteModules {
+    settings: ImageSettings,
+    trust: Box<TrustNow>,
+    /// Texts of Rego: by place, digest, demand and trust roots, so that nothing is kept longer than it counts.
+    texts: Mutex<BTreeMap<[String; 4], String>>,
+}
+
+impl std::fmt::Debug for RemoteModules {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("RemoteModules")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
-    let Network::Registries(network) = &settings.network else {
-        return Err(FetchError::NotFound("no layout has it".to_owned()));
-    };
-    let metrics = Metrics::new().map_err(|error| FetchError::Unavailable(error.to_string()))?;
-    let registries = Registries::new(network, metrics)
-        .map_err(|error| FetchError::Unavailable(error.to_string()))?;
-    let repository = registries.repository(image, &[], deadline);
-    let digest = match &image.digest {
-        Some(digest) => digest.clone(),
-        // The policy says what the bytes must be, so a tag that moves is an error and nothing else.
-        None => {
-            repository
-                .resolve(image.tag.as_deref().unwrap_or("latest"))
-                .await?
+}
+
+impl RemoteModules {
+    /// Modules from where images come from; `trust` says what signatures are verified under, each time anew.
+    pub fn new(
+        settings: ImageSettings,
+        trust: impl Fn() -> Result<Arc<TrustRoots>, String> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            settings,
+            trust: Box::new(trust),
+            texts: Mutex::default(),
+        })
+    }
+
+    /// What signatures are verified under: another text as soon as other trust roots are in force.
+    pub fn trusted(&self) -> Result<String, String> {
+        let roots = (self.trust)()?;
+        let ids: Vec<&str> = roots.all().map(|root| root.id()).collect();
+        Ok(ids.join(" "))
+    }
+
+    /// Fetches a module, verified where that is demanded, or says why not. Waits for the network: not to be called where
+    /// others wait.
+    pub fn fetch(&self, asked: Asked<'_>) -> Result<Vec<u8>, String> {
+        let image = ImageReference::parse(asked.reference).map_err(|error| error.to_string())?;
+        let fetch = || -> Result<Bytes, String> {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let runtime = runtime.map_err(|error| error.to_string())?;
+            let deadline = Instant::now() + TIME;
+            let found = self.find(&image, asked, deadline);
+            let fetched = runtime.block_on(async { timeout_at(deadline, found).await });
+            fetched.unwrap_or_else(|_elapsed| {
+                Err(format!(
+                    "{} was not fetched in time",
+                    quoted(asked.reference)
+                ))
+            })
+        };
+        // A thread of its own: whoever loads policies may be inside of another runtime.
+        let fetched = std::thread::scope(|scope| scope.spawn(fetch).join());
+        match fetched {
+            Ok(found) => found.map(Vec::from),
+            Err(_panicked) => Err("internal error".to_owned()),
         }
-    };
-    let layer = layer(&repository.manifest(&digest, MAX_MANIFEST).await?)?;
-    repository.blob(&layer.0, layer.1).await
+    }
+
+    /// A module of Rego: a file beside the policy, or what a registry has.
+    pub fn read(&self, file: &ModuleFile) -> Result<ModuleText, String> {
+        let Some(reference) = in_registry(&file.module) else {
+            return rego_file::read(file);
+        };
+        let trusted = match &file.trust {
+            Some(trust) => [trust.key.clone(), self.trusted()?],
+            None => [String::new(), String::new()],
+        };
+        let [demand, roots] = trusted;
+        let digest = file.digest.clone().unwrap_or_default();
+        let key = [reference.to_owned(), digest, demand, roots];
+        let texts = || self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = texts().get(&key).cloned();
+        if let Some(text) = known {
+            return Ok(ModuleText::Read(text));
+        }
+        let bytes = self.fetch(Asked {
+            reference,
+            kind: Kind::Rego,
+            trust: file.trust.as_deref(),
+        })?;
+        let text = rego_file::text(bytes, file.digest.as_deref())?;
+        let mut texts = texts();
+        if texts.len() >= MAX_TEXTS {
+            texts.clear();
+        }
+        texts.insert(key, text.clone());
+        Ok(ModuleText::Read(text))
+    }
+
+    async fn find(
+        &self,
+        image: &ImageReference,
+        asked: Asked<'_>,
+        deadline: Instant,
+    ) -> Result<Bytes, String> {
+        let sources = Sources::open(&self.settings).map_err(|error| error.to_string())?;
+        let digest = sources.resolve(image, deadline).await;
+        let digest = digest.map_err(|error| error.to_string())?;
+        if let Some(trust) = asked.trust {
+            let (host, path) = image.containerd_repository();
+            let verified = self
+                .verify(trust, &format!("{host}/{path}@{digest}"), deadline)
+                .await;
+            verified.map_err(|reason| {
+                format!("its signatures are not what `verify` demands: {reason}")
+            })?;
+        }
+        let found = sources.layer(image, &digest, asked.kind, deadline).await;
+        found.map_err(|error| error.to_string())
+    }
+
+    /// Whether the module is signed as is demanded, by the programs that judge images.
+    async fn verify(
+        &self,
+        trust: &ModuleTrust,
+        module: &str,
+        deadline: Instant,
+    ) -> Result<(), String> {
+        let module = ImageReference::parse(module).map_err(|error| error.to_string())?;
+        let metrics = Metrics::new().map_err(|error| error.to_string())?;
+        let roots = (*(self.trust)()?).clone();
+        let images = Images::new(&self.settings, roots, metrics);
+        let images = images.map_err(|error| error.to_string())?;
+        let environment = match self.settings.judged_at {
+            Some(at) => Environment::at(i64::try_from(at).unwrap_or(i64::MAX)),
+            None => clock::environment(),
+        };
+        let mut trial = Trial::of(trust, &module, environment)?;
+        loop {
+            let needs = match trial.evaluation.step() {
+                Step::Done(responses) => return trial.end(&responses),
+                Step::Need(needs) => needs,
+            };
+            for (id, need) in needs {
+                let fact = answer(&images, &need, deadline).await;
+                trial.evaluation.answer(id, fact);
+            }
+        }
+    }
+}
+
+async fn answer(images: &Images, need: &Need, deadline: Instant) -> Fact {
+    match need {
+        Need::Image(need) => Fact::Image(images.evidence(need, deadline).await),
+        Need::NamespaceLabels { .. } | Need::Roles | Need::Data(_) | Need::Guest(_) => {
+            let reason = "it cannot be had while policies are loaded".to_owned();
+            Fact::missing(need, FactError::Unavailable(reason))
+        }
+    }
+}
+
+/// Where bytes come from.
+struct Sources<'a> {
+    settings: &'a ImageSettings,
+    layouts: Layouts,
+    registries: Option<Registries>,
+    facts: Option<&'a Facts>,
+}
+
+impl<'a> Sources<'a> {
+    fn open(settings: &'a ImageSettings) -> Result<Self, FetchError> {
+        let layouts = Layouts::open(&settings.layouts)
+            .map_err(|error| FetchError::Malformed(error.to_string()))?;
+        let (registries, facts) = match &settings.network {
+            Network::Offline => (None, None),
+            Network::Recorded(facts) => (None, Some(&**facts)),
+            Network::Registries(network) => {
+                let unavailable = |error: String| FetchError::Unavailable(error);
+                let metrics = Metrics::new().map_err(|error| unavailable(error.to_string()))?;
+                let registries = Registries::new(network, metrics);
+                let registries = registries.map_err(|error| unavailable(error.to_string()))?;
+                (Some(registries), None)
+            }
+        };
+        Ok(Self {
+            settings,
+            layouts,
+            registries,
+            facts,
+        })
+    }
+
+    async fn resolve(
+        &self,
+        image: &ImageReference,
+        deadline: Instant,
+    ) -> Result<Digest, FetchError> {
+        // A digest resolves to itself, whoever has it.
+        if let Some(digest) = &image.digest {
+            return Ok(digest.clone());
+        }
+        if let Some(digest) = self.layouts.resolve(image)? {
+            return Ok(digest);
+        }
+        // The policy says what the bytes must be, so a tag that moves is an error and nothing else.
+        let tag = image.tag.as_deref().unwrap_or("latest");
+        let (host, path) = image.containerd_repository();
+        let name = format!("{host}/{path}:{tag}");
+        if let Some(facts) = self.facts {
+            return facts.digest(&name);
+        }
+        let Some(registries) = &self.registries else {
+            return Err(unknown_offline(image));
+        };
+        let said = registries
+            .repository(image, &[], deadline)
+            .resolve(tag)
+            .await;
+        if let Some(recorder) = &self.settings.recorder {
+            recorder.tag(&name, &said);
+        }
+        said
+    }
+
+    /// The bytes of the layer that is the module.
+    async fn layer(
+        &self,
+        image: &ImageReference,
+        digest: &Digest,
+        kind: Kind,
+        deadline: Instant,
+    ) -> Result<Bytes, FetchError> {
+        if self.layouts.has(digest).await {
+            let layer = layer(&self.layouts.manifest(digest).await?, kind)?;
+            return self.layouts.blob(&layer.0, layer.1).await;
+        }
+        if let Some(facts) = self.facts {
+            let (manifest, bytes) = facts.module(image, digest)?;
+            let (wanted, size) = layer(&Manifest::read(manifest, None)?, kind)?;
+            return checked(bytes, &wanted, size);
+        }
+        let Some(registries) = &self.registries else {
+            return Err(unknown_offline(image));
+        };
+        let repository = registries.repository(image, &[], deadline);
+        let ask = async {
+            let manifest = repository.manifest(digest, MAX_MANIFEST).await?;
+            let layer = layer(&manifest, kind)?;
+            let bytes = repository.blob(&layer.0, layer.1).await?;
+            Ok((manifest.bytes, bytes))
+        };
+        let said = ask.await;
+        if let Some(recorder) = &self.settings.recorder {
+            recorder.module(image, digest, &said);
+        }
+        said.map(|(_, bytes)| bytes)
+    }
+}
+
+/// What was recorded, if it is what the manifest says.
+fn checked(bytes: Bytes, wanted: &Digest, size: u64) -> Result<Bytes, FetchError> {
+    if bytes.len() as u64 == size && super::oci::digest_of(&bytes) == *wanted {
+        return Ok(bytes);
+    }
+    Err(FetchError::Malformed(format!(
+        "the content of {wanted} is not what its digest says"
+    )))
 }
 
 /// The one layer that is a module.
-fn layer(manifest: &Manifest) -> Result<(Digest, u64), FetchError> {
+fn layer(manifest: &Manifest, kind: Kind) -> Result<(Digest, u64), FetchError> {
     let Content::Layers(layers) = &manifest.content else {
         return Err(FetchError::Malformed(
             "it is an index, not a module".to_owned(),
         ));
     };
-    let is_module = |layer: &&Descriptor| LAYERS.contains(&layer.media_type.as_str());
+    let is_module = |layer: &&Descriptor| kind.layers().contains(&layer.media_type.as_str());
     let mut layers = layers.iter().filter(is_module);
     let (Some(layer), None) = (layers.next(), layers.next()) else {
         return Err(FetchError::Malformed(
             "it has not one layer that is a module".to_owned(),
         ));
     };
-    if layer.size > bounds::MODULE as u64 {
+    if layer.size > kind.most() {
         let message = format!(
             "it is {} bytes large, and {} is the most",
             layer.size,
-            bounds::MODULE
+            kind.most()
         );
         return Err(FetchError::TooLarge(message));
     }

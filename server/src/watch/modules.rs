@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use regent_engine::load::{Environment, ModuleFiles};
+use regent_engine::ast::module_verify::in_registry;
+use regent_engine::load::Environment;
+use regent_engine::load::modules::{ModuleFile, ModuleFiles, ModuleText};
 use regent_engine::policy_set::PolicySet;
 
 use super::files::{Stamp, stamp};
@@ -22,6 +24,12 @@ impl Stamps {
     /// Whether a file is not what it was.
     pub(super) fn are_old(&self) -> bool {
         self.0.iter().any(|(path, before)| stamp(path) != *before)
+    }
+
+    /// The same files as they are now.
+    pub(super) fn taken_again(&self) -> Self {
+        let paths = self.0.keys();
+        Self(paths.map(|path| (path.clone(), stamp(path))).collect())
     }
 
     /// Adds the files of guest modules; before they are read.
@@ -57,13 +65,19 @@ impl Reader {
     pub(super) fn around(&self, environment: &Environment) -> Environment {
         let read = self.0.clone();
         let inner = environment.modules.clone();
-        let files = move |source: &str, module: &str| {
+        let files = move |file: &ModuleFile| {
             let lock = || read.lock().unwrap_or_else(PoisonError::into_inner);
-            lock().stamps.add(&rego_file::path(source, module));
-            let text = inner.read(source, module)?;
-            let mut kept = lock();
-            let of_source = kept.texts.entry(source.to_owned()).or_default();
-            of_source.insert(module.to_owned(), text.clone());
+            let is_file = in_registry(&file.module).is_none();
+            if is_file {
+                let path = rego_file::path(&file.source, &file.module);
+                lock().stamps.add(&path);
+            }
+            let text = inner.read(file)?;
+            if let (true, ModuleText::Read(text)) = (is_file, &text) {
+                let mut kept = lock();
+                let of_source = kept.texts.entry(file.source.clone()).or_default();
+                of_source.insert(file.module.clone(), text.clone());
+            }
             Ok(text)
         };
         Environment {
@@ -78,15 +92,16 @@ impl Reader {
     }
 }
 
-/// The environment, with texts that are known already by the policy file that names them.
+/// The environment, with texts of files that are known already by the policy file that names them. What is in a registry
+/// is named by its digest, and whether it is still signed as it must be is asked anew.
 pub(super) fn known(environment: &Environment, texts: BTreeMap<String, Texts>) -> Environment {
     let inner = environment.modules.clone();
-    let files = move |source: &str, module: &str| match texts.get(source) {
-        Some(known) => match known.get(module) {
-            Some(text) => Ok(text.clone()),
+    let files = move |file: &ModuleFile| match texts.get(&file.source) {
+        Some(known) if in_registry(&file.module).is_none() => match known.get(&file.module) {
+            Some(text) => Ok(ModuleText::Read(text.clone())),
             None => Err("it was not there before".to_owned()),
         },
-        None => inner.read(source, module),
+        _ => inner.read(file),
     };
     Environment {
         modules: ModuleFiles::new(files),

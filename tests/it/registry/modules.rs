@@ -7,7 +7,9 @@ use std::sync::Arc;
 use regent_engine::load::{Environment, load};
 use regent_engine::source::Source;
 use regent_server::guests::{GuestSettings, Guests};
+use regent_server::image::module::RemoteModules;
 use regent_server::image::oci::{OCI_MANIFEST, digest_of};
+use regent_server::image::trust::{TrustRoots, public_sigstore};
 use regent_server::image::{ImageSettings, Network};
 use regent_tests::workspace;
 
@@ -74,10 +76,13 @@ fn said(address: &str, fields: &str, cache: Option<&Path>) -> Vec<String> {
     assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
     let guests = Guests::start(GuestSettings {
         cache: cache.map(Path::to_owned),
-        images: Some(ImageSettings {
-            network: Network::Registries(mirrored(address)),
-            ..ImageSettings::default()
-        }),
+        remote: Some(RemoteModules::new(
+            ImageSettings {
+                network: Network::Registries(mirrored(address)),
+                ..ImageSettings::default()
+            },
+            || Ok(Arc::new(TrustRoots::new(public_sigstore().unwrap()))),
+        )),
     });
     tokio::task::block_in_place(|| guests.unwrap().prepare(&mut loaded));
     let messages = loaded.diagnostics.iter().map(|one| one.message.clone());

@@ -11,7 +11,8 @@ use regent_engine::admission::{
 };
 use regent_engine::evaluation::need::{Fact, FactError, Need};
 use regent_engine::evaluation::{Evaluation, Phase, Scope, Step};
-use regent_engine::load::{Environment, ExceptionsFrom, ModuleFiles, load};
+use regent_engine::load::modules::ModuleFiles;
+use regent_engine::load::{Environment, ExceptionsFrom, load};
 use regent_engine::policy_set::PolicySet;
 use regent_engine::response::{ImageOutcome, PolicyResponse, RuleResponse, RuleStatus, RuleType};
 use regent_server::clock;

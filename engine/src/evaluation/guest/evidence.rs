@@ -112,7 +112,11 @@ pub(super) fn trusted(wanted: &Wanted, evidence: &Evidence) -> Result<(), String
     }
     for identity in &wanted.identities {
         let signed = |verified: &Verification| match &verified.signer {
-            Signer::Certificate(certificate) => identity.is(certificate),
+            // As an attestor without further words demands: the log and the certificate's log know of it.
+            Signer::Certificate(certificate) => {
+                let known = certificate.sct_verified && !verified.log_entries.is_empty();
+                known && identity.is(certificate)
+            }
             Signer::Key { .. } => false,
         };
         if !signatures().any(|signature| signed(&signature.verified)) {

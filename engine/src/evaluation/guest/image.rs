@@ -8,14 +8,14 @@ use crate::image::pem;
 use crate::image::{HashAlgorithm, ImageReference, PolicyTrust, PublicKey, VerifiedImage};
 
 use super::evidence::{Wanted, trusted};
-use super::questions::{Fields, Said, unavailable};
+use super::questions::{Fields, Said, Unanswered, unavailable};
 
 impl Context<'_> {
     /// The digest, the manifest or the configuration of an image.
     pub(super) fn image_data(&mut self, operation: &str, fields: &Fields) -> Option<Said> {
         let reference = match fields.text("image") {
             Ok(image) => image.to_owned(),
-            Err(reason) => return Some(Err(reason)),
+            Err(reason) => return Some(Err(reason.into())),
         };
         let said = self.data_for_guest(DataNeed::ImageData {
             reference,
@@ -29,14 +29,14 @@ impl Context<'_> {
                 .and_then(Value::as_str)
                 .and_then(|image| image.split_once('@'))
                 .map(|(_, digest)| digest.to_owned())
-                .ok_or_else(|| "the registry did not say which digest the image has".to_owned())?;
+                .ok_or("the registry did not say which digest the image has")?;
             let missing =
                 |what: &str| format!("the registry did not say what the image's {what} is");
             match operation {
                 "oci/v1/manifest_digest" => Ok(json!({ "digest": digest })),
                 "oci/v1/oci_manifest" => {
                     let manifest = field("manifestList").or_else(|| field("manifest"));
-                    manifest.ok_or_else(|| missing("manifest"))
+                    manifest.ok_or_else(|| missing("manifest").into())
                 }
                 _ => Ok(json!({
                     "manifest": field("manifest").ok_or_else(|| missing("manifest"))?,
@@ -51,7 +51,7 @@ impl Context<'_> {
     pub(super) fn image_trust(&mut self, fields: &Fields) -> Option<Said> {
         let wanted = match Wanted::read(fields) {
             Ok(wanted) => wanted,
-            Err(reason) => return Some(Err(reason)),
+            Err(reason) => return Some(Err(reason.into())),
         };
         let image = match self.verified(fields, wanted.keys.clone())? {
             Ok(image) => image,
@@ -59,6 +59,7 @@ impl Context<'_> {
         };
         Some(
             trusted(&wanted, image.evidence())
+                .map_err(Unanswered::Told)
                 .map(|()| json!({"is_trusted": true, "digest": image.digest().to_string()})),
         )
     }
@@ -67,7 +68,7 @@ impl Context<'_> {
     pub(super) fn image_evidence(&mut self, fields: &Fields) -> Option<Said> {
         let keys = match keys(fields.0.get("pub_keys")) {
             Ok(keys) => keys,
-            Err(reason) => return Some(Err(reason)),
+            Err(reason) => return Some(Err(reason.into())),
         };
         let image = self.verified(fields, keys)?;
         Some(image.map(|image| super::evidence::document(image.evidence())))
@@ -77,14 +78,14 @@ impl Context<'_> {
         &mut self,
         fields: &Fields,
         keys: Vec<PublicKey>,
-    ) -> Option<Result<VerifiedImage, String>> {
+    ) -> Option<Result<VerifiedImage, Unanswered>> {
         let text = match fields.text("image") {
             Ok(text) => text,
-            Err(reason) => return Some(Err(reason)),
+            Err(reason) => return Some(Err(reason.into())),
         };
         let image = match ImageReference::parse(text) {
             Ok(image) => image,
-            Err(error) => return Some(Err(error.to_string())),
+            Err(error) => return Some(Err(error.to_string().into())),
         };
         let need = ImageNeed {
             image,

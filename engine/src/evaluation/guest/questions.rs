@@ -9,8 +9,29 @@ use crate::wasm::bounds;
 use crate::wasm::call::{HostAnswer, HostCall};
 use crate::wasm::text::clean;
 
-/// An answer, or why there is none, which the module is told.
-pub(super) type Said = Result<Value, String>;
+/// An answer, or why there is none.
+pub(super) type Said = Result<Value, Unanswered>;
+
+/// Why a question has no answer.
+#[derive(Debug, Clone)]
+pub(super) enum Unanswered {
+    /// The module is told: what it asked for does not exist, or is not as it would have it.
+    Told(String),
+    /// Nobody knows: an outage, a refusal, nothing that was recorded. What a module would make of it must not decide.
+    Lost(String),
+}
+
+impl From<String> for Unanswered {
+    fn from(reason: String) -> Self {
+        Self::Told(reason)
+    }
+}
+
+impl From<&str> for Unanswered {
+    fn from(reason: &str) -> Self {
+        Self::Told(reason.to_owned())
+    }
+}
 
 /// Fields of a question.
 pub(super) struct Fields(pub(super) Map<String, Value>);
@@ -31,13 +52,17 @@ impl Fields {
 }
 
 impl Context<'_> {
-    /// The answer to a question that the policy allows; none as long as facts are outstanding.
-    pub(super) fn answer_guest(&mut self, policy: &Policy, call: &HostCall) -> Option<HostAnswer> {
+    /// The answer to a question that the policy allows, or why the rule has none; nothing as long as facts are outstanding.
+    pub(super) fn answer_guest(
+        &mut self,
+        policy: &Policy,
+        call: &HostCall,
+    ) -> Option<Result<HostAnswer, String>> {
         let said = match serde_json::from_slice::<Value>(&call.payload) {
             Ok(payload) => self.said_to(policy, call, payload)?,
-            Err(_) => Err("the question is not JSON".to_owned()),
+            Err(_) => Err("the question is not JSON".into()),
         };
-        Some(match said {
+        Some(Ok(match said {
             Ok(value) => {
                 let bytes = value.to_string().into_bytes();
                 if bytes.len() > bounds::MESSAGE {
@@ -46,8 +71,12 @@ impl Context<'_> {
                     Ok(bytes)
                 }
             }
-            Err(reason) => Err(clean(&reason, bounds::ANSWER_TEXT)),
-        })
+            Err(Unanswered::Told(reason)) => Err(clean(&reason, bounds::ANSWER_TEXT)),
+            Err(Unanswered::Lost(reason)) => {
+                let reason = clean(&reason, bounds::ANSWER_TEXT);
+                return Some(Err(format!("what it asks cannot be answered: {reason}")));
+            }
+        }))
     }
 
     fn said_to(&mut self, policy: &Policy, call: &HostCall, payload: Value) -> Option<Said> {
@@ -56,7 +85,7 @@ impl Context<'_> {
             // Some questions are the name of an image and nothing else.
             Value::String(image) => Fields(Map::from_iter([("image".to_owned(), image.into())])),
             Value::Object(fields) => Fields(fields),
-            _ => return Some(Err("the question is neither a text nor a map".to_owned())),
+            _ => return Some(Err("the question is neither a text nor a map".into())),
         };
         match name.as_str() {
             "oci/v1/manifest_digest" | "oci/v1/oci_manifest" | "oci/v1/oci_manifest_config" => {
@@ -69,11 +98,11 @@ impl Context<'_> {
                 self.cluster_objects(policy, &name, &fields)
             }
             "kubernetes/can_i" => self.cluster_access(policy, &fields),
-            _ => Some(Err(format!("`{name}` is not supported"))),
+            _ => Some(Err(format!("`{name}` is not supported").into())),
         }
     }
 
-    /// Data from outside; what there is not is said to the module.
+    /// Data from outside.
     pub(super) fn data_for_guest(&mut self, need: DataNeed) -> Option<Said> {
         let what = need.description();
         let data = self.facts.borrow_mut().data(need)?;
@@ -81,7 +110,15 @@ impl Context<'_> {
     }
 }
 
-/// Why there is no answer, for the module that asks.
-pub(super) fn unavailable(what: &str, error: &FactError) -> String {
-    format!("{what}: {error}")
+/// Why there is no answer.
+pub(super) fn unavailable(what: &str, error: &FactError) -> Unanswered {
+    let reason = format!("{what}: {error}");
+    match error {
+        FactError::NotFound(_) => Unanswered::Told(reason),
+        FactError::Unavailable(_)
+        | FactError::Timeout(_)
+        | FactError::NoSource(_)
+        | FactError::Malformed(_)
+        | FactError::Unauthorized(_) => Unanswered::Lost(reason),
+    }
 }

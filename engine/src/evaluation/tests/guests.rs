@@ -258,11 +258,38 @@ fn a_module_asks_what_a_registry_has() {
     assert_eq!(manifest, json!({"layers": []}));
     let config = json_of(answer("v1/oci_manifest_config", Ok(data)));
     assert_eq!(config["config"]["os"], "linux");
-    let away = FactError::Unavailable("it is away".to_owned());
+    let nothing = FactError::NotFound("it is not there".to_owned());
     assert!(
-        answer("v1/oci_manifest", Err(away))
+        answer("v1/oci_manifest", Err(nothing))
             .unwrap_err()
-            .contains("it is away")
+            .contains("it is not there")
     );
     assert!(answer("v1/manifest_digest", Ok(json!({}))).is_err());
+}
+
+/// A module that goes on without an answer would make an acceptance of an outage.
+#[test]
+fn what_nobody_knows_is_an_error_of_the_rule_whatever_the_module_makes_of_it() {
+    let call = HostCall {
+        namespace: "oci".to_owned(),
+        operation: "v1/manifest_digest".to_owned(),
+        payload: b"\"registry.example/a:v1\"".to_vec(),
+    };
+    let guest = |need: &GuestNeed| match need.answers.first() {
+        None => Outcome::Asks(call.clone()),
+        Some(_) => says(None),
+    };
+    let error = FactError::Unavailable;
+    for error in [
+        error("it is away".to_owned()),
+        FactError::Timeout("it is away".to_owned()),
+        FactError::NoSource("it is away".to_owned()),
+        FactError::Malformed("it is away".to_owned()),
+        FactError::Unauthorized("it is away".to_owned()),
+    ] {
+        let pods = request("Pod", some_pod());
+        let (status, message) = run("validate", pods, guest, |_| Err(error.clone()));
+        assert_eq!(status, RuleStatus::Error, "{message}");
+        assert!(message.contains("it is away"), "{message}");
+    }
 }

@@ -33,13 +33,32 @@ pub(super) struct Found {
     pub(super) package: String,
     /// Paths of rules, functions apart.
     pub(super) rules: BTreeSet<String>,
+    /// Paths of functions.
+    pub(super) functions: BTreeSet<String>,
     /// Whether one reads `data.inventory`.
     pub(super) reads_inventory: bool,
+    /// Paths below `data` that lead to nothing in the modules, by where they are written.
+    pub(super) elsewhere: BTreeMap<Written, String>,
+}
+
+/// Which module, and where in it.
+pub(super) type Written = (usize, (usize, usize));
+
+impl Found {
+    /// A reference is visited with those that it is made of: the longest is what was meant.
+    fn misses(&mut self, at: Written, path: Option<&str>) {
+        let Some(path) = path else { return };
+        let known = self.elsewhere.entry(at).or_default();
+        if path.len() > known.len() {
+            path.clone_into(known);
+        }
+    }
 }
 
 /// Names of all modules.
 #[derive(Debug, Default)]
 struct Names {
+    packages: BTreeSet<String>,
     rules: BTreeSet<String>,
     functions: BTreeSet<String>,
 }
@@ -74,8 +93,10 @@ pub(super) fn look_over(modules: &[&Module], dialect: Dialect) -> Result<Found, 
                     }
                 },
                 Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => {
-                    let path = place.resolve(&path(expression));
+                    let written = path(expression);
+                    let path = place.resolve(&written);
                     found.reads_inventory |= is_below(&path, "inventory");
+                    found.misses((index, start(expression)), place.absent(&written, &path));
                     node.needs.extend(names.rules_of(&path).cloned());
                 }
                 _ => {}
@@ -84,6 +105,7 @@ pub(super) fn look_over(modules: &[&Module], dialect: Dialect) -> Result<Found, 
     }
     errors.extend(chains(&needs, &names));
     found.rules = names.rules;
+    found.functions = names.functions;
     if errors.is_empty() {
         Ok(found)
     } else {
@@ -157,6 +179,13 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// The path, where it is written as one below `data` or begins with an import, and leads to nothing in the modules.
+    fn absent<'p>(&self, written: &str, path: &'p str) -> Option<&'p str> {
+        let first = written.split('.').next().unwrap_or(written);
+        let below = first == "data" || self.imports.iter().any(|(name, _)| name == first);
+        (below && !self.names.lead_to(path)).then_some(path)
+    }
+
     /// The function of the modules that is called; none where a builtin is.
     fn called(&self, function: &Expr) -> Result<Option<String>, Wrong> {
         let written = path(function);
@@ -188,6 +217,7 @@ impl Names {
         let mut names = Self::default();
         for module in modules {
             let package = path(&module.package.refr);
+            names.packages.insert(package.clone());
             let path = |rule: &Rule| format!("{package}.{}", rule_name(rule));
             let rules = module.policy.iter().map(|rule| &**rule);
             let (functions, rules): (Vec<_>, Vec<_>) = rules.partition(|rule| is_function(rule));
@@ -195,6 +225,17 @@ impl Names {
             names.rules.extend(rules.into_iter().map(path));
         }
         names
+    }
+
+    /// Whether a path leads to something in the modules, or through it, or something leads on from it.
+    fn lead_to(&self, path: &str) -> bool {
+        let known = [&self.packages, &self.rules, &self.functions];
+        let inside = |name: &String| self.packages.contains(name);
+        path.is_empty()
+            || known
+                .into_iter()
+                .flatten()
+                .any(|name| is_below(name, path) || (is_below(path, name) && !inside(name)))
     }
 
     /// Rules that a path leads to, or through.

@@ -233,3 +233,53 @@ fn builtins_that_opa_took_away_are_there_for_old_modules_only() {
     let new = "package policy\nviolation contains 1 if any([true])\n";
     assert!(refusal(new).ends_with("there is no function `any`"));
 }
+
+#[test]
+fn what_is_nowhere_below_data_is_refused_where_it_is_known_what_there_is() {
+    let text = "package policy\n\nimport data.lib.quantity\n\nviolation contains \"a\" if {\n\tdata.allowed[input.name]\n\tdata.policy.limit > 1\n\tquantity.large(input.size)\n}\n\nlimit := 2\n";
+    let library = "package lib.quantity\n\nlarge(size) if size > 1\n";
+    let read = |source: &str| {
+        let modules = [
+            Text {
+                name: "source",
+                text: source,
+            },
+            Text {
+                name: "libs[0]",
+                text: library,
+            },
+        ];
+        Foreign::read(&modules, (Dialect::V1, Strictness::Strict), None).unwrap()
+    };
+    let data = Document::from_json(&json!({"allowed": {"x": true}}));
+    let foreign = read(text).with_data(Some(&data)).unwrap();
+    let input = Document::from_json(&json!({"name": "x", "size": 2}));
+    for _ in 0..2 {
+        let answer = foreign.answer(&input, None, (0, BUDGET)).unwrap().unwrap();
+        assert_eq!(answer.to_json(), Some(json!(["a"])));
+    }
+    let wrong = |source: &str, data: Option<&Document>| {
+        let errors = read(source).with_data(data).unwrap_err();
+        let said = errors.iter().map(|error| {
+            let help = error.help.as_deref().unwrap_or("");
+            format!("{:?} {}; {help}", error.place.unwrap(), error.message)
+        });
+        said.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        wrong(text, None),
+        [
+            "(6, 5) nothing is at `data.allowed`; what stands below `data` is in the modules, or in the rule's `data`"
+        ]
+    );
+    assert_eq!(
+        wrong(&text.replace("policy.limit", "policy.limits"), Some(&data)),
+        ["(7, 5) nothing is at `data.policy.limits`; did you mean `data.policy.limit`?"]
+    );
+    // Without that knowledge it is undefined, as in OPA.
+    let answer = read(text)
+        .answer(&input, None, (0, BUDGET))
+        .unwrap()
+        .unwrap();
+    assert_eq!(answer.to_json(), Some(json!([])));
+}

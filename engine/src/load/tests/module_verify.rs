@@ -1,0 +1,153 @@
+//! `verify` of modules: what of it is refused, and where; and what the host is asked.
+
+use std::sync::{Arc, Mutex};
+
+use super::*;
+use crate::load::modules::{ModuleFile, ModuleFiles, ModuleText};
+
+const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
+fn text(body: &str) -> String {
+    format!(
+        "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {{name: p}}\nspec:\n  rules:\n  - name: r\n    match: {{any: [{{resources: {{kinds: [Pod]}}}}]}}\n    validate:\n      {body}\n"
+    )
+}
+
+/// What is wrong, with its line and column.
+fn wrong(body: &str) -> Vec<String> {
+    let loaded = load(
+        &[Source::new("policy.yaml", text(body))],
+        &Environment::default(),
+    );
+    let diagnostics = loaded.diagnostics.iter().filter(|one| one.is_error());
+    diagnostics
+        .map(|one| {
+            let start = one.labels.first().map_or(0, |label| label.span.start);
+            let (line, column) = one.source.position(start);
+            format!("{line}:{column}: {}", one.message)
+        })
+        .collect()
+}
+
+/// What may stand in `verify`, and what is wrong with it.
+fn cases(keyless: &str) -> Vec<(String, Option<&'static str>)> {
+    vec![
+        (format!("{{attestors: {keyless}}}"), None),
+        (
+            "{}".to_owned(),
+            Some("`verify` has no `attestors`: nobody would have to have signed"),
+        ),
+        (
+            "{attestor: []}".to_owned(),
+            Some("`verify` has no field `attestor`"),
+        ),
+        (
+            "{attestors: [{entries: []}]}".to_owned(),
+            Some("`attestors` has no `entries`"),
+        ),
+        (
+            "{attestors: [{entries: [{keyless: {issuer: '*', subject: '*'}}]}]}".to_owned(),
+            Some("the attestor is satisfied by every certificate there is"),
+        ),
+        (
+            "{attestors: [{entries: [{keys: {publicKeys: k8s://a/b}}]}]}".to_owned(),
+            Some("a key of a module's signer is not read from a Secret"),
+        ),
+        (
+            format!(
+                "{{attestors: {keyless}, attestations: [{{type: a, attestors: {keyless}, conditions: [{{all: []}}]}}]}}"
+            ),
+            Some("`conditions` of a module's attestation are not supported"),
+        ),
+        (
+            format!("{{attestors: {keyless}, attestations: [{{type: a}}]}}"),
+            Some("nobody is named who attests `a`"),
+        ),
+        (
+            format!("{{attestors: {keyless}, type: Cosine}}"),
+            Some("`type` cannot be `Cosine`"),
+        ),
+    ]
+}
+
+#[test]
+fn what_cannot_be_verified_is_said_at_its_place() {
+    let remote = format!("module: 'oci://registry.example/guard@{DIGEST}'");
+    let keyless = "[{entries: [{keyless: {issuer: https://i, subject: https://s}}]}]";
+    for (verify, expected) in cases(keyless) {
+        for body in ["wasm", "rego"] {
+            let found = wrong(&format!("{body}: {{{remote}, verify: {verify}}}"));
+            let found: Vec<_> = found
+                .iter()
+                .filter(|one| !one.contains("files are not read here"))
+                .collect();
+            match expected {
+                None => assert!(found.is_empty(), "{verify}: {found:?}"),
+                Some(expected) => {
+                    assert!(
+                        found
+                            .iter()
+                            .any(|one| one.starts_with("9:") && one.ends_with(expected)),
+                        "{verify}: {found:?}"
+                    );
+                }
+            }
+        }
+    }
+    let file = wrong(&format!(
+        "wasm: {{module: a.wasm, verify: {{attestors: {keyless}}}}}"
+    ));
+    assert_eq!(
+        file,
+        ["9:38: nothing lies beside a file that says who signed it"]
+    );
+    let source = wrong(&format!(
+        "rego: {{source: 'package a', digest: '{DIGEST}'}}"
+    ));
+    assert!(
+        source
+            .iter()
+            .any(|one| one.contains("`digest` says what a `module` must be")),
+        "{source:?}"
+    );
+}
+
+#[test]
+fn a_module_of_rego_that_a_registry_does_not_give_is_an_error_of_its_rule() {
+    let body = format!(
+        "rego: {{module: 'oci://registry.example/guard@{DIGEST}', verify: {{attestors: [{{entries: [{{keyless: {{issuer: https://i, subject: https://s}}}}]}}]}}}}"
+    );
+    let asked: Arc<Mutex<Vec<ModuleFile>>> = Arc::default();
+    let seen = Arc::clone(&asked);
+    let environment = Environment {
+        modules: ModuleFiles::new(move |file| {
+            seen.lock().unwrap().push(file.clone());
+            Err("nobody signed it".to_owned())
+        }),
+        ..Environment::default()
+    };
+    let source = Source::new("policy.yaml", text(&body));
+    let loaded = load(&[source], &environment);
+    assert_eq!(loaded.policies.policies().len(), 1);
+    assert!(
+        loaded
+            .diagnostics
+            .iter()
+            .any(|one| one.is_error() && one.message.contains("nobody signed it"))
+    );
+    assert!(
+        asked
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|file| file.trust.is_some())
+    );
+    assert_eq!(asked.lock().unwrap().len(), 1);
+    // Where nobody looks for it, nothing is wrong with the policy.
+    let environment = Environment {
+        modules: ModuleFiles::new(|_| Ok(ModuleText::Unread)),
+        ..Environment::default()
+    };
+    let loaded = load(&[Source::new("policy.yaml", text(&body))], &environment);
+    assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+}
