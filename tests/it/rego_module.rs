@@ -90,6 +90,11 @@ fn what_is_no_module_is_said() {
         ("rego", "unusable-module", "is no file"),
         (
             "oci://registry.example/a",
+            "invalid-value",
+            "is named with its digest",
+        ),
+        (
+            "ftp://registry.example/a",
             "not-supported",
             "a file beside the policy",
         ),
