@@ -232,18 +232,27 @@ fn an_attestation_is_no_signature() {
     );
 }
 
+/// That flags are refused, and what is said of them.
+fn refused(arguments: &[&str], part: &str) {
+    let all: Vec<_> = ["example.org/app"]
+        .iter()
+        .chain(arguments)
+        .copied()
+        .collect();
+    let said = run(&all);
+    assert_eq!(said.status, ExitStatus::Usage, "{arguments:?}");
+    assert!(said.stderr.contains(part), "{arguments:?}: {}", said.stderr);
+}
+
+const WHO: [&str; 4] = [
+    "--certificate-identity",
+    "x",
+    "--certificate-oidc-issuer",
+    "y",
+];
+
 #[test]
 fn what_is_asked_for_must_be_complete_and_known() {
-    let refused = |arguments: &[&str], part: &str| {
-        let all: Vec<_> = ["example.org/app"]
-            .iter()
-            .chain(arguments)
-            .copied()
-            .collect();
-        let said = run(&all);
-        assert_eq!(said.status, ExitStatus::Usage, "{arguments:?}");
-        assert!(said.stderr.contains(part), "{arguments:?}: {}", said.stderr);
-    };
     refused(
         &[],
         "--certificate-identity or --certificate-identity-regexp is needed",
@@ -253,14 +262,8 @@ fn what_is_asked_for_must_be_complete_and_known() {
         "--certificate-oidc-issuer",
     );
     refused(&["--key", "/nonexistent/key"], "the public key");
-    let who = [
-        "--certificate-identity",
-        "x",
-        "--certificate-oidc-issuer",
-        "y",
-    ];
     refused(
-        &[&who[..], &["--type", "slsa"]].concat(),
+        &[&WHO[..], &["--type", "slsa"]].concat(),
         "--type `slsa` is neither a URI nor one of",
     );
     refused(
@@ -272,20 +275,28 @@ fn what_is_asked_for_must_be_complete_and_known() {
         ],
         "regular expression",
     );
-    refused(&[&who[..], &["--timeout", "0s"]].concat(), "duration");
-    // Nothing that is asked for is passed over.
+    refused(&[&WHO[..], &["--timeout", "0s"]].concat(), "duration");
+    for flag in ["--ca-roots", "--timestamp-certificate-chain"] {
+        refused(&[&WHO[..], &[flag, "/nonexistent"]].concat(), flag);
+    }
+}
+
+#[test]
+fn nothing_that_is_asked_for_is_passed_over() {
     refused(
-        &[&who[..], &["--artifact", "a.txt"]].concat(),
+        &[&WHO[..], &["--artifact", "a.txt"]].concat(),
         "--artifact is what a bundle is about",
     );
     for flags in [
-        &who[..],
+        &WHO[..],
         &["--key", "cosign.pub"],
         &["--insecure-ignore-tlog"],
         &["--insecure-ignore-sct"],
         &["--use-signed-timestamps"],
         &["--rekor-url", "https://rekor.example"],
         &["-a", "team=blue"],
+        &["--ca-roots", "roots.pem"],
+        &["--timestamp-certificate-chain", "stamps.pem"],
     ] {
         refused(
             &[&["--policy", "policy.yaml"], flags].concat(),

@@ -363,6 +363,56 @@ fn a_bundle_on_disk_is_verified_against_a_file_or_a_digest() {
     assert_eq!(alone.status, ExitStatus::Usage);
 }
 
+/// Authorities that flags name count in place of the trust root's, which then need not know the instance at all.
+#[test]
+fn a_bundle_is_verified_under_authorities_that_flags_name() {
+    let Some(layout) = Layout::read("cosign-keyless-bundle-tsa") else {
+        return;
+    };
+    let found = artifacts(&layout.folder.join("layout"), &layout.digest);
+    let bundle = layout.write("bundle.json", &found.bundles[0].bytes);
+    let root = fs::read_to_string(layout.path("trusted_root.json")).unwrap();
+    let root: Value = serde_json::from_str(&root).unwrap();
+    let chain = |list: &str| {
+        let certificates = root[list][0]["certChain"]["certificates"].as_array();
+        let certificates = certificates.unwrap().iter();
+        let pem = certificates.map(|one| {
+            let der = one["rawBytes"].as_str().unwrap();
+            format!("-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n")
+        });
+        layout.write(&format!("{list}.pem"), pem.collect::<String>().as_bytes())
+    };
+    let (roots, stamps) = (
+        chain("certificateAuthorities"),
+        chain("timestampAuthorities"),
+    );
+    let digest = layout.digest.to_string();
+    let verify = |flags: &[&str]| {
+        let what = ["--bundle", &bundle, "--artifact", &digest];
+        let waived = ["--insecure-ignore-tlog", "--insecure-ignore-sct"];
+        let who = ["--certificate-identity", IDENTITY];
+        let by = ["--certificate-oidc-issuer", ISSUER];
+        run(&[&what[..], &waived, &who, &by, flags].concat())
+    };
+    let (by_roots, by_stamps) = (
+        ["--ca-roots", &roots],
+        ["--timestamp-certificate-chain", &stamps],
+    );
+    let said = verify(&[by_roots, by_stamps].concat());
+    assert_eq!(said.status, ExitStatus::Pass, "{}", said.stderr);
+    let said = verify(&["--certificate-chain", &roots, by_stamps[0], by_stamps[1]]);
+    assert_eq!(said.status, ExitStatus::Pass, "{}", said.stderr);
+    // Without the one or the other the certificate's ten minutes are over, or it is a stranger's.
+    for (flags, says) in [
+        (&by_roots, "the certificate was not valid"),
+        (&by_stamps, "does not chain to a certificate authority"),
+    ] {
+        let said = verify(flags);
+        assert_eq!(said.status, ExitStatus::Failed, "{}", said.stdout);
+        assert!(said.stderr.contains(says), "{}", said.stderr);
+    }
+}
+
 #[test]
 fn all_attestations_are_shown_whoever_signed_them() {
     for name in ["cosign-keyless-bundle-v1", "cosign-keyless-legacy-v1-notsa"] {

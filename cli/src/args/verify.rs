@@ -157,6 +157,13 @@ pub struct ProofArgs {
     /// The Sigstore instance, by the URL of one of its logs; the log itself is never asked
     #[arg(long, value_name = "URL")]
     pub rekor_url: Option<String>,
+    /// Certificates (PEM) that the signer's must chain to, instead of the trust root's authorities: roots, and those between
+    /// that do not come with the evidence
+    #[arg(long, visible_alias = "certificate-chain", value_name = "FILE")]
+    pub ca_roots: Option<PathBuf>,
+    /// The certificates (PEM) of the timestamp authority, instead of the trust root's
+    #[arg(long, value_name = "FILE")]
+    pub timestamp_certificate_chain: Option<PathBuf>,
     /// Accepted for scripts that give it to cosign: evidence is always checked offline
     #[arg(long, hide = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = ArgAction::Set, default_value = "true")]
     pub offline: bool,

@@ -1,6 +1,7 @@
 //! `regent verify`: what `cosign verify` and `cosign verify-attestation` do, by the verifier that admission uses.
 
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use regent_engine::evaluation::need::{FactError, ImageNeed};
@@ -58,6 +59,7 @@ pub fn run(args: &VerifyArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
         return by_policy::run(args, &policies, (&images, &runtime), io);
     }
     let expectation = Expectation::new(args, key.as_ref())?;
+    let trust = trust(args)?;
     let mut status = ExitStatus::Pass;
     for image in references {
         let need = ImageNeed {
@@ -66,7 +68,7 @@ pub fn run(args: &VerifyArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
             rekor_url: args.proof.rekor_url.clone(),
             pull_secrets: Vec::new(),
             keys: key.iter().cloned().collect(),
-            trust: PolicyTrust::default(),
+            trust: trust.clone(),
         };
         let outcome = match runtime.block_on(find(&images, &need, args)) {
             Ok(image) => {
@@ -99,7 +101,9 @@ fn refuse_without_effect(args: &VerifyArgs) -> Result<()> {
     let asked = proof.insecure_ignore_tlog
         || proof.insecure_ignore_sct
         || proof.use_signed_timestamps
-        || proof.rekor_url.is_some();
+        || proof.rekor_url.is_some()
+        || proof.ca_roots.is_some()
+        || proof.timestamp_certificate_chain.is_some();
     if asked || !args.signer.is_empty() || !args.annotations.is_empty() {
         bail!(
             "--policy says who must have signed and what must be proven; flags that say it cannot stand beside it"
@@ -121,6 +125,20 @@ fn key(args: &VerifyArgs) -> Result<Option<PublicKey>> {
         })
     });
     key.transpose().context("the public key")
+}
+
+/// Whom the flags name in place of the trust root's authorities.
+fn trust(args: &VerifyArgs) -> Result<PolicyTrust> {
+    let read = |flag: &str, path: &Option<PathBuf>| {
+        let text = path.as_deref().map(fs::read_to_string).transpose();
+        text.with_context(|| format!("--{flag}"))
+    };
+    let stamps = &args.proof.timestamp_certificate_chain;
+    Ok(PolicyTrust {
+        authorities: read("ca-roots", &args.proof.ca_roots)?,
+        timestamp_authority: read("timestamp-certificate-chain", stamps)?,
+        ..PolicyTrust::default()
+    })
 }
 
 async fn find(

@@ -9,6 +9,7 @@ mod signing;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use regent::exit_status::ExitStatus;
 use regent_tests::record;
 use serde_json::{Value, json};
 
@@ -17,6 +18,7 @@ use super::attached::to_another_image;
 use super::cosign::{Demand, policy};
 use super::stack::Stack;
 use super::{Folder, Pod, run, run_with};
+use crate::command::regent;
 use crate::evidence::certified::Fault;
 
 const SUBJECT: &str = "builder@example.org";
@@ -217,6 +219,40 @@ fn judge(made: &[Made], signers: &[(&Signer, &Signer)]) -> Vec<String> {
     wrong.collect()
 }
 
+/// `regent verify` with cosign's flags: what it says under this authority, and under another.
+fn judge_by_command(
+    made: &[Made],
+    stack: &Stack,
+    (signer, other): (&Signer, &Signer),
+) -> Vec<String> {
+    let stamps = stack.file("pki/tsa-chain.pem");
+    let stamps = stamps.to_str().unwrap();
+    let mut wrong = Vec::new();
+    for image in made {
+        let reference = format!("registry.example.org/acme/app@{}", image.digest);
+        let layout = image.folder.join("layout");
+        let root = image.folder.join("trusted_root.json");
+        for (chain, status) in [
+            (signer.path("chain.pem"), ExitStatus::Pass),
+            (other.path("chain.pem"), ExitStatus::Failed),
+        ] {
+            let mut arguments = vec!["verify", &reference, "--insecure-ignore-sct"];
+            arguments.extend(["--oci-layout", layout.to_str().unwrap()]);
+            arguments.extend(["--trusted-root", root.to_str().unwrap()]);
+            arguments.extend(["--ca-roots", &chain]);
+            arguments.extend(["--timestamp-certificate-chain", stamps]);
+            arguments.extend(["--certificate-identity", SUBJECT]);
+            arguments.extend(["--certificate-oidc-issuer", ISSUER]);
+            arguments.extend((!image.is_logged()).then_some("--insecure-ignore-tlog"));
+            let ran = regent(&arguments);
+            if ran.status != status {
+                wrong.push(format!("{} by command: {}", image.cell.name(), ran.stderr));
+            }
+        }
+    }
+    wrong
+}
+
 /// When the certificates have ended, what has a proven time still counts and what has none does not.
 fn judge_later(made: &[Made], signer: &Signer) -> Vec<String> {
     let root = tempfile::tempdir().unwrap();
@@ -284,7 +320,9 @@ fn what_cosign_signs_with_certificates_of_ones_own_is_judged_as_cosign_judges_it
         })
         .collect();
     wrong.extend(judge(&made, &signers));
-    wrong.extend(judge_later(&made[..CELLS.len()], &signer));
+    let lasting = &made[..CELLS.len()];
+    wrong.extend(judge_by_command(lasting, &stack, (&signer, &other)));
+    wrong.extend(judge_later(lasting, &signer));
     record(
         "certificates",
         made.len().saturating_sub(wrong.len()),

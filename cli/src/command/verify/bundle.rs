@@ -42,6 +42,7 @@ pub(super) fn evidence(args: &VerifyArgs, key: Option<&PublicKey>) -> Result<(St
     let root = roots
         .select(url)
         .context("no trust root has the URL that --rekor-url names")?;
+    let root = root.with_policy(&super::trust(args)?)?;
     let artifacts = Artifacts {
         bundles: vec![BundleArtifact {
             manifest: Digest::from_sha256(sha256(&bytes)),
@@ -52,6 +53,6 @@ pub(super) fn evidence(args: &VerifyArgs, key: Option<&PublicKey>) -> Result<(St
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.map_or(0, |since| since.as_secs());
     let keys: Vec<PublicKey> = key.into_iter().cloned().collect();
-    let evidence = verify(&artifacts, &digest, &keys, root, now)?;
+    let evidence = verify(&artifacts, &digest, &keys, &root, now)?;
     Ok((artifact.to_owned(), evidence))
 }

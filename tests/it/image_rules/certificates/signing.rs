@@ -114,7 +114,7 @@ impl Signer {
         self.folder.join(name)
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(super) fn path(&self, name: &str) -> String {
         self.file(name).to_str().unwrap().to_owned()
     }
 
