@@ -12,6 +12,7 @@ mod attached;
 mod certificates;
 mod cosign;
 mod loading;
+mod made_story;
 mod real_signers;
 mod stack;
 mod story;

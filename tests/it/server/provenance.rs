@@ -147,7 +147,7 @@ fn tag(layout: &Path, folder: &Path, case: &Case) {
     fs::write(copy.join("index.json"), index.to_string()).unwrap();
 }
 
-pub(super) fn reference_policy(issuer: &str, trusted_root: &str) -> String {
+pub(crate) fn reference_policy(issuer: &str, trusted_root: &str) -> String {
     let path = workspace().join("policies/provenance/verify-slsa-provenance/policy.yaml");
     let root: Value = serde_json::from_str(trusted_root).unwrap();
     let log = root["tlogs"][0]["baseUrl"].as_str().unwrap();
