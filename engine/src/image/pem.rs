@@ -2,8 +2,8 @@
 //!
 //! Reads and judges nothing: whether a key or a certificate can be used is the verifier's business.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use base64::{Engine as _, alphabet};
 use sha2::{Digest as _, Sha256};
 use spki::SubjectPublicKeyInfoRef;
 use spki::der::asn1::AnyRef;
@@ -16,6 +16,12 @@ const ALGORITHMS: [&str; 3] = ["1.2.840.10045.2.1", "1.2.840.113549.1.1.1", "1.3
 
 /// More than anybody lists, and few enough to verify against.
 const MAX_BLOCKS: usize = 64;
+
+/// Bits behind the last whole byte do not count, as for OpenSSL and Go, which is what wrote and read the keys before.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
 
 const KEY: &str = "PUBLIC KEY";
 const CERTIFICATE: &str = "CERTIFICATE";
@@ -71,7 +77,7 @@ fn take_apart(text: &str, kind: &'static str) -> Result<Vec<Vec<u8>>, &'static s
         match (line, &mut body) {
             (line, None) if line == begin => body = Some(String::new()),
             (line, Some(base64)) if line == end => {
-                blocks.push(STANDARD.decode(base64).map_err(not_base64)?);
+                blocks.push(LENIENT.decode(base64).map_err(not_base64)?);
                 body = None;
             }
             (line, _) if line.starts_with("-----BEGIN ") => {
@@ -149,3 +155,6 @@ fn armour(kind: &str, der: &[u8]) -> String {
     }
     pem + "\n-----END " + kind + "-----\n"
 }
+
+#[cfg(test)]
+mod tests;
