@@ -123,6 +123,46 @@ fn policies_that_are_malformed_leave_the_others() {
     }
 }
 
+/// What may have been a policy is no reason to pass, be it that nothing is left of it or that its name is missing.
+#[test]
+fn policies_of_which_no_name_can_be_read_are_errors_by_themselves() {
+    let folder = Folder::new();
+    fs::create_dir(folder.0.path().join("z")).unwrap();
+    let test = "apiVersion: cli.kyverno.io/v1alpha1
+kind: Test
+policies: [../x.yaml, ../policy.yaml]
+resources: [../pod.yaml]
+results:
+- {policy: p, rule: r, kind: Pod, resources: [bad], result: fail}
+";
+    let missing = "- {policy: q, rule: r, kind: Pod, resources: [bad], result: pass}\n";
+    let nameless = POLICY.replace("  name: p", "  nam: p").into_bytes();
+    let nameless = ("no name", nameless, "x.yaml:4:");
+    for (what, text, said) in malformed().into_iter().chain([nameless]) {
+        folder.write("x.yaml", &text);
+        let (bad, pod) = (folder.path("x.yaml"), folder.path("pod.yaml"));
+        let ran = regent(&["apply", &bad, "-r", &pod]);
+        assert_said(&ran, what, said);
+        assert!(!ran.stdout.contains("error: 0"), "{what}: {}", ran.stdout);
+        for (rows, summary) in [
+            (String::new(), "1 tests passed and 1 tests failed"),
+            (missing.to_owned(), "1 tests passed and 1 tests failed"),
+        ] {
+            folder.write("z/kyverno-test.yaml", format!("{test}{rows}").as_bytes());
+            let ran = regent(&["test", &folder.path("z")]);
+            assert_eq!(ran.status, ExitStatus::Failed, "{what}: {}", ran.stdout);
+            // A file that cannot be opened ends the test before any row.
+            let is_unread = ran.stdout.contains("Load error");
+            assert!(
+                is_unread || ran.stdout.contains(summary),
+                "{what}: {}{}",
+                ran.stdout,
+                ran.stderr
+            );
+        }
+    }
+}
+
 #[test]
 fn values_and_users_that_are_malformed_are_errors() {
     let folder = Folder::new();

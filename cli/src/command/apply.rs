@@ -83,7 +83,7 @@ fn apply(args: &ApplyArgs, output: &Output, read: &Read, io: &mut Io<'_>) -> Res
         .map(|policy| policy.name.as_str())
         .collect();
     let mut counts = Counts::of(&responses, audit);
-    counts.error += invalid.len() + found.len();
+    counts.error += invalid.len() + prepared.nameless.len() + found.len();
     let outcome = Outcome {
         responses,
         audit,

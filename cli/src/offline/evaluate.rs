@@ -91,6 +91,8 @@ pub struct Prepared {
     pub loaded: Loaded,
     /// Policies as their files name them, those that did not load too.
     pub policies: Vec<Named>,
+    /// What is wrong with files of policies where not even the name of one can be read.
+    pub nameless: Vec<Diagnostic>,
     /// What they are evaluated on, in order; then what rules may change besides.
     pub resources: Vec<Resource>,
     /// On how many of them they are evaluated.
@@ -173,7 +175,7 @@ impl Prepared {
         };
         let unusable = loaded.diagnostics.iter().filter(of_exceptions);
         let unusable_exceptions = unusable.cloned().collect();
-        let policies = named(&inputs.policies, &loaded.diagnostics);
+        let (policies, nameless) = named(&inputs.policies, &loaded.diagnostics);
         let mut resources = inputs.resources;
         let evaluated = resources.len();
         let only_targets = inputs.existing == Existing::Targets;
@@ -190,6 +192,7 @@ impl Prepared {
         Self {
             loaded,
             policies,
+            nameless,
             evaluated,
             targets,
             objects: objects.map(|resource| resource.object.clone()).collect(),

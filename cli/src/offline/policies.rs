@@ -93,27 +93,49 @@ impl Named {
     }
 }
 
-/// The policies of some texts, each with the errors that were found in it.
-pub fn named(texts: &[Arc<Source>], diagnostics: &[Diagnostic]) -> Vec<Named> {
-    let mut policies = Vec::new();
+/// The policies of some texts, each with the errors that were found in it; then the errors of what may be a policy, and
+/// cannot be read far enough to have a name.
+pub fn named(texts: &[Arc<Source>], diagnostics: &[Diagnostic]) -> (Vec<Named>, Vec<Diagnostic>) {
+    let (mut policies, mut nameless) = (Vec::new(), Vec::new());
     for text in texts {
         let errors: Vec<_> = diagnostics
             .iter()
             .filter(|diagnostic| diagnostic.is_error() && Arc::ptr_eq(&diagnostic.source, text))
             .collect();
+        let mut known = Vec::new();
         for node in yaml::parse(text).0 {
-            for (mut policy, span) in policies_of(text, &node) {
-                let about = |error: &&&Diagnostic| match error.labels.first() {
-                    Some(label) => label.span.start >= span.start && label.span.start <= span.end,
-                    // An error without a place may be about any of them, so it is about all.
-                    None => true,
-                };
-                policy.errors = errors.iter().filter(about).copied().cloned().collect();
+            let found = policies_of(text, &node);
+            if found.is_empty() && !may_be_policy(&node) {
+                known.push(node.span);
+            }
+            for (mut policy, span) in found {
+                let own = errors.iter().filter(|error| is_about(error, span));
+                policy.errors = own.copied().cloned().collect();
                 policies.push(policy);
+                known.push(span);
             }
         }
+        let of_none = |error: &&&Diagnostic| !known.iter().any(|span| is_about(error, *span));
+        nameless.extend(errors.iter().filter(of_none).copied().cloned());
     }
-    policies
+    (policies, nameless)
+}
+
+/// Whether an error is about what stands at a place; one without a place may be about any, so it is about all.
+fn is_about(error: &Diagnostic, place: Span) -> bool {
+    error.labels.first().is_none_or(|label| {
+        let start = label.span.start;
+        start >= place.start && start <= place.end
+    })
+}
+
+/// Whether a document says that it is a policy, or does not say what it is.
+fn may_be_policy(node: &Node) -> bool {
+    let version = node.get("apiVersion").and_then(Node::as_str);
+    version.is_none_or(|version| {
+        let group = version.split_once('/').map_or("", |(group, _)| group);
+        sources::POLICY_GROUPS.contains(&group)
+    })
 }
 
 /// The policies of a document, each with where it stands: one, but for the file of a policy server.

@@ -122,8 +122,7 @@ pub fn judge(
     let chosen = choose(row, &prepared.resources, &mut warnings);
     let policy = policy_of(row, &prepared.policies);
     let mut lines = Vec::new();
-    let unusable = &prepared.unusable_exceptions;
-    if let Some((reason, message)) = untestable(definition, (policy, unusable)) {
+    if let Some((reason, message)) = untestable(definition, policy, prepared) {
         let mut names: Vec<_> = chosen.iter().map(|resource| resource.key()).collect();
         if names.is_empty() {
             // What it would be tested on may be what is not supported.
@@ -302,8 +301,10 @@ fn base_name(policy: &str) -> &str {
 /// Why a row cannot be tested, where it cannot.
 fn untestable(
     definition: &Definition,
-    (policy, exceptions): (Option<&Named>, &[Diagnostic]),
+    policy: Option<&Named>,
+    prepared: &Prepared,
 ) -> Option<(&'static str, String)> {
+    let (exceptions, nameless) = (&prepared.unusable_exceptions, &prepared.nameless);
     if let Some(field) = definition.unsupported.first() {
         let message = format!("`{field}` of the test is not supported yet");
         return Some(("Not supported", message));
@@ -316,6 +317,10 @@ fn untestable(
             "Not supported"
         };
         return Some((reason, lines(exceptions)));
+    }
+    if policy.is_none() && !nameless.is_empty() {
+        // It may be the one that the row names.
+        return Some(("Invalid policy", lines(nameless)));
     }
     let policy = policy.filter(|policy| !policy.runs())?;
     let reason = if policy.is_unsupported() {

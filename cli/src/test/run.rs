@@ -46,10 +46,11 @@ pub struct TestResult {
 }
 
 impl TestResult {
-    /// How many errors it is besides its lines: a file that cannot be read is one, and so is each thing that misleads, where
+    /// How many errors it is besides its lines: a file that cannot be read is one, where no line says so, and so is each thing that misleads, where
     /// that counts.
     pub fn errors(&self, strictness: Strictness) -> usize {
-        let unread = usize::from(self.is_broken && self.rows.is_empty());
+        let is_said = |row: &Judged| row.lines.iter().any(|line| line.outcome == Outcome::Error);
+        let unread = usize::from(self.is_broken && !self.rows.iter().any(is_said));
         let misleading = self.diagnostics.iter().filter(|one| misleads(one));
         match strictness {
             Strictness::Lenient => unread,
@@ -211,6 +212,7 @@ fn judge_all(
     result.sizes = (prepared.policies.len(), prepared.resources.len());
     result.warnings.clone_from(&prepared.warnings);
     result.diagnostics.extend(prepared.told().cloned());
+    result.is_broken = !prepared.nameless.is_empty();
     let mut coverage = prepared.watch().coverage.then(|| Coverage::of(prepared));
     result.rows = rows
         .iter()
