@@ -66,11 +66,24 @@ impl Explanation {
         let policies = prepared.loaded.policies.policies().iter();
         let mut policies = policies.filter(|known| known.ast.key() == policy);
         let traces = evaluated.observed.traces.iter();
-        // A rule that verifies images answers twice; the worse of the two explains more, and of two as bad the one that
-        // looked at more: once nothing is verified, the second sees only that there is no digest.
-        let of_rule = traces.filter(|trace| trace.policy == policy && trace.rule == rule);
-        let trace =
-            of_rule.max_by_key(|trace| (trace.status.map_or(0, badness), trace.steps.len()));
+        let of_rule = traces.filter(|trace| {
+            trace.policy == policy && (trace.rule == rule || made_from(&trace.rule) == Some(rule))
+        });
+        // Where the author's rule is not about the resource, one that autogen made of it may be. A rule that verifies images
+        // answers twice; the worse of the two explains more, and of two as bad the one that looked at more: once nothing is
+        // verified, the second sees only that there is no digest.
+        let trace = of_rule.max_by_key(|trace| {
+            let is_own = trace.rule == rule;
+            let answered = is_own && trace.status.is_some();
+            let badness = trace.status.map_or(0, badness);
+            (
+                answered,
+                is_about(trace),
+                is_own,
+                badness,
+                trace.steps.len(),
+            )
+        });
         match trace {
             Some(trace) => Some(Self::of_trace(trace, resource)),
             None => Self::of_unasked(policies.next()?, rule, resource),
@@ -85,9 +98,10 @@ impl Explanation {
         );
         let blamed = blamed(trace).into_iter();
         let mut parts: Vec<Part> = blamed.map(|step| Part::of(step, &trace.source)).collect();
-        // What a patch makes, and whether its anchors hold, is computed beside the Rego.
-        if parts.iter().any(|part| part.kind == BranchKind::Patch) {
-            for part in &mut parts {
+        // What a patch makes, whether its anchors hold, and what is in a list is computed beside the Rego.
+        let is_patch = parts.iter().any(|part| part.kind == BranchKind::Patch);
+        for part in &mut parts {
+            if is_patch || part.kind == BranchKind::List {
                 part.rego.clear();
             }
         }
@@ -170,7 +184,7 @@ impl Part {
         let said = match (&self.held, self.kind) {
             (Err(reason), BranchKind::Patch) => reason.clone(),
             (Err(reason), _) => format!("cannot be judged: {reason}"),
-            (Ok(false), BranchKind::Image | BranchKind::Patch) => wanted.clone(),
+            (Ok(false), BranchKind::Image | BranchKind::Patch | BranchKind::List) => wanted.clone(),
             (Ok(false), BranchKind::PodSecurity) => format!("{wanted}{place}"),
             (Ok(true), BranchKind::Patch) => format!("makes {seen}"),
             (Ok(false), BranchKind::Match) => format!("is not about {seen}"),
@@ -230,11 +244,26 @@ fn shortened(text: &str) -> String {
     }
 }
 
+/// The rule that autogen made one of that name from, if it did.
+fn made_from(rule: &str) -> Option<&str> {
+    let base = rule.strip_prefix("autogen-cronjob-");
+    base.or_else(|| rule.strip_prefix("autogen-"))
+}
+
+/// Whether a rule's `match` is about the resource.
+fn is_about(trace: &Trace) -> bool {
+    let mut steps = trace.steps.iter();
+    steps.any(|step| step.branch.kind == BranchKind::Match && step.held == Ok(true))
+}
+
 /// The steps that an answer comes from.
 fn blamed(trace: &Trace) -> Vec<&Step> {
     let is_blamed = |step: &&Step| {
         let kind = step.branch.kind;
-        let applies = matches!(kind, BranchKind::Match | BranchKind::Precondition);
+        let applies = matches!(
+            kind,
+            BranchKind::Match | BranchKind::Precondition | BranchKind::List
+        );
         let denies = matches!(kind, BranchKind::Deny | BranchKind::DenyAll);
         match (trace.status, &step.held) {
             (_, Err(_)) => !applies || trace.status == Some(RuleStatus::Error),

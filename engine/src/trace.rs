@@ -52,6 +52,8 @@ pub enum BranchKind {
     Match,
     /// A condition of `preconditions`.
     Precondition,
+    /// `list` of a `foreach`, where it has no elements.
+    List,
     /// A condition of `deny`.
     Deny,
     /// `deny` without conditions.
@@ -80,6 +82,7 @@ impl BranchKind {
         match self {
             Self::Match => "match",
             Self::Precondition => "precondition",
+            Self::List => "list",
             Self::Deny => "deny condition",
             Self::DenyAll => "deny",
             Self::Attestation => "condition of an attestation",

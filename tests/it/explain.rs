@@ -317,3 +317,39 @@ fn test_explains_which_attestors_are_not_satisfied() {
     assert_eq!(ran.status, ExitStatus::Failed, "{}", ran.stderr);
     check(&ran.stderr, &folder, &expect_file!["explain/attestors.txt"]);
 }
+
+const MISSPELT: &str = r#"apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: misspelt}
+spec:
+  rules:
+    - name: tagged
+      match: {any: [{resources: {kinds: [Pod]}}]}
+      validate:
+        message: a tag please
+        foreach:
+          - list: request.object.spec.container
+            deny: {conditions: {any: [{key: "{{ element.image }}", operator: Equals, value: "*:latest"}]}}
+          - list: request.object.spec.containers[?name == 'none']
+            deny: {}
+"#;
+
+/// A rule that says nothing because its lists have no elements says which.
+#[test]
+fn test_explains_that_a_list_has_no_elements() {
+    let row = "- {policy: misspelt, rule: tagged, kind: Pod, resources: [latest], result: fail}
+- {policy: misspelt, rule: tagged, kind: Deployment, resources: [web], result: fail}\n";
+    let pods = format!(
+        "{PODS}---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec: {{template: {{spec: {{containers: []}}}}}}\n"
+    );
+    let test = format!(
+        "apiVersion: cli.kyverno.io/v1alpha1\nkind: Test\nmetadata: {{name: misspelt}}\npolicies: [policy.yaml]\nresources: [resources.yaml]\nresults:\n{row}"
+    );
+    let folder = folder_of(&[
+        ("policy.yaml", MISSPELT),
+        ("resources.yaml", &pods),
+        ("kyverno-test.yaml", &test),
+    ]);
+    let ran = regent(&["test", folder.path().to_str().unwrap(), "--explain"]);
+    check(&ran.stderr, &folder, &expect_file!["explain/lists.txt"]);
+}

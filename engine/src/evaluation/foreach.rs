@@ -48,12 +48,16 @@ impl Context<'_> {
             let elements = match elements(asked.names, block) {
                 Ok(elements) => elements,
                 Err(Unlisted::Pending) => return Outcome::Waiting,
-                Err(Unlisted::Unknown) => continue,
+                Err(Unlisted::Unknown(reason)) => {
+                    self.trace_list(block.list.text.raw(), Err(&reason));
+                    continue;
+                }
                 Err(Unlisted::Failed(reason)) => {
                     listed = listed.or(Some(reason));
                     continue;
                 }
             };
+            self.trace_list(block.list.text.raw(), Ok(&elements));
             walked.blocks.push(Vec::new());
             self.block((asked, block), &elements, said, &mut walked);
             if walked.last.is_some() {
@@ -206,8 +210,8 @@ fn locals(names: &Names<'_>, element: &Value, index: usize) -> Vec<(String, Valu
 /// Why there are no elements.
 enum Unlisted {
     Pending,
-    /// There is no such list.
-    Unknown,
+    /// There is no such list, as the error says.
+    Unknown(String),
     Failed(String),
 }
 
@@ -217,7 +221,7 @@ fn elements(names: &Names<'_>, block: &Foreach) -> Result<Vec<Value>, Unlisted> 
         Ok(Value::Array(elements)) => Ok(elements),
         Ok(other) => Ok(vec![other]),
         Err(error) if error.is_pending() => Err(Unlisted::Pending),
-        Err(error) if error.is_not_found() => Err(Unlisted::Unknown),
+        Err(error) if error.is_not_found() => Err(Unlisted::Unknown(error.to_string())),
         Err(error) => Err(Unlisted::Failed(format!(
             "failed to evaluate list: {error}"
         ))),

@@ -2,6 +2,8 @@
 //!
 //! Nothing here reaches an answer. New questions to the host are not asked for it either.
 
+mod lists;
+
 use std::sync::Arc;
 
 use serde_json::Value;
