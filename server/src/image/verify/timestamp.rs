@@ -25,6 +25,8 @@ const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.1135
 const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
 const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
 const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
+/// Tokens that prove nothing and are looked at, be they wrong or nobody's who is known: each may cost as much as its author likes.
+const MAX_IDLE: usize = 8;
 /// Certificates in one token; authorities write their own and one or two above it.
 const MAX_CERTIFICATES: usize = 16;
 const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
@@ -33,8 +35,8 @@ const SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.
 
 /// Verifies every token of an authority that the trust root has, and returns the moments.
 ///
-/// One that verifies is enough, since whoever can store evidence can put another one beside it; where none does, the first
-/// that is wrong refuses the whole. A token covers the signature, or `stamped` where the format allows that.
+/// One that verifies is enough, since whoever can store evidence can put another one beside it, and what stands behind eight
+/// that prove nothing is not looked at. Where none verifies, the first that is wrong refuses the whole. A token covers the signature, or `stamped` where the format allows that.
 pub(super) fn verify(
     tokens: &[Vec<u8>],
     signature: &[u8],
@@ -44,10 +46,18 @@ pub(super) fn verify(
     let covers = Covers { signature, stamped };
     let mut moments = Vec::with_capacity(tokens.len());
     let mut refused = None;
+    let mut idle = 0;
     for token in tokens {
         match Token::read(token).and_then(|token| token.verify(&covers, root)) {
-            Ok(moment) => moments.extend(moment),
-            Err(refusal) => refused = refused.or(Some(refusal)),
+            Ok(Some(moment)) => moments.push(moment),
+            Ok(None) => idle += 1,
+            Err(refusal) => {
+                refused = refused.or(Some(refusal));
+                idle += 1;
+            }
+        }
+        if idle == MAX_IDLE {
+            break;
         }
     }
     match refused {

@@ -126,6 +126,13 @@ fn one_good_token_is_enough_and_the_first_bad_one_is_told_where_there_is_none() 
             verify(&tokens[..1], b"another", None, &root).map(|_| ()),
         );
     }
+    // Behind so many that prove nothing nobody looks.
+    let good = super::super::item::base64("timestamp", TOKEN).unwrap();
+    for (bad, counts) in [(7, true), (8, false)] {
+        let mut tokens = vec![garbage.clone(); bad];
+        tokens.push(good.clone());
+        assert_eq!(verify(&tokens, b"a signature", None, &root).is_ok(), counts);
+    }
     let by_name = Refusal::TimestampSignature("https://tsa.example".to_owned());
     let refused = verify(&[forged, garbage], b"a signature", None, &root);
     assert_eq!(refused, Err(by_name));
