@@ -127,7 +127,13 @@ impl Trial {
         }
         let before = format!("failed to verify image {}: ", self.module);
         let reason = rule.message.strip_prefix(&before);
-        Err(reason.unwrap_or(&rule.message).to_owned())
+        let reason = reason.unwrap_or(&rule.message);
+        Err(match rule.status {
+            RuleStatus::Fail => format!("its signatures are not what `verify` demands: {reason}"),
+            RuleStatus::Error | RuleStatus::Warn | RuleStatus::Skip | RuleStatus::Pass => {
+                format!("whether it is signed as `verify` demands is not known: {reason}")
+            }
+        })
     }
 }
 
