@@ -241,6 +241,12 @@ fn with_files(
     let Some(mut policy) = policy else {
         return ((None, said), Vec::new());
     };
+    // Before anything is judged by it: modules are verified while they are read.
+    if environment.exact_slsa_versions {
+        let off = Spanned::new("false".to_owned(), policy.name.span);
+        let annotation = SLSA_VERSION_FALLBACK.to_owned();
+        policy.annotations.insert(annotation, off);
+    }
     let source = Arc::clone(&policy.source);
     let trusts = policy.rules.iter();
     let trusts: Vec<_> = trusts
@@ -301,12 +307,7 @@ fn checked(
     environment: &Environment,
 ) -> (Option<Checked>, Vec<Diagnostic>) {
     let readable = !diagnostics.iter().any(Diagnostic::is_error);
-    let checked = policy.and_then(|mut policy| {
-        if environment.exact_slsa_versions {
-            let off = Spanned::new("false".to_owned(), policy.name.span);
-            let annotation = SLSA_VERSION_FALLBACK.to_owned();
-            policy.annotations.insert(annotation, off);
-        }
+    let checked = policy.and_then(|policy| {
         let (checked, said) = check::check(autogen::autogen(policy), environment);
         diagnostics.extend(said);
         checked

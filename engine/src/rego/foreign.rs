@@ -143,10 +143,14 @@ impl Foreign {
     /// The same with a document below `data`, beside which nothing is there but the modules: what they name and is nowhere
     /// is a mistake.
     pub fn with_data(mut self, data: Option<&Document>) -> Result<Self, Vec<ForeignError>> {
+        let mut fields = vec!["inventory"];
+        if let Some(data) = data.and_then(|data| data.0.as_object().ok()) {
+            let keys = data.iter().filter_map(|(key, _)| key.as_string().ok());
+            fields.extend(keys.map(|key| &**key));
+        }
         let is_there = |path: &str| {
             let first = path.split('.').next().unwrap_or(path);
-            let data = data.and_then(|data| data.0.as_object().ok());
-            first == "inventory" || data.is_some_and(|data| data.contains_key(&Value::from(first)))
+            fields.contains(&first)
         };
         let absent = self.found.elsewhere.iter();
         let absent = absent.filter(|(_, path)| !is_there(path));
@@ -155,7 +159,8 @@ impl Foreign {
                 let message = format!("nothing is at `data.{path}`");
                 let mut error = ForeignError::new(*module, Some(*place), message);
                 let known = self.found.rules.iter().chain(&self.found.functions);
-                let nearest = suggest::nearest(path, known.map(String::as_str));
+                let known = known.map(String::as_str).chain(fields.iter().copied());
+                let nearest = suggest::nearest(path, known);
                 error.help = Some(match nearest {
                     Some(known) => format!("did you mean `data.{known}`?"),
                     None => "what stands below `data` is in the modules, or in the rule's `data`"

@@ -151,3 +151,32 @@ fn a_module_of_rego_that_a_registry_does_not_give_is_an_error_of_its_rule() {
     let loaded = load(&[Source::new("policy.yaml", text(&body))], &environment);
     assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
 }
+
+/// Modules of Rego are verified while they are read, those in WebAssembly once the policy is compiled.
+#[test]
+fn what_the_host_says_of_versions_counts_for_modules_too() {
+    for body in ["wasm", "rego"] {
+        let body = format!(
+            "{body}: {{module: 'oci://registry.example/guard@{DIGEST}', verify: {{attestors: [{{entries: [{{keyless: {{issuer: https://i, subject: https://s}}}}]}}]}}}}"
+        );
+        let asked: Arc<Mutex<Vec<bool>>> = Arc::default();
+        let seen = Arc::clone(&asked);
+        let environment = Environment {
+            exact_slsa_versions: true,
+            modules: ModuleFiles::new(move |file| {
+                let policy = &file.trust.as_ref().unwrap().policy;
+                seen.lock().unwrap().push(policy.slsa_version_fallback());
+                Ok(ModuleText::Unread)
+            }),
+            ..Environment::default()
+        };
+        let loaded = load(&[Source::new("policy.yaml", text(&body))], &environment);
+        let guests = loaded.policies.guests();
+        let mut found: Vec<bool> = guests
+            .filter_map(|(_, _, guest)| guest.trust.as_ref())
+            .map(|trust| trust.policy.slsa_version_fallback())
+            .collect();
+        found.extend(asked.lock().unwrap().iter());
+        assert_eq!(found, [false], "{body}");
+    }
+}
