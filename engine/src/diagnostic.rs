@@ -56,8 +56,10 @@ pub enum Code {
     InvalidValue,
     /// A field that must be there is not.
     MissingField,
-    /// Part of the language that this version does not run, by name.
+    /// Part of the language that Regent does not run, by name.
     NotSupported,
+    /// What is written in CEL, which this version does not run, by name.
+    NotSupportedYet,
     /// An operator that no condition knows.
     UnknownOperator,
     /// A public key that cannot be read.
@@ -136,13 +138,14 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of `docs/diagnostics.md`.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::UnreadableFile,
         Self::InvalidYaml,
         Self::UnknownField,
         Self::InvalidValue,
         Self::MissingField,
         Self::NotSupported,
+        Self::NotSupportedYet,
         Self::UnknownOperator,
         Self::InvalidKey,
         Self::InvalidRego,
@@ -182,6 +185,11 @@ impl Code {
         Self::InternalError,
     ];
 
+    /// Whether it says that something is right, and not run all the same.
+    pub const fn is_unsupported(self) -> bool {
+        matches!(self, Self::NotSupported | Self::NotSupportedYet)
+    }
+
     /// The name in kebab case.
     pub const fn name(self) -> &'static str {
         match self {
@@ -191,6 +199,7 @@ impl Code {
             Self::InvalidValue => "invalid-value",
             Self::MissingField => "missing-field",
             Self::NotSupported => "not-supported",
+            Self::NotSupportedYet => "not-supported-yet",
             Self::UnknownOperator => "unknown-operator",
             Self::InvalidKey => "invalid-key",
             Self::InvalidRego => "invalid-rego",

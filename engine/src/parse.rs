@@ -77,8 +77,13 @@ pub fn no_exception(source: &Arc<Source>, document: &Node) -> Vec<Diagnostic> {
     let (version, kind) = (text("apiVersion"), text("kind"));
     let span = document.get("kind").map_or(document.span, |node| node.span);
     let (code, message) = if kind == "PolicyException" {
-        let message = format!("`{kind}` of `{version}` is not supported");
-        (Code::NotSupported, message)
+        let (code, yet) = if version.starts_with("policies.kyverno.io/") {
+            (Code::NotSupportedYet, " yet: it is for policies in CEL")
+        } else {
+            (Code::NotSupported, "")
+        };
+        let message = format!("`{kind}` of `{version}` is not supported{yet}");
+        (code, message)
     } else {
         let message = format!("`{kind}` of `{version}` is no exception");
         (Code::InvalidValue, message)
@@ -135,9 +140,14 @@ fn refuse_kind(reader: &mut Reader<'_>, document: &Node, group: &str, kind: &str
             .error(Code::InvalidValue, span, message)
             .set_help(format!("did you mean `{nearest}`?"));
     } else if policy_kinds {
-        let message = format!("`{kind}` of `{api_version}` is not supported");
+        let (code, yet) = if group == "kyverno.io" {
+            (Code::NotSupported, "")
+        } else {
+            (Code::NotSupportedYet, " yet: it is written in CEL")
+        };
+        let message = format!("`{kind}` of `{api_version}` is not supported{yet}");
         reader
-            .error(Code::NotSupported, span, message)
+            .error(code, span, message)
             .set_help("what is read is `ClusterPolicy` and `Policy` of `kyverno.io/v1`, and what Gatekeeper and Kubewarden have");
     } else {
         let message = format!("`{kind}` of `{api_version}` is no policy");

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use regent_engine::diagnostic::{Code, Diagnostic};
+use regent_engine::diagnostic::Diagnostic;
 use regent_engine::parse::kubewarden;
 use regent_engine::source::{Source, Span};
 use regent_engine::yaml::{self, Node, Value};
@@ -63,11 +63,7 @@ impl Named {
 
     /// Whether it does not run only for what this version does not do yet.
     pub fn is_unsupported(&self) -> bool {
-        !self.runs()
-            && self
-                .errors
-                .iter()
-                .all(|error| error.code == Code::NotSupported)
+        !self.runs() && self.errors.iter().all(|error| error.code.is_unsupported())
     }
 
     /// Where a rule is named, by its own name or that of a rule which was generated from it; where the policy is, if it has

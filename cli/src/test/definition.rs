@@ -215,8 +215,8 @@ fn definition(
         .node("checks")
         .is_some_and(|checks| !is_empty(checks))
     {
-        let message = "`checks` is not supported: assertions on results are written in CEL";
-        problems.error(Code::NotSupported, node.span, message);
+        let message = "`checks` is not supported yet: assertions on results are written in CEL";
+        problems.error(Code::NotSupportedYet, node.span, message);
     }
     fields.finish(problems);
     definition

@@ -3,7 +3,7 @@
 //! Knows nothing of how policies were evaluated.
 
 use regent_engine::admission::Operation;
-use regent_engine::diagnostic::{Code, Diagnostic};
+use regent_engine::diagnostic::Diagnostic;
 use regent_engine::response::RuleResponse;
 use regent_engine::yaml_text;
 use serde_json::Value;
@@ -310,7 +310,7 @@ fn untestable(
         return Some(("Not supported", message));
     }
     if !exceptions.is_empty() {
-        let supported = exceptions.iter().any(|one| one.code != Code::NotSupported);
+        let supported = exceptions.iter().any(|one| !one.code.is_unsupported());
         let reason = if supported {
             "Invalid exception"
         } else {

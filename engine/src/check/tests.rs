@@ -107,7 +107,7 @@ fn kinds_that_are_not_run_are_named() {
     check(
         "apiVersion: policies.kyverno.io/v1\nkind: ValidatingPolicy\nmetadata: {name: a}\nspec: {}\n",
         &expect![[r#"
-            not-supported 2:7 `ValidatingPolicy` of `policies.kyverno.io/v1` is not supported
+            not-supported-yet 2:7 `ValidatingPolicy` of `policies.kyverno.io/v1` is not supported yet: it is written in CEL
               help: what is read is `ClusterPolicy` and `Policy` of `kyverno.io/v1`, and what Gatekeeper and Kubewarden have
         "#]],
     );
@@ -165,7 +165,7 @@ fn fields_that_are_not_run_are_named_and_unknown_ones_corrected() {
               help: did you mean `preconditions`?
             unknown-field 11:9 `validate` has no field `mesage`
               help: did you mean `message`?
-            not-supported 12:9 `cel` of `validate` is not supported
+            not-supported-yet 12:9 `cel` of `validate` is not supported yet: it is written in CEL
             invalid-key 24:40 `cert` cannot be read: there is text outside of `BEGIN` and `END`
               help: a certificate is PEM that begins with `-----BEGIN CERTIFICATE-----`
             not-supported 25:31 a key in a key management service is not supported

@@ -77,7 +77,7 @@ fn an_exception_with_an_error_lets_nothing_off() {
             ),
             (
                 true,
-                "`PolicyException` of `policies.kyverno.io/v1` is not supported"
+                "`PolicyException` of `policies.kyverno.io/v1` is not supported yet: it is for policies in CEL"
             ),
             (true, "`ClusterPolicy` of `kyverno.io/v1` is no exception"),
         ]

@@ -365,7 +365,15 @@ impl<'n> Fields<'n> {
     }
 }
 
+/// Fields that hold CEL.
+const IN_CEL: [&str; 3] = ["cel", "celPreconditions", "matchConditions"];
+
 fn not_supported(reader: &mut Reader<'_>, span: Span, name: &str, what: &str) {
+    if IN_CEL.contains(&name) {
+        let message = format!("`{name}` of `{what}` is not supported yet: it is written in CEL");
+        reader.error(Code::NotSupportedYet, span, message);
+        return;
+    }
     let message = format!("`{name}` of `{what}` is not supported");
     reader.error(Code::NotSupported, span, message);
 }

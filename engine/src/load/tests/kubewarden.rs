@@ -51,7 +51,7 @@ fn what_is_not_supported_is_said_at_its_place() {
         ("  matchConditions: []\n", vec![]),
         (
             "  matchConditions: [{name: a, expression: 'true'}]\n",
-            vec!["8: `matchConditions` of `spec` is not supported: they are written in CEL"],
+            vec!["8: `matchConditions` of `spec` is not supported yet: they are written in CEL"],
         ),
         ("  modes: protect\n", vec!["8: `spec` has no field `modes`"]),
         ("  mode: watch\n", vec!["8: `mode` cannot be `watch`"]),

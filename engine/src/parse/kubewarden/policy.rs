@@ -189,8 +189,8 @@ fn refuse_conditions(reader: &mut Reader<'_>, spec: &mut Fields<'_>) {
     else {
         return;
     };
-    let message = "`matchConditions` of `spec` is not supported: they are written in CEL";
+    let message = "`matchConditions` of `spec` is not supported yet: they are written in CEL";
     reader
-        .error(Code::NotSupported, node.span, message)
+        .error(Code::NotSupportedYet, node.span, message)
         .set_help("a `ClusterPolicy` has `preconditions` beside `validate.wasm`");
 }

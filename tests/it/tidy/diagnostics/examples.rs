@@ -27,7 +27,7 @@ pub(super) const NO_EXAMPLE: [(Code, &str); 3] = [
     ),
 ];
 
-pub(super) const EXAMPLES: [Example; 11] = [
+pub(super) const EXAMPLES: [Example; 12] = [
     Example {
         code: Code::InvalidYaml,
         why: "Kubernetes reads YAML strictly: a key that stands twice, a tab that indents, an anchor that refers to itself and a text that is not UTF-8 are errors too.",
@@ -78,6 +78,18 @@ pub(super) const EXAMPLES: [Example; 11] = [
     Example {
         code: Code::NotSupported,
         why: "It is named instead of skipped, so that nothing that a policy demands is left out in silence.",
+        bad: r#"- name: a-rule
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  validate: {manifests: {attestors: [{entries: [{keys: {publicKeys: "k8s://platform/key"}}]}]}}
+"#,
+        good: r#"- name: a-rule
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  validate: {pattern: {metadata: {labels: {team: "?*"}}}}
+"#,
+    },
+    Example {
+        code: Code::NotSupportedYet,
+        why: "That are `cel`, `celPreconditions` and `matchConditions`, and the kinds of `policies.kyverno.io` and of `admissionregistration.k8s.io`; rows of tests that are about them are counted as errors, `Not supported`.",
         bad: r#"- name: a-rule
   match: {any: [{resources: {kinds: [Pod]}}]}
   validate: {cel: {expressions: [{expression: "has(object.metadata.labels)"}]}}
