@@ -18,7 +18,6 @@ use regent_engine::evaluation::{Evaluation, Phase, Scope, Step};
 use regent_engine::response::{
     FailureAction, FailurePolicy, PolicyResponse, RuleResponse, RuleStatus, RuleType,
 };
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock;
@@ -26,8 +25,10 @@ use crate::host::{self, Host};
 use crate::metrics::{HostFailure, Metrics};
 use crate::review::{self, ReviewError};
 use crate::watch::Snapshot;
+use evaluators::Evaluators;
 use pace::{Here, Pace, SMALL};
 
+pub(crate) mod evaluators;
 pub(crate) mod pace;
 #[cfg(test)]
 mod tests;
@@ -86,8 +87,8 @@ pub(crate) struct Admission {
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(crate) host: Arc<Host>,
     pub(crate) metrics: Arc<Metrics>,
-    /// One permit for each evaluation that may run.
-    pub(crate) evaluations: Arc<Semaphore>,
+    /// Threads for evaluations that may take their time, and how many may run at once.
+    pub(crate) evaluators: Evaluators,
     /// Who may evaluate on a thread that serves connections.
     pub(crate) here: Arc<Here>,
 }
@@ -174,9 +175,7 @@ impl Admission {
             return None;
         }
         let _turn = self.here.turn()?;
-        let Ok(_permit) = self.evaluations.try_acquire() else {
-            return None;
-        };
+        let _permit = self.evaluators.turn()?;
         match pace::caught(|| case.read(body)) {
             Err(failure) => Some(Err(failure)),
             Ok(Err(error)) => Some(Ok(Err(error))),
@@ -194,18 +193,8 @@ impl Admission {
         clock: Clock,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, HostFailure> {
-        let permit = timeout_at(clock.answer_by, self.evaluations.clone().acquire_owned());
-        let Ok(Ok(permit)) = permit.await else {
-            return Err(HostFailure::Deadline);
-        };
-        let turn = tokio::task::spawn_blocking(move || {
-            // Held until the job ends, not until nobody waits for it any more.
-            let _permit = permit;
-            job()
-        });
-        match timeout_at(clock.answer_by, turn).await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(_panicked)) => Err(HostFailure::Panic),
+        match timeout_at(clock.answer_by, self.evaluators.run(job)).await {
+            Ok(outcome) => outcome,
             Err(_elapsed) => Err(HostFailure::Deadline),
         }
     }

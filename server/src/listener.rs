@@ -27,6 +27,9 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::metrics::Metrics;
 use crate::settings::Limits;
+use absorb::Absorb;
+
+mod absorb;
 
 /// Answers one request; never fails, for there is always something to be said.
 pub(crate) trait Answer: Send + Sync + 'static {
@@ -91,10 +94,10 @@ pub(crate) async fn run<A: Answer>(listener: TcpListener, door: Door<A>, drain: 
         match accepted {
             (Ok(slot), Ok((stream, _))) => {
                 let door = door.clone();
-                connections.spawn(async move {
+                connections.spawn(Absorb::new(async move {
                     counted(stream, &door).await;
                     drop(slot);
-                });
+                }));
             }
             (_, Err(error)) => {
                 // Out of file handles, or the peer has gone: neither ends the server.

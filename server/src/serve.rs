@@ -13,12 +13,13 @@ use regent_engine::load::modules::ModuleFiles;
 use regent_engine::wasm::error::WasmError;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_rustls::TlsAcceptor;
 
 use crate::admit::Admission;
+use crate::admit::evaluators::Evaluators;
 use crate::admit::pace::Here;
 use crate::cluster::{Cluster, ClusterError};
 use crate::guests::{GuestSettings, Guests};
@@ -57,6 +58,9 @@ pub enum ServeError {
     /// What runs modules.
     #[error("modules: {0}")]
     Guests(#[from] WasmError),
+    /// The threads that evaluate.
+    #[error("threads that evaluate cannot be started: {0}")]
+    Evaluators(std::io::Error),
     /// An address.
     #[error("{address}: {error}")]
     Listen {
@@ -98,7 +102,7 @@ pub async fn serve(settings: Settings) -> Result<Running, ServeError> {
     let (live, evict) = (images.live_trust_roots(), images.eviction());
     let host = host(&settings, images, (guests, &metrics))?;
     let (stage, stage_of) = watch::channel(Stage::Running);
-    let webhook = webhook(&settings, host, &policies, &stage_of, &metrics);
+    let webhook = webhook(&settings, host, &policies, &stage_of, &metrics)?;
     let (listener, address) = bind(settings.listen).await?;
     let metrics_listener = match settings.metrics_listen {
         Some(wanted) => Some(bind(wanted).await?),
@@ -230,24 +234,25 @@ fn webhook(
     policies: &Watch,
     stage: &watch::Receiver<Stage>,
     metrics: &Arc<Metrics>,
-) -> Arc<Webhook> {
+) -> Result<Arc<Webhook>, ServeError> {
+    let evaluators = Evaluators::start(settings.limits.evaluations);
     let admission = Admission {
         snapshot: policies.current(),
         host: Arc::new(host),
         metrics: metrics.clone(),
-        evaluations: Arc::new(Semaphore::new(settings.limits.evaluations)),
+        evaluators: evaluators.map_err(ServeError::Evaluators)?,
         here: Here::start(),
     };
     let health = Health {
         snapshot: policies.current(),
         stage: stage.clone(),
     };
-    Arc::new(Webhook::new(
+    Ok(Arc::new(Webhook::new(
         admission,
         health,
         metrics.clone(),
         settings.limits.clone(),
-    ))
+    )))
 }
 
 impl Running {

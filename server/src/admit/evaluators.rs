@@ -1,0 +1,89 @@
+//! Threads that evaluate: a fixed number, so that their memory is bounded as well.
+//!
+//! The runtime's own threads for such work start another one whenever none is idle at that moment. Under load there come
+//! to be dozens that never evaluate at the same time, and each keeps a few MiB at hand that the allocator gave it.
+
+use std::io;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot};
+
+use super::pace::caught;
+use crate::metrics::HostFailure;
+
+#[cfg(test)]
+mod tests;
+
+/// Work with its answer's way back.
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The threads, as long as this is kept.
+#[derive(Debug)]
+pub(crate) struct Evaluators {
+    jobs: Sender<Job>,
+    /// One for each job that may run: none waits behind another one that is slow, while a thread is free.
+    permits: Arc<Semaphore>,
+}
+
+impl Evaluators {
+    /// Starts that many threads, at least one, within the runtime that this is called in.
+    pub(crate) fn start(threads: usize) -> io::Result<Self> {
+        let threads = threads.max(1);
+        let runtime = Handle::current();
+        let (jobs, waiting) = mpsc::channel();
+        let waiting = Arc::new(Mutex::new(waiting));
+        for number in 0..threads {
+            let (waiting, runtime) = (Arc::clone(&waiting), runtime.clone());
+            let named = std::thread::Builder::new().name(format!("evaluator-{number}"));
+            // It runs on by itself, and ends when nobody can hand it anything any more.
+            drop(named.spawn(move || work(&waiting, &runtime))?);
+        }
+        Ok(Self {
+            jobs,
+            permits: Arc::new(Semaphore::new(threads)),
+        })
+    }
+
+    /// The right to evaluate somewhere else, in place of one of the threads.
+    pub(crate) fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.permits.try_acquire().ok()
+    }
+
+    /// Runs `job` on one of the threads, as soon as one is free. Who stops waiting leaves the job running.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, HostFailure> {
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        let permit: OwnedSemaphorePermit = permit.map_err(|_closed| HostFailure::Overload)?;
+        let (done, answer) = oneshot::channel();
+        let job: Job = Box::new(move || {
+            let outcome = caught(job);
+            // Held until the job ends, not until nobody waits for it any more.
+            drop(permit);
+            // Whoever asked may be gone.
+            drop(done.send(outcome));
+        });
+        // The threads end after this only, so that what is sent is received, and what is received is answered.
+        self.jobs.send(job).map_err(|_ended| HostFailure::Panic)?;
+        answer.await.map_err(|_lost| HostFailure::Panic)?
+    }
+}
+
+/// Does what comes, until nothing can come any more.
+fn work(waiting: &Mutex<Receiver<Job>>, runtime: &Handle) {
+    let _within = runtime.enter();
+    loop {
+        // The lock is held while one waits: the others wait for it. Nothing panics below it.
+        let next = waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .recv();
+        match next {
+            Ok(job) => job(),
+            Err(_no_sender) => return,
+        }
+    }
+}
