@@ -282,6 +282,7 @@ fn compile_images(
         sources: asked.sources,
         remote_keys: asked.remote_keys,
         views: asked.views,
+        compares_name: asked.compares_name,
         builders: Arc::clone(builders),
         conditions,
         validate,

@@ -329,6 +329,8 @@ pub struct ImageEntry {
     pub remote_keys: Vec<RemoteKey>,
     /// Which statements are judged by which attestation's conditions.
     pub views: Vec<View>,
+    /// Whether the program compares the name of the image with what statements are about: `input.image`.
+    pub compares_name: bool,
     /// Who signs for which builder.
     pub builders: Arc<Builders>,
     /// The conditions of each attestation.

@@ -36,7 +36,14 @@ pub(super) fn compile(
             )
         }
     };
-    scope.rules.push(Rule::value(name, value, Vec::new()));
+    match value {
+        // A condition that stands alone is the answer: a rule that only repeats it would be one more to call.
+        Expression::Name(only) => scope
+            .rules
+            .iter_mut()
+            .for_each(|rule| rule.call(&only, name)),
+        value => scope.rules.push(Rule::value(name, value, Vec::new())),
+    }
     compiled
 }
 

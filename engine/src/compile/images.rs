@@ -30,6 +30,8 @@ pub(super) struct Asked {
     pub(super) views: Vec<View>,
     /// Which statements of each view count.
     pub(super) counted: Vec<Counted>,
+    /// Whether a statement has to name the image, for which programs see `input.image`.
+    pub(super) compares_name: bool,
 }
 
 /// Which statements of a view count, once its attestation is satisfied.
@@ -61,11 +63,11 @@ pub(super) fn compile(scope: &mut Scope, entry: &Entry<'_>) -> Asked {
     let mut demands = Vec::new();
     for (index, set) in entry.written.attestors.iter().enumerate() {
         let name = format!("signed_{index}");
-        let demand = set_of(scope, (&name, set), &mut |scope, attestor| {
+        let demand = set_of(scope, (&name, set), &mut |_scope, attestor| {
             let source = source(&mut asked, entry.written, attestor);
             let mut body = vec![some_in("signature", source, "signatures")];
             body.extend(stored_as(entry.written, "signature"));
-            body.extend(signed_by(scope, &mut asked, (entry, attestor), "signature"));
+            body.extend(signed_by(&mut asked, (entry, attestor), "signature"));
             body.extend(annotated(attestor, "signature"));
             body
         });
@@ -73,6 +75,7 @@ pub(super) fn compile(scope: &mut Scope, entry: &Entry<'_>) -> Asked {
     }
     for (index, attestation) in entry.written.attestations.iter().enumerate() {
         let slsa = slsa::demand(scope, entry.builders, attestation);
+        asked.compares_name |= slsa::compares_name(attestation);
         let as_demanded = |scope: &mut Scope, view, span| {
             let demand = Demand {
                 choice: entry.choice,
@@ -127,11 +130,10 @@ fn set_of(
 
 fn finish(scope: &mut Scope, asked: &Asked, demands: Vec<Statement>, entry: &Entry<'_>) {
     let used = (0..asked.views.len()).map(|view| Expression::name(used_name(view)));
-    scope.rules.push(Rule::value(
-        "used",
-        Expression::Array(used.collect()),
-        Vec::new(),
-    ));
+    let used = Expression::Array(used.collect());
+    scope
+        .rules
+        .push(Rule::value("used", used.clone(), Vec::new()));
     let verified = if demands.is_empty() {
         vec![Statement::Holds(Expression::Bool(true))]
     } else {
@@ -149,7 +151,8 @@ fn finish(scope: &mut Scope, asked: &Asked, demands: Vec<Statement>, entry: &Ent
         "fail",
         vec![Statement::Not(Expression::name("verified"))],
     ));
-    let both = ["used", "verdict"].map(|name| (name.to_owned(), Expression::name(name)));
+    let both = [("used", used), ("verdict", Expression::name("verdict"))];
+    let both = both.map(|(name, value)| (name.to_owned(), value));
     let judged = Rule::value("judged", Expression::Object(both.to_vec()), Vec::new());
     scope.rules.push(judged);
 }
@@ -225,7 +228,6 @@ fn stored_as(entry: &VerifyImages, name: &str) -> Option<Statement> {
 
 /// Statements that hold where `name` was signed by an attestor, with the proof that it asks for.
 fn signed_by(
-    scope: &mut Scope,
     asked: &mut Asked,
     (entry, attestor): (&Entry<'_>, &Attestor),
     name: &str,
@@ -249,7 +251,6 @@ fn signed_by(
         },
         AttestorIdentity::Keyless(keyless) => {
             let mut body = issued_by(keyless, name);
-            body.extend(named(scope, keyless, name));
             for extension in &keyless.extensions {
                 let field = certificate(name)
                     .field("extensions")
@@ -260,12 +261,13 @@ fn signed_by(
                 )));
                 body.extend(matches(&field, &extension.value.value));
             }
+            body.extend(named(keyless, name));
             body
         }
         // A set is judged by its entries; it signs nothing itself.
         AttestorIdentity::Nested(_) => vec![Statement::Holds(Expression::Bool(false))],
     };
-    body.extend(proven(scope, entry.proof, attestor, name));
+    body.extend(proven(entry.proof, attestor, name));
     body
 }
 
@@ -297,19 +299,11 @@ fn regexp(pattern: &str, value: Expression) -> Expression {
 }
 
 /// One of the certificate's names is the one that is asked for.
-fn named(scope: &mut Scope, keyless: &Keyless, name: &str) -> Vec<Statement> {
-    let function = scope.fresh("named");
-    let mut body = vec![Statement::Some(
-        "subject".into(),
-        certificate("signed").field("subjects"),
-    )];
+fn named(keyless: &Keyless, name: &str) -> Vec<Statement> {
+    let subjects = certificate(name).field("subjects");
+    let mut body = vec![Statement::Some("subject".into(), subjects)];
     body.extend(subject_is(keyless, &Expression::name("subject")));
-    let rule = Rule::function(&function, &["signed"], Expression::Bool(true), body);
-    scope.rules.push(rule.at(keyless.span));
-    vec![Statement::Holds(Expression::call(
-        function,
-        vec![Expression::name(name)],
-    ))]
+    body
 }
 
 fn subject_is(keyless: &Keyless, value: &Expression) -> Vec<Statement> {
@@ -324,39 +318,8 @@ fn subject_is(keyless: &Keyless, value: &Expression) -> Vec<Statement> {
 }
 
 /// The log and the certificate log, unless the author does without, and what the policy asks of all signatures.
-fn proven(scope: &mut Scope, proof: Proof, attestor: &Attestor, name: &str) -> Vec<Statement> {
+fn proven(proof: Proof, attestor: &Attestor, name: &str) -> Vec<Statement> {
     let mut body = Vec::new();
-    if !attestor.rekor.ignore_tlog {
-        let function = scope.fresh("logged");
-        let entries = Expression::path(&["signed", "logs"]);
-        let mut logged = vec![Statement::Some("entry".into(), entries)];
-        if let Some(key) = &attestor.rekor.public_key {
-            let used = Expression::path(&["entry", "key"]);
-            let same = used.equals(Expression::text(&key.spki_sha256));
-            logged.push(Statement::Holds(same));
-        } else {
-            let url = Expression::path(&["entry", "url"]);
-            logged.push(Statement::Holds(Expression::call("is_string", vec![url])));
-        }
-        if proof.inclusion_proof {
-            let proven = Expression::path(&["entry", "proof"]);
-            logged.push(Statement::Holds(proven.equals(Expression::Bool(true))));
-        }
-        if proof.logs > 1 {
-            // There is one entry for each log at most.
-            let key = Expression::path(&["entry", "key"]);
-            let all = Expression::Collect(Box::new(key), logged);
-            let count = Expression::call("count", vec![all]);
-            let enough = count.compare(Operator::AtLeast, Expression::count(proof.logs));
-            logged = vec![Statement::Holds(enough)];
-        }
-        let rule = Rule::function(&function, &["signed"], Expression::Bool(true), logged);
-        scope.rules.push(rule.at(attestor.span));
-        body.push(Statement::Holds(Expression::call(
-            function,
-            vec![Expression::name(name)],
-        )));
-    }
     if attestor.needs_certificate() && !attestor.ctlog.ignore_sct {
         let seen = certificate(name).field("sct");
         body.push(Statement::Holds(seen.equals(Expression::Bool(true))));
@@ -366,7 +329,37 @@ fn proven(scope: &mut Scope, proof: Proof, attestor: &Attestor, name: &str) -> V
         let some = stamps.compare(Operator::More, Expression::count(0));
         body.push(Statement::Holds(some));
     }
+    if !attestor.rekor.ignore_tlog {
+        body.extend(logged(proof, attestor, name));
+    }
     body
+}
+
+/// A log that the attestor takes has an entry, or as many logs as the policy asks for have one.
+fn logged(proof: Proof, attestor: &Attestor, name: &str) -> Vec<Statement> {
+    let entries = Expression::path(&[name, "logs"]);
+    let mut logged = vec![Statement::Some("entry".into(), entries)];
+    if let Some(key) = &attestor.rekor.public_key {
+        let used = Expression::path(&["entry", "key"]);
+        let same = used.equals(Expression::text(&key.spki_sha256));
+        logged.push(Statement::Holds(same));
+    } else {
+        let url = Expression::path(&["entry", "url"]);
+        logged.push(Statement::Holds(Expression::call("is_string", vec![url])));
+    }
+    if proof.inclusion_proof {
+        let proven = Expression::path(&["entry", "proof"]);
+        logged.push(Statement::Holds(proven.equals(Expression::Bool(true))));
+    }
+    if proof.logs > 1 {
+        // There is one entry for each log at most.
+        let key = Expression::path(&["entry", "key"]);
+        let all = Expression::Collect(Box::new(key), logged);
+        let count = Expression::call("count", vec![all]);
+        let enough = count.compare(Operator::AtLeast, Expression::count(proof.logs));
+        logged = vec![Statement::Holds(enough)];
+    }
+    logged
 }
 
 fn annotated(attestor: &Attestor, name: &str) -> Vec<Statement> {
@@ -390,20 +383,20 @@ fn of_attestor(
     (index, attestation, attestor): (usize, &Attestation, &Attestor),
 ) -> usize {
     let source = source(asked, entry.written, attestor);
-    let candidates = candidates(scope, entry, attestation, source);
     let view = asked.views.len();
     asked.views.push(View {
         attestation: index,
         sources: vec![source],
     });
-    let mut body = candidate(&candidates, source);
-    body.extend(stored_as(entry.written, "statement"));
-    body.extend(signed_by(scope, asked, (entry, attestor), "statement"));
+    let mut body: Vec<_> = stored_as(entry.written, "statement").into_iter().collect();
+    body.extend(signed_by(asked, (entry, attestor), "statement"));
     body.extend(annotated(attestor, "statement"));
-    let element = element(source);
-    scope
-        .rules
-        .push(Rule::contains(used_name(view), element, body).at(attestor.span));
+    let about = Candidates {
+        entry,
+        attestation,
+        source,
+    };
+    about.used(scope, &used_name(view), &body, attestor.span);
     view
 }
 
@@ -436,15 +429,17 @@ fn of_builder(
         }
         let source = source(asked, entry.written, attestor);
         sources.push(source);
-        let candidates = candidates(scope, entry, attestation, source);
-        let mut body = candidate(&candidates, source);
-        body.extend(stored_as(entry.written, "statement"));
+        let mut body: Vec<_> = stored_as(entry.written, "statement").into_iter().collect();
         body.extend(issued_by(keyless, "statement"));
         body.extend(slsa::built_by_signer(scope, entry.builders, keyless));
         body.extend(slsa::called_by(scope, keyless));
-        body.extend(proven(scope, entry.proof, attestor, "statement"));
-        let rule = Rule::contains(&name, element(source), body);
-        scope.rules.push(rule.at(attestation.span));
+        body.extend(proven(entry.proof, attestor, "statement"));
+        let about = Candidates {
+            entry,
+            attestation,
+            source,
+        };
+        about.used(scope, &name, &body, attestation.span);
     }
     if sources.is_empty() {
         // Nobody is believed: the set is there, and nothing is in it.
@@ -463,53 +458,51 @@ fn element(source: usize) -> Expression {
     Expression::Array(vec![Expression::count(source), Expression::name("index")])
 }
 
-fn candidate(candidates: &str, source: usize) -> Vec<Statement> {
-    let statements = evidence(source).field("statements");
-    vec![
-        Statement::Some("index".into(), Expression::name(candidates)),
-        Statement::Assign(
-            "statement".into(),
-            Expression::Index(Box::new(statements), Box::new(Expression::name("index"))),
-        ),
-    ]
+/// The statements of a source that may answer for an attestation.
+struct Candidates<'a> {
+    entry: &'a Entry<'a>,
+    attestation: &'a Attestation,
+    source: usize,
 }
 
-/// Statements of the asked type; only where there is none, those of the other SLSA version.
-fn candidates(
-    scope: &mut Scope,
-    entry: &Entry<'_>,
-    attestation: &Attestation,
-    source: usize,
-) -> String {
-    let asked = attestation.predicate_type.value.as_str();
-    let name = scope.fresh("candidates");
-    let of_type = |predicate_type: &str| {
-        let statements = evidence(source).field("statements");
+impl Candidates<'_> {
+    /// Writes the set of those of which `body` holds: statements of the asked type, or only where there is none, those of
+    /// the other SLSA version.
+    fn used(&self, scope: &mut Scope, name: &str, body: &[Statement], span: Span) {
+        let of_type = |first: Option<Statement>, predicate_type| {
+            let with_type = self.of_type(predicate_type).into_iter();
+            let body = first.into_iter().chain(with_type).chain(body.to_vec());
+            Rule::contains(name, element(self.source), body.collect()).at(span)
+        };
+        let asked = self.attestation.predicate_type.value.as_str();
+        scope.rules.push(of_type(None, asked));
+        let other = match asked {
+            SLSA_V1 => SLSA_V02,
+            SLSA_V02 => SLSA_V1,
+            _ => return,
+        };
+        if self.entry.version_fallback && self.attestation.uses_builder_only() {
+            let found = scope.fresh("found");
+            let any = Rule::holds(&found, self.of_type(asked));
+            scope
+                .rules
+                .push(any.at(self.attestation.predicate_type.span));
+            let none = Statement::Not(Expression::name(found));
+            scope.rules.push(
+                of_type(Some(none), other)
+                    .comment("The other version answers where the asked one is not there at all."),
+            );
+        }
+    }
+
+    fn of_type(&self, predicate_type: &str) -> Vec<Statement> {
+        let statements = evidence(self.source).field("statements");
         let found = Expression::path(&["statement", "predicate_type"]);
         vec![
             Statement::SomeIndexed("index".into(), "statement".into(), statements),
             Statement::Holds(found.equals(Expression::text(predicate_type))),
         ]
-    };
-    let rule = Rule::contains(&name, Expression::name("index"), of_type(asked));
-    scope.rules.push(rule.at(attestation.predicate_type.span));
-    let other = match asked {
-        SLSA_V1 => SLSA_V02,
-        SLSA_V02 => SLSA_V1,
-        _ => return name,
-    };
-    if entry.version_fallback && attestation.uses_builder_only() {
-        let any = scope.fresh("found");
-        scope.rules.push(Rule::holds(&any, of_type(asked)));
-        let mut body = vec![Statement::Not(Expression::name(any))];
-        body.extend(of_type(other));
-        let rule = Rule::contains(&name, Expression::name("index"), body);
-        scope.rules.push(
-            rule.at(attestation.predicate_type.span)
-                .comment("The other version answers where the asked one is not there at all."),
-        );
     }
-    name
 }
 
 /// What is demanded of the statements that are used.

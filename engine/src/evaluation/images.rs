@@ -362,7 +362,7 @@ impl Verifier<'_, '_> {
         let failed = |status, message: &str| {
             Judged::new(status, format!("failed to verify image {text}: {message}"))
         };
-        let facts = projection::known(verified, &evidence, keys);
+        let facts = projection::known(self.program, verified, &evidence, keys);
         let at_once = self.passes_at_once(image, &evidence, &facts);
         let (conditions, denied, answer) = match at_once {
             Some(conditions) => (conditions, None, Ok("pass".to_owned())),
@@ -407,14 +407,14 @@ impl Verifier<'_, '_> {
         &mut self,
         image: &Found,
         evidence: &[&Evidence],
-        facts: [(&'static str, Document); 3],
+        facts: Vec<(&'static str, Document)>,
     ) -> Option<Result<Stepped, String>> {
         let conditions = match self.conditions(image, evidence, &facts)? {
             Ok(conditions) => conditions,
             Err(message) => return Some(Err(message)),
         };
         let results = Document::from_json(&conditions.results);
-        let mut input: Vec<(&'static str, Document)> = facts.into_iter().collect();
+        let mut input = facts;
         input.push(("conditions", results));
         let denied = match self.denied(image, evidence, &input)? {
             Ok(denied) => denied,

@@ -236,6 +236,8 @@ fn compiled(text: &str, entry_points: &[String]) -> Result<Arc<Bytecode>, RegoEr
 /// Runs programs over one document after the other; not shared between threads.
 pub struct Machine {
     vm: RegoVM,
+    /// Whether it has been given the data that programs see, which are none and stay.
+    has_data: bool,
     opinion: Opinion,
     /// What it was asked, where that is to be known.
     record: Option<Vec<Asked>>,
@@ -263,6 +265,7 @@ impl Machine {
         }));
         Self {
             vm,
+            has_data: false,
             opinion,
             record: None,
         }
@@ -333,9 +336,12 @@ impl Machine {
         // The stages of a rule follow each other: what is loaded stays.
         if !Arc::ptr_eq(self.vm.get_program(), &program.bytecode) {
             self.vm.load_program(Arc::clone(&program.bytecode));
+        }
+        if !self.has_data {
             self.vm
                 .set_data(Value::new_object())
                 .map_err(|error| vm_error(&error))?;
+            self.has_data = true;
         }
         self.vm.set_input(input.0.clone());
         let vm = &mut self.vm;

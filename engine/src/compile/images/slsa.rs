@@ -50,7 +50,7 @@ pub(super) fn built_by_signer(
     let mut alternatives = vec![vec![signed_by_builder()]];
     for known in called(builders) {
         let mut body = is_known(known);
-        body.extend(named(scope, keyless, "statement"));
+        body.extend(named(keyless, "statement"));
         alternatives.push(body);
     }
     scope.any_of("built_by_signer", &["statement"], alternatives)
@@ -107,6 +107,13 @@ pub(super) fn demand(
     let rule = Rule::function(&name, &["statement"], Expression::Bool(true), body);
     scope.rules.push(rule.at(slsa.span));
     Some(name)
+}
+
+/// Whether statements are compared with the name of the image.
+pub(super) fn compares_name(attestation: &Attestation) -> bool {
+    let own_name = |slsa: &Slsa| slsa.resource_uri.is_none();
+    let is_summary = attestation.predicate_type.value == SUMMARY_V1;
+    is_summary && attestation.slsa.as_ref().is_some_and(own_name)
 }
 
 fn of_summary(scope: &mut Scope, slsa: &Slsa) -> Vec<Statement> {

@@ -6,6 +6,7 @@ use crate::ast::verify_images::SLSA_V1;
 use crate::image::evidence::{Format, LogEntry, Signer, Verification, VerifiedStatement};
 use crate::image::slsa::{Resource, Slsa};
 use crate::image::{Digest, Evidence, ImageReference, PublicKey, VerifiedImage};
+use crate::program::ImageEntry;
 use crate::rego::evaluate::Document;
 
 use super::keys;
@@ -21,23 +22,28 @@ pub(crate) fn builder_id(statement: &VerifiedStatement) -> Option<&str> {
     id.filter(|id| !id.is_empty())
 }
 
-/// What programs see of an image: its evidence, the keys that were asked for, and its name.
+/// What programs see of an image: its evidence, the keys that were asked for, and its name where it is compared.
 pub(super) fn known(
+    program: &ImageEntry,
     verified: &[VerifiedImage],
     evidence: &[&Evidence],
     keys: &[Vec<PublicKey>],
-) -> [(&'static str, Document); 3] {
+) -> Vec<(&'static str, Document)> {
     let projected = |one: &&Evidence| {
         let make = || Document::from_json(&project(one));
         one.projected.get_or_make(make)
     };
-    let named = verified.first();
-    let named = named.map(|one| image(one.reference(), one.digest()));
-    [
+    let mut known = vec![
         ("evidence", Document::list(evidence.iter().map(projected))),
         ("keys", keys::document(keys)),
-        ("image", Document::from_json(&named.unwrap_or(Value::Null))),
-    ]
+    ];
+    if program.compares_name {
+        let named = verified.first();
+        let named = named.map(|one| image(one.reference(), one.digest()));
+        let named = Document::from_json(&named.unwrap_or(Value::Null));
+        known.push(("image", named));
+    }
+    known
 }
 
 /// All of it.
