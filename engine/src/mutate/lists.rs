@@ -44,6 +44,9 @@ pub(super) fn merge_keyed(
     if let Some(other) = old.iter().chain(patch).find(|item| !is_map_or_null(item)) {
         return Err(PatchError::DoesNotApply(wrong_shape("MappingNode", other)));
     }
+    if let Some(nobody) = patch.iter().find(|item| is_about_nobody(item, keys)) {
+        return Err(PatchError::DoesNotApply(without_keys(nobody, keys)));
+    }
     let identities = identities(patch.iter().chain(&old), keys);
     let mut merged = Vec::new();
     for identity in &identities {
@@ -83,6 +86,26 @@ fn is_map_or_null(item: &Value) -> bool {
     matches!(item, Value::Object(_) | Value::Null)
 }
 
+/// An element that says something, and has none of the keys that would say of which element.
+fn is_about_nobody(item: &Value, keys: &[&str]) -> bool {
+    !is_empty(item) && keys.iter().all(|key| key_of(item, key).is_empty())
+}
+
+/// As Kubernetes does, this is refused: the merge would leave nothing of the object's own elements.
+fn without_keys(item: &Value, keys: &[&str]) -> String {
+    let fields: Vec<&str> = item
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    format!(
+        "an element of a list in the patch ({}) has no {}, by which elements of the object are found; an anchor on it does not stay in the patch",
+        fields.join(", "),
+        keys.join(" or "),
+    )
+}
+
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -103,11 +126,7 @@ fn identities<'a>(items: impl Iterator<Item = &'a Value>, keys: &[&'static str])
     let mut seen = std::collections::BTreeSet::new();
     let mut identities = Vec::new();
     for item in items {
-        let text = |key: &&str| match item.get(*key) {
-            None | Some(Value::Null) => String::new(),
-            Some(value) => text(value),
-        };
-        let texts: Vec<String> = keys.iter().map(text).collect();
+        let texts: Vec<String> = keys.iter().map(|key| key_of(item, key)).collect();
         if seen.insert(texts.clone()) {
             identities.push(Identity {
                 keys: keys.to_vec(),
@@ -116,6 +135,14 @@ fn identities<'a>(items: impl Iterator<Item = &'a Value>, keys: &[&'static str])
         }
     }
     identities
+}
+
+/// The text of an element's key; empty where it has none.
+fn key_of(item: &Value, key: &str) -> String {
+    match item.get(key) {
+        None | Some(Value::Null) => String::new(),
+        Some(value) => text(value),
+    }
 }
 
 /// A scalar as YAML writes it; nothing for what is none.
