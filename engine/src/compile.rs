@@ -22,7 +22,7 @@ mod together;
 mod validate;
 
 pub use exception::exception;
-pub use rego::template;
+pub use rego::{template, unfit};
 
 use std::sync::Arc;
 

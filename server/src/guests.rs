@@ -260,7 +260,9 @@ impl Guests {
     /// restart does not need the registry.
     fn bytes(&self, guest: &Guest) -> Result<(Vec<u8>, String), String> {
         // Who signed it is not kept: where that is asked for, the registry is too.
-        let is_kept = find::is_remote(guest) && guest.trust.is_none();
+        let remote = self.settings.remote.as_ref();
+        let may_be_kept = remote.is_none_or(|remote| remote.may_be_kept());
+        let is_kept = may_be_kept && find::is_remote(guest) && guest.trust.is_none();
         let kept = self.cache.as_ref().filter(|_| is_kept);
         let kept = kept.zip(guest.digest.as_ref());
         if let Some((cache, wanted)) = kept

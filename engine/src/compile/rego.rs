@@ -99,6 +99,13 @@ pub fn template(template: &ConstraintTemplate) -> Vec<Diagnostic> {
         .unwrap_or_default()
 }
 
+/// Why the modules of a rule cannot be run; none where they can.
+pub fn unfit(source: &Arc<Source>, written: &RegoModules) -> Option<String> {
+    let said = modules(source, None, written).err()?;
+    let first = said.into_iter().next();
+    Some(first.map_or_else(|| "it cannot be run".to_owned(), |first| first.message))
+}
+
 /// What messages of an evaluation call a module.
 fn name(written: &RegoModules, index: usize) -> String {
     match (index, &written.file) {

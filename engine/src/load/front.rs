@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::ast::evidence::SLSA_VERSION_FALLBACK;
 use crate::ast::exception::PolicyException;
+use crate::ast::rego::RegoModules;
 use crate::ast::validate::{Validate, ValidateBody};
 use crate::ast::{Checked, Policy, RuleBody};
 use crate::builders::Builders;
@@ -17,7 +18,7 @@ use crate::source::{Source, Spanned};
 use crate::{autogen, check, compile, parse, wildcard, yaml};
 
 use super::gatekeeper::Gatekeeper;
-use super::modules::{ModuleFile, ModuleText};
+use super::modules::{ModuleFile, ModuleFiles, ModuleText};
 use super::{Environment, ExceptionsFrom, Holds, Loaded};
 
 /// What could be read and checked so far.
@@ -230,9 +231,9 @@ fn unheard(exception: &PolicyException, from: &ExceptionsFrom) -> Option<Diagnos
     Some(Diagnostic::warning(code, &exception.source, span, message).help(help))
 }
 
-/// Reads the modules of Rego that are elsewhere, by the host. A file that cannot be read is an error as if it stood in the
-/// policy. What a registry does not give, or was not signed as it must be, is nothing that its author can mend: the rule
-/// has no answer then, which is given last.
+/// Reads the modules of Rego that are elsewhere, by the host. A file that cannot be read or run is an error as if it stood
+/// in the policy. What a registry does not give, was not signed as it must be, or does not run is nothing that the policy
+/// shows: the policy stays in force, the rule has no answer, and that is said last.
 fn with_files(
     (policy, mut said): (Option<Policy>, Vec<Diagnostic>),
     builders: &Arc<Builders>,
@@ -253,7 +254,7 @@ fn with_files(
         .map(|rule| ModuleTrust::of(&policy, rule, builders))
         .collect();
     // Nobody is asked for the modules of a policy that is left out anyway.
-    let readable = !said.iter().any(Diagnostic::is_error);
+    let asks = !said.iter().any(Diagnostic::is_error);
     let mut missing = Vec::new();
     for (rule, trust) in policy.rules.iter_mut().zip(trusts) {
         let RuleBody::Validate(Validate {
@@ -263,7 +264,7 @@ fn with_files(
         else {
             continue;
         };
-        let (Some(file), Some(own)) = (&modules.file, modules.modules.first_mut()) else {
+        let Some(file) = modules.file.clone() else {
             continue;
         };
         let asked = ModuleFile {
@@ -272,21 +273,9 @@ fn with_files(
             digest: modules.digest.as_ref().map(|text| text.value.clone()),
             trust,
         };
-        let read = if readable {
-            environment.modules.read(&asked)
-        } else {
-            Ok(ModuleText::Unread)
-        };
-        let reason = match read {
-            Ok(ModuleText::Read(text)) => {
-                own.value = text;
-                continue;
-            }
-            Ok(ModuleText::Unread) => {
-                modules.unread = Some("it is not looked for here".to_owned());
-                continue;
-            }
-            Err(reason) => reason,
+        let files = asks.then_some(&environment.modules);
+        let Err(reason) = read_module(&source, modules, &asked, files) else {
+            continue;
         };
         let message = format!("module `{}` cannot be used: {reason}", file.value);
         let code = Code::UnusableModule;
@@ -299,6 +288,26 @@ fn with_files(
         }
     }
     ((Some(policy), said), missing)
+}
+
+/// Puts the text of a module in its place, or says why it cannot be used. One in a registry is tried: that it does not run
+/// is not seen in the policy.
+fn read_module(
+    source: &Arc<Source>,
+    modules: &mut RegoModules,
+    asked: &ModuleFile,
+    asks: Option<&ModuleFiles>,
+) -> Result<(), String> {
+    let read = asks.map_or(Ok(ModuleText::Unread), |files| files.read(asked))?;
+    match (read, modules.modules.first_mut()) {
+        (ModuleText::Read(text), Some(own)) => own.value = text,
+        (ModuleText::Read(_), None) | (ModuleText::Unread, _) => {
+            modules.unread = Some("it is not looked for here".to_owned());
+            return Ok(());
+        }
+    }
+    let unfit = asked.is_remote().then(|| compile::unfit(source, modules));
+    unfit.flatten().map_or(Ok(()), Err)
 }
 
 /// What was read becomes a checked policy, if it has no errors.

@@ -1,8 +1,8 @@
 //! Lists whose elements have keys, or are a set.
 //!
 //! An element of the patch is merged into the one that has its key, and comes first where there is none.
-//! Elements without a key cannot be addressed: what kustomize then makes of the list is kept to, odd as it is, because a
-//! valid object has none.
+//! Elements without a key cannot be addressed: a patch that has one is refused. What kustomize makes of a list with such
+//! elements is kept to where they are the object's, odd as it is, because a valid object has none.
 
 use serde_json::Value;
 

@@ -217,6 +217,21 @@ impl<'n> Fields<'n> {
         self.entry(name).map(|entry| &entry.value)
     }
 
+    /// Refuses a field that was written without a value, where leaving it out would say less than its author meant.
+    pub(super) fn refuse_empty(&self, reader: &mut Reader<'_>, names: &[&str]) -> bool {
+        let empty: Vec<_> = self
+            .entries
+            .iter()
+            .filter(|entry| entry.value.is_null() && names.contains(&entry.key.as_str()))
+            .collect();
+        for entry in &empty {
+            let message = format!("`{}` has no value", entry.key);
+            let made = reader.error(Code::InvalidValue, entry.value.span, message);
+            made.set_help("write what it demands, or leave it out where nothing is demanded");
+        }
+        empty.is_empty()
+    }
+
     /// The value of a field, without taking it.
     pub(super) fn peek(&self, name: &str) -> Option<&'n Node> {
         let entry = self.entries.iter().find(|entry| entry.key == name);

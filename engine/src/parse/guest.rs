@@ -17,6 +17,7 @@ use super::module_verify;
 
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Guest> {
     let mut fields = reader.fields(node, "wasm")?;
+    let demands = fields.refuse_empty(reader, &["digest", "verify"]);
     let module = fields.require(reader, "module");
     let module = module.and_then(|node| reader.text(node, "module"));
     let digest = fields.text(reader, "digest");
@@ -34,7 +35,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Guest> {
     let capabilities = fields.texts(reader, "capabilities");
     let known = check_capabilities(reader, &capabilities);
     fields.finish(reader, &[]);
-    let module = module?;
+    let module = module.filter(|_| demands)?;
     let digest = digest?;
     check_module(reader, &module, digest.as_ref())?;
     Some(Guest {

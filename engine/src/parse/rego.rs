@@ -17,6 +17,7 @@ pub(super) const VERSIONS: [(&str, Version); 2] = [("v0", Version::V0), ("v1", V
 
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<RegoModules> {
     let mut fields = reader.fields(node, "rego")?;
+    let demands = fields.refuse_empty(reader, &["digest", "verify"]);
     fields.demand_one(
         reader,
         &["source", "module"],
@@ -48,7 +49,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<RegoModules> 
         value
     });
     fields.finish(reader, &[]);
-    let file = file?;
+    let file = file.filter(|_| demands)?;
     // What is in the file stands there once the host has read it.
     let own = source.or_else(|| {
         let file = file.as_ref()?;

@@ -110,6 +110,12 @@ impl RemoteModules {
         })
     }
 
+    /// Whether what was fetched may be kept for another time: what is recorded is asked for, and what was recorded is
+    /// what there is.
+    pub(crate) fn may_be_kept(&self) -> bool {
+        self.settings.recorder.is_none() && !matches!(self.settings.network, Network::Recorded(_))
+    }
+
     /// What signatures are verified under: another text as soon as other trust roots are in force.
     pub fn trusted(&self) -> Result<String, String> {
         let roots = (self.trust)()?;

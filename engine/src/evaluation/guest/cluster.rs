@@ -84,7 +84,10 @@ impl Context<'_> {
             Some(status) if status.get("allowed").is_some_and(Value::is_boolean) => {
                 Ok(status.clone())
             }
-            _ => Err("the API server did not say whether it is allowed".into()),
+            _ => {
+                let reason = "the API server did not say whether it is allowed";
+                Err(Unanswered::Lost(reason.to_owned()))
+            }
         }))
     }
 

@@ -29,14 +29,20 @@ impl Context<'_> {
                 .and_then(Value::as_str)
                 .and_then(|image| image.split_once('@'))
                 .map(|(_, digest)| digest.to_owned())
-                .ok_or("the registry did not say which digest the image has")?;
-            let missing =
-                |what: &str| format!("the registry did not say what the image's {what} is");
+                .ok_or_else(|| {
+                    let reason = "the registry did not say which digest the image has";
+                    Unanswered::Lost(reason.to_owned())
+                })?;
+            let missing = |what: &str| {
+                Unanswered::Lost(format!(
+                    "the registry did not say what the image's {what} is"
+                ))
+            };
             match operation {
                 "oci/v1/manifest_digest" => Ok(json!({ "digest": digest })),
                 "oci/v1/oci_manifest" => {
                     let manifest = field("manifestList").or_else(|| field("manifest"));
-                    manifest.ok_or_else(|| missing("manifest").into())
+                    manifest.ok_or_else(|| missing("manifest"))
                 }
                 _ => Ok(json!({
                     "manifest": field("manifest").ok_or_else(|| missing("manifest"))?,

@@ -33,6 +33,11 @@ impl From<&str> for Unanswered {
     }
 }
 
+fn lost(reason: &str) -> String {
+    let reason = clean(reason, bounds::ANSWER_TEXT);
+    format!("what it asks cannot be answered: {reason}")
+}
+
 /// Fields of a question.
 pub(super) struct Fields(pub(super) Map<String, Value>);
 
@@ -66,16 +71,13 @@ impl Context<'_> {
             Ok(value) => {
                 let bytes = value.to_string().into_bytes();
                 if bytes.len() > bounds::MESSAGE {
-                    Err("the answer is larger than a module may be given".to_owned())
-                } else {
-                    Ok(bytes)
+                    // Whoever can push decides how much there is to say: a module that goes on without it must not accept.
+                    return Some(Err(lost("the answer is larger than a module may be given")));
                 }
+                Ok(bytes)
             }
             Err(Unanswered::Told(reason)) => Err(clean(&reason, bounds::ANSWER_TEXT)),
-            Err(Unanswered::Lost(reason)) => {
-                let reason = clean(&reason, bounds::ANSWER_TEXT);
-                return Some(Err(format!("what it asks cannot be answered: {reason}")));
-            }
+            Err(Unanswered::Lost(reason)) => return Some(Err(lost(&reason))),
         }))
     }
 

@@ -9,6 +9,7 @@ use super::super::{Phase, Scope, Step};
 use super::{NOW, pod, request, set};
 use crate::admission::{AdmissionRequest, Operation};
 use crate::response::{PolicyResponse, RuleStatus};
+use crate::wasm::bounds;
 use crate::wasm::call::{HostAnswer, HostCall, Outcome};
 use crate::wasm::verdict::Verdict;
 
@@ -150,8 +151,13 @@ fn asked(
         data(need)
     };
     let (status, message) = run("validate", request("Pod", some_pod()), guest, data);
-    assert_eq!(status, RuleStatus::Pass, "{message}");
-    (told.into_inner().unwrap(), needs.into_inner())
+    // What it is not told is the rule's error.
+    let (expected, answer) = match told.into_inner() {
+        Some(answer) => (RuleStatus::Pass, answer),
+        None => (RuleStatus::Error, Err(message.clone())),
+    };
+    assert_eq!(status, expected, "{message}");
+    (answer, needs.into_inner())
 }
 
 fn json_of(answer: HostAnswer) -> Value {
@@ -291,5 +297,18 @@ fn what_nobody_knows_is_an_error_of_the_rule_whatever_the_module_makes_of_it() {
         let (status, message) = run("validate", pods, guest, |_| Err(error.clone()));
         assert_eq!(status, RuleStatus::Error, "{message}");
         assert!(message.contains("it is away"), "{message}");
+    }
+    let endless = "x".repeat(bounds::MESSAGE);
+    for (said, reason) in [
+        (json!({}), "did not say which digest"),
+        (
+            json!({"resolvedImage": format!("registry.example/a@{endless}")}),
+            "larger than a module may be given",
+        ),
+    ] {
+        let pods = request("Pod", some_pod());
+        let (status, message) = run("validate", pods, guest, |_| Ok(said.clone()));
+        assert_eq!(status, RuleStatus::Error, "{message}");
+        assert!(message.contains(reason), "{message}");
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
+use crate::diagnostic::Diagnostic;
 use crate::load::modules::{ModuleFile, ModuleFiles, ModuleText};
 
 const DIGEST: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
@@ -37,6 +38,7 @@ fn cases(keyless: &str) -> Vec<(String, Option<&'static str>)> {
             "{}".to_owned(),
             Some("`verify` has no `attestors`: nobody would have to have signed"),
         ),
+        ("null".to_owned(), Some("`verify` has no value")),
         (
             "{attestor: []}".to_owned(),
             Some("`verify` has no field `attestor`"),
@@ -150,6 +152,33 @@ fn a_module_of_rego_that_a_registry_does_not_give_is_an_error_of_its_rule() {
     };
     let loaded = load(&[Source::new("policy.yaml", text(&body))], &environment);
     assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
+}
+
+/// Nothing of it is seen in the policy, so that it must not be left out: what it forbids would be let through.
+#[test]
+fn a_module_of_a_registry_that_does_not_run_is_an_error_of_its_rule() {
+    for rego in [
+        "package a\nviolation contains",
+        "package a\nviolation contains {\"msg\": io.jwt.decode(input.review.object.x)}",
+    ] {
+        let environment = Environment {
+            modules: ModuleFiles::new(|_| Ok(ModuleText::Read(rego.to_owned()))),
+            ..Environment::default()
+        };
+        let load_of = |module: &str| {
+            let body = format!("rego: {{module: '{module}'}}");
+            load(&[Source::new("policy.yaml", text(&body))], &environment)
+        };
+        let remote = load_of(&format!("oci://registry.example/guard@{DIGEST}"));
+        assert_eq!(remote.policies.policies().len(), 1, "{rego}");
+        let said: Vec<_> = remote.diagnostics.iter().map(|one| &one.message).collect();
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains("cannot be used"), "{said:?}");
+        // Its author sees one that lies beside the policy.
+        let beside = load_of("guard.rego");
+        assert!(beside.policies.policies().is_empty());
+        assert!(beside.diagnostics.iter().any(Diagnostic::is_error));
+    }
 }
 
 /// Modules of Rego are verified while they are read, those in WebAssembly once the policy is compiled.
