@@ -94,10 +94,13 @@ fn refuse_without_effect(args: &VerifyArgs) -> Result<()> {
     if args.bundle.is_none() && args.artifact.is_some() {
         bail!("--artifact is what a bundle is about; --bundle names the bundle");
     }
+    let proof = &args.proof;
+    if args.signer.key.is_some() && proof.ca_roots.is_some() {
+        bail!("--ca-roots says which certificates count, and --key that none is looked at");
+    }
     if args.policy.is_empty() {
         return Ok(());
     }
-    let proof = &args.proof;
     let asked = proof.insecure_ignore_tlog
         || proof.insecure_ignore_sct
         || proof.use_signed_timestamps

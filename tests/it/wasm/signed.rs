@@ -393,6 +393,36 @@ fn a_module_and_its_signatures_are_recorded_and_replayed() {
     }
 }
 
+/// What lies in the cache of this machine does not lie in that of another one, where the facts are replayed.
+#[test]
+fn a_module_that_is_in_the_cache_is_recorded_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = folder.path().join("layout");
+    let digest = Layout::new(&layout).module(WASM, &guard(), &[]);
+    let module = format!("registry://{REPOSITORY}@{digest}");
+    let wasm = json!({"module": module, "digest": digest_of(&guard()).to_string()});
+    let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
+    write("policy.yaml", policy(&json!({ "wasm": wasm })));
+    write("pod.json", POD.to_owned());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let layouts = Layouts::open(std::slice::from_ref(&layout)).unwrap();
+    let starting = LayoutRegistry::start(layouts, "registry.example", ReferrersApi::Served);
+    let registry = runtime.block_on(starting).unwrap();
+    let mirror = format!("registry.example=http://{}", registry.address());
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (policy, pod, facts) = (path("policy.yaml"), path("pod.json"), path("facts.json"));
+    let run = |more: &[&str]| {
+        let apply = ["apply", &policy, "-r", &pod, "--registry-mirror", &mirror];
+        let text = both(&regent(&[&apply[..], more].concat()));
+        assert!(text.contains("hostNetwork is not allowed"), "{text}");
+    };
+    run(&["--registry"]);
+    run(&["--record", &facts]);
+    let facts: Value = serde_json::from_str(&fs::read_to_string(&facts).unwrap()).unwrap();
+    let modules = facts["modules"].as_object().unwrap();
+    assert_eq!(modules.len(), 1, "{facts:#}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_webhook_refuses_by_the_rule_until_the_module_is_signed() {
     let [right, other] = [(); 2].map(|()| KeyPair::generate().unwrap());
