@@ -53,6 +53,44 @@ pub struct GroupVersionResource {
     pub resource: String,
 }
 
+/// Kinds whose sub-resources take objects of other kinds, by group and resource.
+const PARENTS: [(&str, &str, &str); 8] = [
+    ("", "nodes", "Node"),
+    ("", "pods", "Pod"),
+    ("", "replicationcontrollers", "ReplicationController"),
+    ("", "serviceaccounts", "ServiceAccount"),
+    ("", "services", "Service"),
+    ("apps", "deployments", "Deployment"),
+    ("apps", "replicasets", "ReplicaSet"),
+    ("apps", "statefulsets", "StatefulSet"),
+];
+
+impl AdmissionRequest {
+    /// The kind that policies match: of a sub-resource that of what it belongs to, `Pod` of `pods/exec`, which takes a
+    /// `PodExecOptions`; with the group and version of the resource.
+    ///
+    /// Kyverno finds policies by the resource of a request. Which kind a custom resource has, a request to its `scale` does
+    /// not say: it keeps the kind that it has.
+    pub fn matched_kind(&self) -> (&str, &str, &str) {
+        let own = (
+            self.kind.group.as_str(),
+            self.kind.version.as_str(),
+            self.kind.kind.as_str(),
+        );
+        if self.sub_resource.as_deref().is_none_or(str::is_empty) {
+            return own;
+        }
+        let resource = &self.resource;
+        let mut parents = PARENTS.iter();
+        let parent = parents.find(|(group, name, _)| {
+            (*group, *name) == (resource.group.as_str(), resource.resource.as_str())
+        });
+        parent.map_or(own, |(_, _, kind)| {
+            (&resource.group, &resource.version, kind)
+        })
+    }
+}
+
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UserInfo {

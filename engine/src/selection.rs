@@ -74,12 +74,13 @@ impl Selection {
 
     /// Rules that may be about a request, in the order of the policies.
     pub fn candidates(&self, policies: &[Policy], request: &AdmissionRequest) -> Vec<RuleKey> {
+        let (_, _, kind) = request.matched_kind();
         // A namespace is in none: what is said of namespaces is said of its name, which rules may change on the way.
-        let namespace = match request.kind.kind.as_str() {
+        let namespace = match kind {
             "Namespace" => None,
             _ => Some(request.namespace.as_deref().unwrap_or("")),
         };
-        let of_kind = self.by_kind.get(&request.kind.kind);
+        let of_kind = self.by_kind.get(kind);
         let mut keys: Vec<RuleKey> = of_kind
             .into_iter()
             .chain([&self.any_kind])

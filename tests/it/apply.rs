@@ -400,6 +400,21 @@ fn targets_that_nobody_names_cannot_be_changed() {
 }
 
 #[test]
+fn what_stands_here_is_what_the_target_has() {
+    let policy = OF_TARGETS.replace(
+        "seen: 'yes'",
+        "seen: '{{@}}-again', by: \"{{request.userInfo.username || 'nobody'}}\"",
+    );
+    let folder = Folder::new(&policy);
+    let secret = "{apiVersion: v1, kind: Secret, metadata: {name: one, namespace: shop, labels: {seen: 'once', by: x}}}";
+    folder.write("targets.yaml", secret);
+    let targets = folder.path("targets.yaml");
+    let ran = folder.apply(&["--target-resource", &targets]);
+    assert_eq!(ran.status, ExitStatus::Pass, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("seen: once-again"), "{}", ran.stdout);
+}
+
+#[test]
 fn what_became_of_targets_is_a_result_for_each_and_written() {
     let folder = Folder::new(OF_TARGETS);
     folder.write(

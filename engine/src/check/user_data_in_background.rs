@@ -21,6 +21,7 @@
 //!       validate: {message: "CI creates no Pods", deny: {}}
 //! ```
 
+use crate::ast::{Rule, RuleBody};
 use crate::diagnostic::Code;
 
 use super::{Report, for_each_text};
@@ -38,7 +39,10 @@ pub(super) fn check(report: &mut Report<'_>) {
         return;
     }
     let mut found = Vec::new();
-    for rule in report.rules() {
+    // A rule about other resources runs for a request of somebody.
+    let changes_others =
+        |rule: &Rule| matches!(&rule.body, RuleBody::Mutate(mutate) if !mutate.targets.is_empty());
+    for rule in report.rules().filter(|rule| !changes_others(rule)) {
         let filters = rule.matches.filters.iter();
         let filters = filters.chain(rule.excludes.iter().flat_map(|excludes| &excludes.filters));
         for filter in filters.filter(|filter| filter.names_users()) {

@@ -278,9 +278,14 @@ fn of_user(scope: &mut Scope, filter: &Filter) -> Vec<Statement> {
     ] {
         if !roles.is_empty() {
             let name = scope.fresh(field);
-            let patterns = roles.iter().map(|role| role.value.as_str());
-            let mut some = vec![Statement::Some("role".into(), subject(field))];
-            some.extend(scope.matches_one(&Expression::name("role"), &["role"], patterns));
+            let wanted = roles.iter().map(|role| Expression::text(&role.value));
+            let wanted = Expression::Set(wanted.collect());
+            // No wildcards, other than in the names of users.
+            let is_wanted = Expression::name("role").compare(Operator::In, wanted);
+            let some = vec![
+                Statement::Some("role".into(), subject(field)),
+                Statement::Holds(is_wanted),
+            ];
             scope.rules.push(Rule::holds(&name, some));
             body.push(Statement::Holds(Expression::name(name)));
         }

@@ -111,7 +111,7 @@ fn subject(
         .unwrap_or("");
     let namespace = request.namespace.as_deref().unwrap_or("");
     let subresource = request.sub_resource.as_deref().unwrap_or("");
-    let kind = request.kind.kind.as_str();
+    let (group, version, kind) = request.matched_kind();
     let is_whole =
         subresource.is_empty() || (kind == "Pod" && subresource == "ephemeralcontainers");
     let user = request.user_info.as_ref();
@@ -126,7 +126,7 @@ fn subject(
             "cluster_roles",
             list(roles.map_or(&[], |user| &user.cluster_roles)),
         ),
-        ("group", Document::text(&request.kind.group)),
+        ("group", Document::text(group)),
         ("groups", list(user.map_or(&[], |user| &user.groups))),
         ("has_user", Document::flag(user.is_some())),
         ("is_whole", Document::flag(is_whole)),
@@ -149,7 +149,7 @@ fn subject(
             "user",
             Document::text(user.map_or("", |user| &user.username)),
         ),
-        ("version", Document::text(&request.kind.version)),
+        ("version", Document::text(version)),
     ])
 }
 

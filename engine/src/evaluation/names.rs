@@ -21,6 +21,9 @@ use super::variables::{self, Given};
 /// Where `{{@}}` looks: the template stands where the object does.
 const HERE: [&str; 2] = ["request", "object"];
 
+/// The same where another resource is changed than the request's.
+const TARGET: [&str; 1] = ["target"];
+
 /// What all names of a request share.
 #[derive(Clone, Copy)]
 pub(super) struct Ground<'a> {
@@ -240,8 +243,17 @@ impl<'a> Names<'a> {
             scope: self,
             environment: self.ground.environment,
             deletion: self.ground.deletion,
-            here: &HERE,
+            here: if self.has_local("target") {
+                &TARGET
+            } else {
+                &HERE
+            },
         }
+    }
+
+    fn has_local(&self, name: &str) -> bool {
+        self.locals.iter().any(|(local, _)| local == name)
+            || self.below.is_some_and(|below| below.has_local(name))
     }
 
     /// The value of an entry of this layer.

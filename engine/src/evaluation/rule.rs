@@ -128,7 +128,8 @@ impl Context<'_> {
         if let (Known::Judged(status), Body::Validate(validate)) = (known, &rule.body) {
             let stage = Stage::of((policy, rule), validate, &names);
             let progress = self.validated_as(&stage, status);
-            return self.enforced(&stage, action, progress);
+            let progress = self.enforced(&stage, action, progress);
+            return described(rule, &names, progress);
         }
         let of_conditions = rule.preconditions.as_ref();
         match self.preconditions(

@@ -28,6 +28,7 @@ mod gatekeeper;
 mod guests;
 mod identities;
 mod images;
+mod matching;
 mod mutation;
 mod pod_security;
 mod provenance;
