@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use regent_engine::diagnostic::{Code, Diagnostic, Label, Severity};
+use regent_engine::diagnostic::{Code, Diagnostic, Fault, Label, Severity};
 use regent_engine::parse::kubewarden;
 use regent_engine::source::{Source, Span};
 use regent_engine::yaml;
@@ -139,6 +139,7 @@ fn text_of(name: &str, bytes: io::Result<Vec<u8>>) -> Result<Arc<Source>, Box<Di
         Box::new(Diagnostic {
             code: Code::UnreadableFile,
             severity: Severity::Error,
+            fault: Fault::default(),
             message,
             source,
             labels,

@@ -15,6 +15,22 @@ pub enum Severity {
     Error,
 }
 
+/// What an error is a fault of, and so what is left of the policy that it is about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Fault {
+    /// Of the text: the policy is left out.
+    #[default]
+    Text,
+    /// Of a module: the policy runs, and the rule that asks the module is an error.
+    Module,
+    /// Of a module that has an earlier form, which the host goes on with.
+    LaterModule,
+    /// Of nobody: a registry does not give a module, and may later. The rule is an error until then.
+    Absent,
+    /// Of a module that is not known to be signed as the policy demands: the rule is an error until it is.
+    Untrusted,
+}
+
 /// A place in the source, and what is to be said there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Label {
@@ -31,6 +47,8 @@ pub struct Diagnostic {
     pub code: Code,
     /// How bad it is.
     pub severity: Severity,
+    /// What it is a fault of, where it is an error.
+    pub fault: Fault,
     /// One line: lower case, no full stop, the author's text in backticks.
     pub message: String,
     /// The text that the labels point into.
@@ -247,6 +265,7 @@ impl Diagnostic {
         Self {
             code,
             severity: Severity::Error,
+            fault: Fault::default(),
             message: on_one_line(message.into()),
             source: Arc::clone(source),
             labels: vec![Label {
@@ -277,6 +296,13 @@ impl Diagnostic {
         self
     }
 
+    /// As a fault of something else than the text.
+    #[must_use]
+    pub fn fault(mut self, fault: Fault) -> Self {
+        self.fault = fault;
+        self
+    }
+
     /// With another place, and what is to be said there.
     #[must_use]
     pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
@@ -287,7 +313,7 @@ impl Diagnostic {
         self
     }
 
-    /// Whether the policy that it is about is not run because of it.
+    /// Whether the policy that it is about, or a rule of it, is not run because of it.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }

@@ -49,6 +49,7 @@ pub fn render(diagnostic: &Diagnostic, style: Style) -> String {
     let Diagnostic {
         code,
         severity,
+        fault: _,
         message,
         source,
         labels,

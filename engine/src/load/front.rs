@@ -10,7 +10,7 @@ use crate::ast::rego::RegoModules;
 use crate::ast::validate::{Validate, ValidateBody};
 use crate::ast::{Checked, Policy, RuleBody};
 use crate::builders::Builders;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Fault};
 use crate::policy_set::PolicySet;
 use crate::program::guest::ModuleTrust;
 use crate::rego::sharing::sharing;
@@ -97,8 +97,9 @@ impl Front {
         let name = read.0.as_ref().map(Policy::key);
         let (read, missing) = with_files(read, &self.builders, environment);
         let (policy, mut said) = checked(read, environment);
-        said.extend(missing);
         let Some(policy) = policy else {
+            // It is left out, whatever becomes of its modules.
+            said.extend(missing.into_iter().map(|one| one.fault(Fault::Text)));
             let known = self
                 .left_out
                 .take()
@@ -109,6 +110,7 @@ impl Front {
             });
             return said;
         };
+        said.extend(missing);
         match self.places.entry(policy.policy().key()) {
             Entry::Vacant(place) => {
                 place.insert(position(policy.policy()));
@@ -282,7 +284,7 @@ fn with_files(
         let diagnostic = Diagnostic::error(code, &source, file.span, message);
         if asked.is_remote() {
             modules.unread = Some(reason);
-            missing.push(diagnostic);
+            missing.push(diagnostic.fault(asked.fault()));
         } else {
             said.push(diagnostic);
         }

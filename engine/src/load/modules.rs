@@ -10,7 +10,7 @@ use crate::admission::{
     AdmissionRequest, GroupVersionKind, GroupVersionResource, Operation, Roles,
 };
 use crate::ast::module_verify::in_registry;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Fault};
 use crate::evaluation::{Evaluation, Phase};
 use crate::image::ImageReference;
 use crate::jmespath::Environment;
@@ -36,6 +36,14 @@ impl ModuleFile {
     /// Whether it is in a registry.
     pub fn is_remote(&self) -> bool {
         in_registry(&self.module).is_some()
+    }
+
+    /// What it is a fault of that a registry does not give it.
+    pub(super) fn fault(&self) -> Fault {
+        match self.trust {
+            Some(_) => Fault::Untrusted,
+            None => Fault::Absent,
+        }
     }
 }
 

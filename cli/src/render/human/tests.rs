@@ -1,5 +1,5 @@
 use expect_test::expect;
-use regent_engine::diagnostic::{Code, Diagnostic, Label, Severity};
+use regent_engine::diagnostic::{Code, Diagnostic, Fault, Label, Severity};
 use regent_engine::source::{Source, Span};
 
 use super::{Style, line, printable, render};
@@ -14,6 +14,7 @@ fn unknown_field() -> Diagnostic {
     Diagnostic {
         code: Code::UnknownField,
         severity: Severity::Error,
+        fault: Fault::default(),
         message: "unknown field `patern`".to_owned(),
         source: Source::new("policy.yaml", "validate:\n  message: no\n  patern: {}\n"),
         labels: vec![
