@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use regent_engine::diagnostic::{Code, Diagnostic};
+use regent_engine::diagnostic::{Code, Diagnostic, Fault};
 use regent_engine::evaluation::need::{Fact, FactError, GuestNeed, Need};
 use regent_engine::load::Loaded;
 use regent_engine::policy_set::PolicySet;
@@ -70,6 +70,31 @@ struct Kept {
     module: Result<Module, String>,
     /// The trust roots under which it was verified, where that is demanded: under others it does not count.
     verified_under: Option<String>,
+}
+
+/// Why a module cannot be used, or not as it is now.
+#[derive(Debug)]
+struct Wrong {
+    reason: String,
+    fault: Fault,
+}
+
+impl Wrong {
+    /// A module is not to be had from where it is.
+    fn gone(guest: &Guest, reason: String) -> Self {
+        let fault = match &guest.trust {
+            Some(_) => Fault::Untrusted,
+            None if find::is_remote(guest) => Fault::Absent,
+            None => Fault::Module,
+        };
+        Self { reason, fault }
+    }
+
+    /// A module is there, and cannot be used.
+    fn unfit(reason: String) -> Self {
+        let fault = Fault::Module;
+        Self { reason, fault }
+    }
 }
 
 /// Modules by where they are.
@@ -137,8 +162,7 @@ impl Guests {
         loaded.diagnostics.extend(said);
     }
 
-    /// The same for policies that are in force: what no longer counts is an error from now on.
-    pub(crate) fn prepare_set(&self, set: &PolicySet) -> Vec<Diagnostic> {
+    fn prepare_set(&self, set: &PolicySet) -> Vec<Diagnostic> {
         let _one_at_a_time = self
             .compiling
             .lock()
@@ -154,8 +178,8 @@ impl Guests {
                 now.insert(name.clone(), kept);
                 wrongs.insert(name.clone(), wrong);
             }
-            if let Some(Some(reason)) = wrongs.get(&name) {
-                diagnostics.extend(diagnostic(policy, rule, guest, reason));
+            if let Some(Some(wrong)) = wrongs.get(&name) {
+                diagnostics.extend(diagnostic(policy, rule, guest, wrong));
             }
         }
         // Requests that began with the policies before still ask for their modules.
@@ -188,7 +212,7 @@ impl Guests {
         name: &Name,
         guest: &Guest,
         (now, before): (&Known, &Known),
-    ) -> (Kept, Option<String>) {
+    ) -> (Kept, Option<Wrong>) {
         let unusable = |reason: String| Kept {
             module: Err(reason),
             verified_under: None,
@@ -200,7 +224,10 @@ impl Guests {
         let verified_under = guest.trust.as_ref().and(remote).map(|one| one.trusted());
         let verified_under = match verified_under.transpose() {
             Ok(roots) => roots,
-            Err(reason) => return (unusable(reason.clone()), Some(reason)),
+            Err(reason) => {
+                let kept = unusable(reason.clone());
+                return (kept, Some(Wrong::gone(guest, reason)));
+            }
         };
         let earlier = before
             .get(name)
@@ -214,16 +241,19 @@ impl Guests {
         let (module, wrong) = match loaded {
             Ok(module) => match check_settings(&module, guest) {
                 Ok(()) => (Ok(module), None),
-                Err(Unfit::Refused(reason)) => (Err(reason.clone()), Some(reason)),
+                Err(Unfit::Refused(reason)) => (Err(reason.clone()), Some(Wrong::unfit(reason))),
                 // What fails here fails on requests as well, or answers them.
-                Err(Unfit::Failed(reason)) => (Ok(module), Some(reason)),
+                Err(Unfit::Failed(reason)) => (Ok(module), Some(Wrong::unfit(reason))),
             },
-            Err(reason) => (Err(reason.clone()), Some(reason)),
+            Err(wrong) => (Err(wrong.reason.clone()), Some(wrong)),
         };
-        let module = match (&wrong, earlier) {
+        let (module, wrong) = match (wrong, earlier) {
             // It stays in force as it was.
-            (Some(_), Some(earlier)) => Ok(earlier.clone()),
-            _ => module,
+            (Some(Wrong { reason, .. }), Some(earlier)) => {
+                let fault = Fault::LaterModule;
+                (Ok(earlier.clone()), Some(Wrong { reason, fault }))
+            }
+            (wrong, _) => (module, wrong),
         };
         let kept = Kept {
             module,
@@ -232,8 +262,9 @@ impl Guests {
         (kept, wrong)
     }
 
-    fn load(&self, name: &Name, guest: &Guest, known: [&Known; 2]) -> Result<Module, String> {
-        let (wasm, found) = self.bytes(guest)?;
+    fn load(&self, name: &Name, guest: &Guest, known: [&Known; 2]) -> Result<Module, Wrong> {
+        let bytes = self.bytes(guest);
+        let (wasm, found) = bytes.map_err(|reason| Wrong::gone(guest, reason))?;
         let same = known.into_iter().flatten().find_map(|(known, kept)| {
             let module = kept.module.as_ref().ok()?;
             (known.abi == name.abi && module.digest() == found).then_some(module)
@@ -248,8 +279,8 @@ impl Guests {
         if let Some(module) = opened {
             return Ok(module);
         }
-        let module =
-            Module::compile(&self.runtime, &wasm, name.abi).map_err(|error| error.to_string())?;
+        let module = Module::compile(&self.runtime, &wasm, name.abi);
+        let module = module.map_err(|error| Wrong::unfit(error.to_string()))?;
         if let Some(cache) = &self.cache {
             cache.keep(&module, &self.runtime);
         }
@@ -407,14 +438,11 @@ fn log(guest: &Guest, lines: &[String]) {
     }
 }
 
-fn diagnostic(policy: &Policy, rule: &Rule, guest: &Guest, reason: &str) -> Option<Diagnostic> {
+fn diagnostic(policy: &Policy, rule: &Rule, guest: &Guest, wrong: &Wrong) -> Option<Diagnostic> {
     let written = policy.rule_ast(rule)?.guest()?;
-    let message = format!("module `{}` cannot be used: {reason}", guest.module);
+    let message = format!("module `{}` cannot be used: {}", guest.module, wrong.reason);
     let span = written.module.span;
-    Some(Diagnostic::error(
-        Code::UnusableModule,
-        &policy.ast.source,
-        span,
-        message,
-    ))
+    let source = &policy.ast.source;
+    let diagnostic = Diagnostic::error(Code::UnusableModule, source, span, message);
+    Some(diagnostic.fault(wrong.fault))
 }

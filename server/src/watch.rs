@@ -2,27 +2,30 @@
 //!
 //! A file that was good and is edited into an error stays in force as it was: a slip of the pen must not switch a policy
 //! off. The error is told by readiness and by the metrics until it is mended.
+//! A module that a registry does not give, or that is not signed as it must be, is asked for again until it is there.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use regent_engine::diagnostic::Diagnostic;
-use regent_engine::load::{Environment, load};
+use regent_engine::load::Environment;
 use regent_engine::policy_set::PolicySet;
-use regent_engine::source::Source;
 
 use crate::admit::pace::Paces;
 use crate::guests::Guests;
 use crate::metrics::Metrics;
 use files::{FileError, Fingerprint};
-use modules::{Reader, Stamps, Texts};
+use judging::{InForce, judge, judge_again};
+use modules::Stamps;
 use namespaces::{Namespaces, NamespacesError};
+use retry::Retry;
 
 pub mod files;
+mod judging;
 mod modules;
 pub mod namespaces;
+mod retry;
 #[cfg(test)]
 mod tests;
 
@@ -54,21 +57,15 @@ pub struct Problem {
     pub consequence: Consequence,
 }
 
-/// What is in force where a file has an error.
+/// What is in force where a file has an error, or names a module that cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consequence {
-    /// The file as it was before.
+    /// The file, or the module, as it was before.
     EarlierVersion,
+    /// The policy; the rule that asks the module is an error.
+    RuleIsError,
     /// Nothing of the policy with the error.
     NotInForce,
-}
-
-/// A file that had no error.
-#[derive(Debug, Clone)]
-struct Good {
-    source: Arc<Source>,
-    /// The modules of Rego that it names.
-    modules: Texts,
 }
 
 /// Where policies and namespaces come from, and what came from there.
@@ -79,11 +76,14 @@ pub struct Watch {
     environment: Environment,
     guests: Arc<Guests>,
     metrics: Arc<Metrics>,
-    /// The last text of each file that had no error.
-    good: BTreeMap<String, Good>,
+    /// The logs that what is in force was checked against.
+    logs_in_force: Option<Vec<String>>,
+    /// The texts that are in force.
+    files: Vec<InForce>,
     fingerprint: Fingerprint,
     /// The files of modules that policies name.
     modules: Stamps,
+    retry: Retry,
     current: Arc<ArcSwap<Snapshot>>,
 }
 
@@ -109,20 +109,22 @@ impl Watch {
         let fingerprint = Fingerprint::of(&paths, namespaces_path.as_deref());
         let sources = files::read(&paths)?;
         let namespaces = read_namespaces(namespaces_path.as_deref())?;
-        let mut good = BTreeMap::new();
-        let with = (&environment, &*guests);
-        let (snapshot, modules) = judge(&sources, namespaces, with, &mut good);
-        announce(&snapshot, &metrics);
+        let judged = judge(&sources, namespaces, (&environment, &guests), &[]);
+        announce(&judged.snapshot, &metrics);
+        let mut retry = Retry::default();
+        retry.end(judged.missing, Instant::now());
         Ok(Self {
             paths,
             namespaces_path,
+            logs_in_force: environment.log_urls.clone(),
             environment,
             guests,
             metrics,
-            good,
+            files: judged.files,
             fingerprint,
-            modules,
-            current: Arc::new(ArcSwap::from_pointee(snapshot)),
+            modules: judged.stamps,
+            retry,
+            current: Arc::new(ArcSwap::from_pointee(judged.snapshot)),
         })
     }
 
@@ -136,188 +138,85 @@ impl Watch {
         self.environment.log_urls = Some(urls);
     }
 
-    /// Reads everything again if a file has changed.
+    /// Reads everything again if a file has changed, or if it is time to ask again for a module that is missing.
     pub fn poll(&mut self) {
-        let now = Fingerprint::of(&self.paths, self.namespaces_path.as_deref());
-        if now != self.fingerprint || self.modules.are_old() {
+        self.poll_at(Instant::now());
+    }
+
+    fn poll_at(&mut self, now: Instant) {
+        let files = Fingerprint::of(&self.paths, self.namespaces_path.as_deref());
+        if files != self.fingerprint || self.modules.are_old() {
             self.reload();
+        } else if self.retry.is_due(now) {
+            self.retry.begin(now);
+            self.load();
         }
     }
 
     /// Reads everything again.
     pub fn reload(&mut self) {
+        self.retry = Retry::default();
+        self.load();
+    }
+
+    fn load(&mut self) {
         // Taken before reading: what changes meanwhile is seen the next time.
         self.fingerprint = Fingerprint::of(&self.paths, self.namespaces_path.as_deref());
         let read = files::read(&self.paths)
             .map_err(WatchError::from)
             .and_then(|sources| Ok((sources, read_namespaces(self.namespaces_path.as_deref())?)));
-        match read {
+        let missing = match read {
             Ok((sources, namespaces)) => {
                 let with = (&self.environment, &*self.guests);
-                let (snapshot, modules) = judge(&sources, namespaces, with, &mut self.good);
-                self.modules = modules;
-                announce(&snapshot, &self.metrics);
-                let outcome = if snapshot.problems.is_empty() {
+                let judged = judge(&sources, namespaces, with, &self.files);
+                self.files = judged.files;
+                self.modules = judged.stamps;
+                self.logs_in_force.clone_from(&self.environment.log_urls);
+                let outcome = if judged.snapshot.problems.is_empty() {
                     "ok"
                 } else {
                     "errors"
                 };
                 self.metrics.reload("policies", outcome);
-                self.current.store(Arc::new(snapshot));
+                self.put_in_force(judged.snapshot);
+                judged.missing
             }
             Err(error) => {
                 tracing::error!(%error, "policies could not be read again; the earlier ones stay in force");
                 self.metrics.reload("policies", "unreadable");
-                // Seen now, so that not every look reads everything again.
-                self.modules = self.modules.taken_again();
-                self.keep_with(&error);
+                self.keep_with(&error)
             }
-        }
+        };
+        self.retry.end(missing, Instant::now());
     }
 
-    /// Goes on with what is in force, and says why.
-    fn keep_with(&self, error: &WatchError) {
-        let before = self.current.load();
-        // What no longer counts under other trust roots does not go on counting.
-        let said = self.guests.prepare_set(&before.policies);
-        for lost in said.iter().filter(|found| found.is_error()) {
-            tracing::error!(place = place(lost), "{}", lost.message);
-        }
-        let mut problems: Vec<_> = before
-            .problems
-            .iter()
-            .filter(|problem| !problem.place.is_empty())
-            .cloned()
-            .collect();
-        problems.push(Problem {
-            place: String::new(),
-            message: error.to_string(),
-            consequence: Consequence::EarlierVersion,
-        });
-        self.metrics.policies(before.files, problems.len());
-        self.current.store(Arc::new(Snapshot {
-            policies: before.policies.clone(),
-            namespaces: before.namespaces.clone(),
-            files: before.files,
-            files_in_force: before.files_in_force,
-            problems,
-            paces: Paces::default(),
-        }));
+    /// Goes on with the texts that are in force, and says why. What no longer counts under other trust roots does not go on
+    /// counting. Tells whether there are modules that a registry may give later.
+    fn keep_with(&mut self, error: &WatchError) -> bool {
+        // Seen now, so that not every look reads everything again.
+        let mut stamps = self.modules.taken_again();
+        let environment = Environment {
+            log_urls: self.logs_in_force.clone(),
+            ..self.environment.clone()
+        };
+        let before = self.current.load_full();
+        let with = (&environment, &*self.guests);
+        let why = error.to_string();
+        let (snapshot, missing) = judge_again(&before, &self.files, with, (&mut stamps, why));
+        self.modules = stamps;
+        self.put_in_force(snapshot);
+        missing
+    }
+
+    fn put_in_force(&self, snapshot: Snapshot) {
+        announce(&snapshot, &self.metrics);
+        self.current.store(Arc::new(snapshot));
     }
 }
 
 fn read_namespaces(path: Option<&Path>) -> Result<Option<Arc<Namespaces>>, NamespacesError> {
     path.map(|path| Namespaces::read(path).map(Arc::new))
         .transpose()
-}
-
-/// Loads `sources`; files with errors are replaced by their last good text, and `good` is brought up to date. Gives the files
-/// of modules, too.
-fn judge(
-    sources: &[Arc<Source>],
-    namespaces: Option<Arc<Namespaces>>,
-    (environment, guests): (&Environment, &Guests),
-    good: &mut BTreeMap<String, Good>,
-) -> (Snapshot, Stamps) {
-    let reader = Reader::default();
-    let mut loaded = load(sources, &reader.around(environment));
-    let mut read = reader.take();
-    read.stamps.add_guests(&loaded.policies);
-    guests.prepare(&mut loaded);
-    for warning in loaded.diagnostics.iter().filter(|found| !found.is_error()) {
-        tracing::warn!(place = place(warning), "{}", warning.message);
-    }
-    let errors: Vec<&Diagnostic> = loaded
-        .diagnostics
-        .iter()
-        .filter(|found| found.is_error())
-        .collect();
-    let has_error = |source: &Source| errors.iter().any(|error| error.source.name == source.name);
-    let problems = problems(&errors, good);
-    let files = sources.len();
-    let replaced = sources
-        .iter()
-        .any(|source| has_error(source) && good.contains_key(&source.name));
-    let in_force: Vec<Good> = sources
-        .iter()
-        .map(|source| match good.get(&source.name) {
-            Some(earlier) if has_error(source) => earlier.clone(),
-            _ => Good {
-                source: source.clone(),
-                modules: read.texts.remove(&source.name).unwrap_or_default(),
-            },
-        })
-        .collect();
-    let files_in_force = sources
-        .iter()
-        .filter(|source| !has_error(source) || good.contains_key(&source.name))
-        .count();
-    let policies = if replaced {
-        earlier(&in_force, (environment, guests), &mut read.stamps)
-    } else {
-        loaded.policies
-    };
-    guests.settle(&policies);
-    // A file that is gone is forgotten with its policy: that is how policies are removed.
-    let mut now_good = BTreeMap::new();
-    for one in in_force {
-        if !has_error(&one.source) || good.contains_key(&one.source.name) {
-            now_good.insert(one.source.name.clone(), one);
-        }
-    }
-    *good = now_good;
-    let snapshot = Snapshot {
-        policies,
-        namespaces,
-        files,
-        files_in_force,
-        problems,
-        paces: Paces::default(),
-    };
-    (snapshot, read.stamps)
-}
-
-/// The policies of files that had no error, with the modules that they had.
-fn earlier(
-    files: &[Good],
-    (environment, guests): (&Environment, &Guests),
-    stamps: &mut Stamps,
-) -> Arc<PolicySet> {
-    let modules = files.iter();
-    let modules = modules.map(|good| (good.source.name.clone(), good.modules.clone()));
-    let environment = modules::known(environment, modules.collect());
-    let sources: Vec<Arc<Source>> = files.iter().map(|good| good.source.clone()).collect();
-    let mut loaded = load(&sources, &environment);
-    stamps.add_guests(&loaded.policies);
-    guests.prepare(&mut loaded);
-    loaded.policies
-}
-
-fn problems(errors: &[&Diagnostic], good: &BTreeMap<String, Good>) -> Vec<Problem> {
-    let consequence = |error: &Diagnostic| {
-        if good.contains_key(&error.source.name) {
-            Consequence::EarlierVersion
-        } else {
-            Consequence::NotInForce
-        }
-    };
-    let problem = |error: &&Diagnostic| Problem {
-        place: place(error),
-        message: error.message.clone(),
-        consequence: consequence(error),
-    };
-    errors.iter().map(problem).collect()
-}
-
-/// `file:line:column` of a diagnostic.
-fn place(diagnostic: &Diagnostic) -> String {
-    match diagnostic.labels.first() {
-        Some(label) => {
-            let (line, column) = diagnostic.source.position(label.span.start);
-            format!("{}:{line}:{column}", diagnostic.source.name)
-        }
-        None => diagnostic.source.name.clone(),
-    }
 }
 
 fn announce(snapshot: &Snapshot, metrics: &Metrics) {
@@ -352,6 +251,7 @@ impl std::fmt::Display for Problem {
         }
         let consequence = match self.consequence {
             Consequence::EarlierVersion => "the earlier version stays in force",
+            Consequence::RuleIsError => "its rule is an error",
             Consequence::NotInForce => "the policy is not in force",
         };
         write!(formatter, "{} ({consequence})", self.message)

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -25,7 +26,7 @@ use serde_json::{Value, json};
 
 use super::modules;
 use crate::command::{Ran, regent};
-use crate::server::client::start;
+use crate::server::client::{Server, start};
 
 const WASM: &str = "application/vnd.wasm.content.layer.v1+wasm";
 const REGO: &str = "application/vnd.cncf.openpolicyagent.policy.layer.v1+rego";
@@ -456,8 +457,55 @@ async fn the_webhook_refuses_by_the_rule_until_the_module_is_signed() {
     server.running.reload();
     let review = harmless(&json!({"team": "x"}));
     let asked = async { while !server.post("/validate/fail", &review).await.allowed() {} };
-    let in_time = tokio::time::timeout(std::time::Duration::from_mins(1), asked).await;
+    let in_time = tokio::time::timeout(Duration::from_mins(1), asked).await;
     assert!(in_time.is_ok());
+}
+
+/// Asks until the answer holds a text.
+async fn says(server: &Server, review: &Value, text: &str) {
+    let ask = async || server.post("/validate/fail", review).await.body;
+    let asked = async { while !ask().await.contains(text) {} };
+    let in_time = tokio::time::timeout(Duration::from_mins(1), asked).await;
+    assert!(in_time.is_ok(), "never {text}: {}", ask().await);
+}
+
+/// Who demands signatures of a module that runs already stops it until there are some.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_module_that_runs_is_stopped_by_a_demand_that_it_does_not_meet() {
+    let right = KeyPair::generate().unwrap();
+    let pod: Value = serde_json::from_str(POD).unwrap();
+    let review = super::review(pod);
+    for (kind, media_type, bytes, says_of_module) in [
+        ("wasm", WASM, guard(), "hostNetwork is not allowed"),
+        ("rego", REGO, LABELS.into(), "the network of the node"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = folder.path().join("layout");
+        let mut written = Layout::new(&layout);
+        let digest = written.module(media_type, &bytes, &[]);
+        let mut asked = json!({"module": format!("oci://{REPOSITORY}@{digest}")});
+        let unsigned = policy(&json!({kind: asked.clone()}));
+        asked["verify"] = json!({"attestors": attestors(&[&right])});
+        let signed = policy(&json!({kind: asked}));
+        let server = start(&[("guard.yaml", &unsigned)], |settings| {
+            settings.images.layouts = vec![layout.clone()];
+            settings.reload_interval = Duration::from_millis(20);
+        })
+        .await;
+        says(&server, &review, says_of_module).await;
+        fs::write(server.policy_path("guard.yaml"), &signed).unwrap();
+        says(&server, &review, "its signatures are not what").await;
+        let ready = server.get("/health/readiness").await;
+        assert_eq!(ready.status, 200, "{}", ready.body);
+        assert!(
+            ready.body.contains("(its rule is an error)"),
+            "{}",
+            ready.body
+        );
+        // Nothing changes on this side when somebody signs it, and it is found out all the same.
+        written.sign(&digest, &right);
+        says(&server, &review, says_of_module).await;
+    }
 }
 
 /// What was verified counts as long as the trust roots do under which it was.
