@@ -1,8 +1,8 @@
 //! Lists whose elements have keys, or are a set.
 //!
 //! An element of the patch is merged into the one that has its key, and comes first where there is none.
-//! Elements without a key cannot be addressed: a patch that has one is refused. What kustomize makes of a list with such
-//! elements is kept to where they are the object's, odd as it is, because a valid object has none.
+//! Elements without a key cannot be addressed: what kustomize then makes of the list is kept to, odd as it is, because a
+//! valid object has none.
 
 use serde_json::Value;
 
@@ -44,9 +44,6 @@ pub(super) fn merge_keyed(
     if let Some(other) = old.iter().chain(patch).find(|item| !is_map_or_null(item)) {
         return Err(PatchError::DoesNotApply(wrong_shape("MappingNode", other)));
     }
-    if let Some(nobody) = patch.iter().find(|item| is_about_nobody(item, keys)) {
-        return Err(PatchError::DoesNotApply(without_keys(nobody, keys)));
-    }
     let identities = identities(patch.iter().chain(&old), keys);
     let mut merged = Vec::new();
     for identity in &identities {
@@ -86,26 +83,6 @@ fn is_map_or_null(item: &Value) -> bool {
     matches!(item, Value::Object(_) | Value::Null)
 }
 
-/// An element that says something, and has none of the keys that would say of which element.
-fn is_about_nobody(item: &Value, keys: &[&str]) -> bool {
-    !is_empty(item) && keys.iter().all(|key| key_of(item, key).is_empty())
-}
-
-/// As Kubernetes does, this is refused: the merge would leave nothing of the object's own elements.
-fn without_keys(item: &Value, keys: &[&str]) -> String {
-    let fields: Vec<&str> = item
-        .as_object()
-        .into_iter()
-        .flatten()
-        .map(|(name, _)| name.as_str())
-        .collect();
-    format!(
-        "an element of a list in the patch ({}) has no {}, by which elements of the object are found; an anchor on it does not stay in the patch",
-        fields.join(", "),
-        keys.join(" or "),
-    )
-}
-
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -126,7 +103,11 @@ fn identities<'a>(items: impl Iterator<Item = &'a Value>, keys: &[&'static str])
     let mut seen = std::collections::BTreeSet::new();
     let mut identities = Vec::new();
     for item in items {
-        let texts: Vec<String> = keys.iter().map(|key| key_of(item, key)).collect();
+        let text = |key: &&str| match item.get(*key) {
+            None | Some(Value::Null) => String::new(),
+            Some(value) => text(value),
+        };
+        let texts: Vec<String> = keys.iter().map(text).collect();
         if seen.insert(texts.clone()) {
             identities.push(Identity {
                 keys: keys.to_vec(),
@@ -135,14 +116,6 @@ fn identities<'a>(items: impl Iterator<Item = &'a Value>, keys: &[&'static str])
         }
     }
     identities
-}
-
-/// The text of an element's key; empty where it has none.
-fn key_of(item: &Value, key: &str) -> String {
-    match item.get(key) {
-        None | Some(Value::Null) => String::new(),
-        Some(value) => text(value),
-    }
 }
 
 /// A scalar as YAML writes it; nothing for what is none.

@@ -246,28 +246,6 @@ fn ports_of_two_protocols_stay_two() {
 }
 
 #[test]
-fn elements_without_a_key_are_refused_and_leave_the_objects_own_alone() {
-    let object = pod(&json!({"containers": [{"name": "a", "ports": [
-        {"name": "http", "containerPort": 80}, {"name": "other", "containerPort": 81},
-    ]}]}));
-    let refused = |ports: Value| {
-        let patch = json!({"spec": {"containers": [{"name": "a", "ports": ports}]}});
-        strategic_merge::apply(&object, &patch)
-            .unwrap_err()
-            .to_string()
-    };
-    for ports in [
-        json!([{"name": "http", "hostPort": 80}]),
-        json!([{"(containerPort)": 80, "hostPort": 80}]),
-        json!([{"containerPort": 80}, {"containerPort": null, "hostPort": 80}]),
-    ] {
-        let reason = refused(ports.clone());
-        let keys = "has no containerPort or protocol";
-        assert!(reason.contains(keys), "{ports}: {reason}");
-    }
-}
-
-#[test]
 fn anchors() {
     let spec = json!({"containers": [{"name": "a", "image": "x:latest"}, {"name": "b", "image": "y:1"}], "hostPID": true});
     for (patch, result) in [
