@@ -12,6 +12,7 @@ pub mod layout;
 pub mod module;
 pub mod oci;
 pub mod registry;
+mod sources;
 pub mod trust;
 pub mod verify;
 
@@ -36,8 +37,9 @@ use artifact::Artifacts;
 use discovery::{Budget, MAX_IN_FLIGHT, Origin, Wanted, discover};
 use facts::{Facts, Recorder};
 use fetch::{FetchError, quoted};
-use layout::{LayoutError, Layouts};
+use layout::LayoutError;
 use registry::{Registries, RegistrySettings, SettingsError};
+use sources::Sources;
 use trust::{TrustRoot, TrustRoots};
 
 /// Trust roots with parts of a policy's own; policies name few.
@@ -85,10 +87,7 @@ pub enum ImageSettingsError {
 /// Answers image needs.
 #[derive(Debug)]
 pub struct Images {
-    layouts: Layouts,
-    registries: Option<Registries>,
-    facts: Option<Arc<Facts>>,
-    recorder: Option<Arc<Recorder>>,
+    sources: Sources,
     trust_roots: Arc<ArcSwap<TrustRoots>>,
     /// Trust roots with parts of a policy's own, parsed once.
     by_policy: Cache<(String, PolicyTrust), Arc<TrustRoot>>,
@@ -108,19 +107,19 @@ impl Images {
         trust_roots: TrustRoots,
         metrics: Arc<Metrics>,
     ) -> Result<Self, ImageSettingsError> {
-        let registries = match &settings.network {
-            Network::Offline | Network::Recorded(_) => None,
-            Network::Registries(settings) => Some(Registries::new(settings, Arc::clone(&metrics))?),
-        };
-        let facts = match &settings.network {
-            Network::Recorded(facts) => Some(Arc::clone(facts)),
-            Network::Offline | Network::Registries(_) => None,
-        };
-        Ok(Self {
-            layouts: Layouts::open(&settings.layouts)?,
-            registries,
-            facts,
-            recorder: settings.recorder.clone(),
+        let sources = Sources::open(settings, &metrics)?;
+        Ok(Self::over(sources, settings, trust_roots, metrics))
+    }
+
+    /// The same over sources that are open.
+    fn over(
+        sources: Sources,
+        settings: &ImageSettings,
+        trust_roots: TrustRoots,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            sources,
             trust_roots: Arc::new(ArcSwap::from_pointee(trust_roots)),
             by_policy: Cache::new(MAX_BY_POLICY),
             evidence: EvidenceCache::new(&settings.cache),
@@ -130,13 +129,13 @@ impl Images {
             in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
             judged_at: settings.judged_at,
             metrics,
-        })
+        }
     }
 
     /// Has registries asked with Secrets of a cluster: those that policies name, those for all, and pods' own where that
     /// was asked for.
     pub(crate) fn with_cluster(&mut self, cluster: &Arc<Cluster>, settings: &ClusterSettings) {
-        if let Some(registries) = &mut self.registries {
+        if let Some(registries) = &mut self.sources.registries {
             registries.with_cluster(cluster, settings);
         }
     }
@@ -225,21 +224,15 @@ impl Images {
         pull_secrets: &[PullSecret],
         deadline: Instant,
     ) -> Result<(Digest, Resolution), FetchError> {
-        if let Some(digest) = &image.digest {
-            return Ok((digest.clone(), Resolution::Reference));
+        if let Some(digest) = self.sources.known(image)? {
+            let how = match &image.digest {
+                Some(_) => Resolution::Reference,
+                None => Resolution::Registry,
+            };
+            return Ok((digest, how));
         }
-        if let Some(digest) = self.layouts.resolve(image)? {
-            return Ok((digest, Resolution::Registry));
-        }
-        let tag = image.tag.as_deref().unwrap_or("latest");
-        let (host, path) = image.containerd_repository();
-        let name = format!("{host}/{path}:{tag}");
-        if let Some(facts) = &self.facts {
-            return Ok((facts.digest(&name)?, Resolution::Registry));
-        }
-        let Some(registries) = &self.registries else {
-            return Err(unknown_offline(image));
-        };
+        let registries = self.sources.registries(image)?;
+        let name = sources::name(image);
         let last = self.resolutions.recall(&name).await;
         let repository = if last.is_some() {
             // There is something to fall back on: nobody waits for another attempt, and half of the time is kept for
@@ -250,11 +243,7 @@ impl Images {
         } else {
             registries.repository(image, pull_secrets, deadline)
         };
-        let said = repository.resolve(tag).await;
-        if let Some(recorder) = &self.recorder {
-            recorder.tag(&name, &said);
-        }
-        match (said, last) {
+        match (self.sources.ask(repository, image).await, last) {
             (Ok(digest), _) => {
                 self.resolutions.remember(name, &digest).await;
                 Ok((digest, Resolution::Registry))
@@ -274,7 +263,7 @@ impl Images {
         digest: &Digest,
     ) -> Result<(EvidenceKey, Place), FetchError> {
         let root = self.trust_root(need).await?;
-        let place = if self.layouts.has(digest).await {
+        let place = if self.sources.layouts.has(digest).await {
             Place::Layouts
         } else {
             Place::Repository(evidence_repository(need)?)
@@ -319,7 +308,8 @@ impl Images {
     ) -> Result<Evidence, FetchError> {
         let root = self.trust_root(need).await?;
         let mut budget = Budget::new(&self.in_flight);
-        if let (Place::Repository(repository), Some(registries)) = (place, &self.registries) {
+        if let (Place::Repository(repository), Some(registries)) = (place, &self.sources.registries)
+        {
             budget = budget.within(registries.share(repository).await);
         }
         let artifacts = self
@@ -356,7 +346,7 @@ impl Images {
         (budget, deadline): (&Budget, Instant),
     ) -> Result<Arc<Artifacts>, FetchError> {
         let fetch = || Box::pin(self.fetch(need, digest, place, (budget, deadline)));
-        let (Place::Repository(repository), Some(_)) = (place, &self.registries) else {
+        let (Place::Repository(repository), Some(_)) = (place, &self.sources.registries) else {
             return Ok(Arc::new(fetch().await?));
         };
         let key = (digest.clone(), kept_as(repository, wanted(need)));
@@ -379,16 +369,14 @@ impl Images {
         let repository = match place {
             Place::Layouts => {
                 let asked = (digest, wanted(need));
-                return discover(Origin::Layouts(&self.layouts), asked, budget).await;
+                return discover(Origin::Layouts(&self.sources.layouts), asked, budget).await;
             }
             Place::Repository(repository) => repository,
         };
-        if let Some(facts) = &self.facts {
+        if let Some(facts) = &self.sources.facts {
             return facts.artifacts(repository, (digest, wanted(need)));
         }
-        let Some(registries) = &self.registries else {
-            return Err(unknown_offline(&need.image));
-        };
+        let registries = self.sources.registries(&need.image)?;
         let ask = async {
             let repository = registries.repository(repository, &need.pull_secrets, deadline);
             let asked = (digest, wanted(need));
@@ -399,7 +387,7 @@ impl Images {
             Ok(found)
         };
         let said = ask.await;
-        if let Some(recorder) = &self.recorder {
+        if let Some(recorder) = &self.sources.recorder {
             recorder.evidence(repository, (digest, wanted(need)), &said);
         }
         said
@@ -471,13 +459,6 @@ fn present() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
-}
-
-fn unknown_offline(image: &ImageReference) -> FetchError {
-    FetchError::NotFound(format!(
-        "no OCI layout has {}, and registries are not asked here",
-        quoted(&image.to_string())
-    ))
 }
 
 fn is_empty(found: &Artifacts) -> bool {

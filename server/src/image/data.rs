@@ -83,7 +83,7 @@ impl Images {
         deadline: Instant,
     ) -> Result<Value, FetchError> {
         let said = self.describe(reference, pull_secrets, deadline).await;
-        if let Some(recorder) = &self.recorder {
+        if let Some(recorder) = &self.sources.recorder {
             recorder.image(reference, &said);
         }
         said
@@ -98,11 +98,11 @@ impl Images {
         let image = ImageReference::parse(reference).map_err(|error| {
             FetchError::Malformed(format!("{} is no image: {error}", quoted(reference)))
         })?;
-        if let Some(facts) = &self.facts {
+        if let Some(facts) = &self.sources.facts {
             // Layouts come before facts.
             let in_layouts = match &image.digest {
-                Some(digest) => self.layouts.has(digest).await,
-                None => self.layouts.resolve(&image)?.is_some(),
+                Some(digest) => self.sources.layouts.has(digest).await,
+                None => self.sources.layouts.resolve(&image)?.is_some(),
             };
             if !in_layouts {
                 return facts.image(reference);
@@ -191,8 +191,8 @@ impl Images {
     }
 
     async fn manifest(&self, asked: Asked<'_>, digest: &Digest) -> Result<Manifest, FetchError> {
-        if self.layouts.has(digest).await {
-            return self.layouts.manifest(digest).await;
+        if self.sources.layouts.has(digest).await {
+            return self.sources.layouts.manifest(digest).await;
         }
         let repository = self.repository(asked)?;
         repository.manifest(digest, MAX_MANIFEST).await
@@ -204,17 +204,15 @@ impl Images {
         digest: &Digest,
         size: u64,
     ) -> Result<Bytes, FetchError> {
-        if self.layouts.has(digest).await {
-            return self.layouts.blob(digest, MAX_BLOB).await;
+        if self.sources.layouts.has(digest).await {
+            return self.sources.layouts.blob(digest, MAX_BLOB).await;
         }
         self.repository(asked)?.blob(digest, size).await
     }
 
     /// Where an image lies that no layout has.
     fn repository<'a>(&'a self, asked: Asked<'a>) -> Result<Repository<'a>, FetchError> {
-        let Some(registries) = &self.registries else {
-            return Err(super::unknown_offline(asked.image));
-        };
+        let registries = self.sources.registries(asked.image)?;
         Ok(registries.repository(asked.image, asked.pull_secrets, asked.deadline))
     }
 }

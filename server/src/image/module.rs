@@ -17,13 +17,11 @@ use regent_engine::rego::foreign;
 use regent_engine::wasm::bounds;
 use tokio::time::{Instant, timeout_at};
 
-use super::facts::Facts;
 use super::fetch::{FetchError, quoted};
-use super::layout::Layouts;
 use super::oci::{Content, Descriptor, MAX_MANIFEST, Manifest};
-use super::registry::Registries;
+use super::sources::Sources;
 use super::trust::TrustRoots;
-use super::{ImageSettings, Images, Network, unknown_offline};
+use super::{ImageSettings, Images, Network};
 use crate::metrics::Metrics;
 use crate::{clock, rego_file};
 
@@ -187,13 +185,19 @@ impl RemoteModules {
         asked: Asked<'_>,
         deadline: Instant,
     ) -> Result<Bytes, String> {
-        let sources = Sources::open(&self.settings).map_err(|error| error.to_string())?;
+        let metrics = Metrics::new().map_err(|error| error.to_string())?;
+        let sources = Sources::open(&self.settings, &metrics);
+        let mut sources = sources.map_err(|error| error.to_string())?;
+        // The policy says what the bytes must be, so a tag that moves is an error and nothing else.
         let digest = sources.resolve(image, deadline).await;
         let digest = digest.map_err(|error| error.to_string())?;
         if let Some(trust) = asked.trust {
+            let roots = (*(self.trust)()?).clone();
+            let images = Images::over(sources, &self.settings, roots, metrics);
             let (host, path) = image.containerd_repository();
-            self.verify(trust, &format!("{host}/{path}@{digest}"), deadline)
-                .await?;
+            let module = format!("{host}/{path}@{digest}");
+            self.verify(trust, &module, (&images, deadline)).await?;
+            sources = images.sources;
         }
         let found = sources.layer(image, &digest, asked.kind, deadline).await;
         found.map_err(|error| error.to_string())
@@ -204,13 +208,9 @@ impl RemoteModules {
         &self,
         trust: &ModuleTrust,
         module: &str,
-        deadline: Instant,
+        (images, deadline): (&Images, Instant),
     ) -> Result<(), String> {
         let module = ImageReference::parse(module).map_err(|error| error.to_string())?;
-        let metrics = Metrics::new().map_err(|error| error.to_string())?;
-        let roots = (*(self.trust)()?).clone();
-        let images = Images::new(&self.settings, roots, metrics);
-        let images = images.map_err(|error| error.to_string())?;
         let environment = match self.settings.judged_at {
             Some(at) => Environment::at(i64::try_from(at).unwrap_or(i64::MAX)),
             None => clock::environment(),
@@ -222,7 +222,7 @@ impl RemoteModules {
                 Step::Need(needs) => needs,
             };
             for (id, need) in needs {
-                let fact = answer(&images, &need, deadline).await;
+                let fact = answer(images, &need, deadline).await;
                 trial.evaluation.answer(id, fact);
             }
         }
@@ -239,69 +239,7 @@ async fn answer(images: &Images, need: &Need, deadline: Instant) -> Fact {
     }
 }
 
-/// Where bytes come from.
-struct Sources<'a> {
-    settings: &'a ImageSettings,
-    layouts: Layouts,
-    registries: Option<Registries>,
-    facts: Option<&'a Facts>,
-}
-
-impl<'a> Sources<'a> {
-    fn open(settings: &'a ImageSettings) -> Result<Self, FetchError> {
-        let layouts = Layouts::open(&settings.layouts)
-            .map_err(|error| FetchError::Malformed(error.to_string()))?;
-        let (registries, facts) = match &settings.network {
-            Network::Offline => (None, None),
-            Network::Recorded(facts) => (None, Some(&**facts)),
-            Network::Registries(network) => {
-                let unavailable = |error: String| FetchError::Unavailable(error);
-                let metrics = Metrics::new().map_err(|error| unavailable(error.to_string()))?;
-                let registries = Registries::new(network, metrics);
-                let registries = registries.map_err(|error| unavailable(error.to_string()))?;
-                (Some(registries), None)
-            }
-        };
-        Ok(Self {
-            settings,
-            layouts,
-            registries,
-            facts,
-        })
-    }
-
-    async fn resolve(
-        &self,
-        image: &ImageReference,
-        deadline: Instant,
-    ) -> Result<Digest, FetchError> {
-        // A digest resolves to itself, whoever has it.
-        if let Some(digest) = &image.digest {
-            return Ok(digest.clone());
-        }
-        if let Some(digest) = self.layouts.resolve(image)? {
-            return Ok(digest);
-        }
-        // The policy says what the bytes must be, so a tag that moves is an error and nothing else.
-        let tag = image.tag.as_deref().unwrap_or("latest");
-        let (host, path) = image.containerd_repository();
-        let name = format!("{host}/{path}:{tag}");
-        if let Some(facts) = self.facts {
-            return facts.digest(&name);
-        }
-        let Some(registries) = &self.registries else {
-            return Err(unknown_offline(image));
-        };
-        let said = registries
-            .repository(image, &[], deadline)
-            .resolve(tag)
-            .await;
-        if let Some(recorder) = &self.settings.recorder {
-            recorder.tag(&name, &said);
-        }
-        said
-    }
-
+impl Sources {
     /// The bytes of the layer that is the module.
     async fn layer(
         &self,
@@ -314,14 +252,12 @@ impl<'a> Sources<'a> {
             let layer = layer(&self.layouts.manifest(digest).await?, kind)?;
             return self.layouts.blob(&layer.0, layer.1).await;
         }
-        if let Some(facts) = self.facts {
+        if let Some(facts) = &self.facts {
             let (manifest, bytes) = facts.module(image, digest)?;
             let (wanted, size) = layer(&Manifest::read(manifest, None)?, kind)?;
             return checked(bytes, &wanted, size);
         }
-        let Some(registries) = &self.registries else {
-            return Err(unknown_offline(image));
-        };
+        let registries = self.registries(image)?;
         let repository = registries.repository(image, &[], deadline);
         let ask = async {
             let manifest = repository.manifest(digest, MAX_MANIFEST).await?;
@@ -330,7 +266,7 @@ impl<'a> Sources<'a> {
             Ok((manifest.bytes, bytes))
         };
         let said = ask.await;
-        if let Some(recorder) = &self.settings.recorder {
+        if let Some(recorder) = &self.recorder {
             recorder.module(image, digest, &said);
         }
         said.map(|(_, bytes)| bytes)

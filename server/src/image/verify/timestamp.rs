@@ -36,7 +36,8 @@ const SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.
 /// Verifies every token of an authority that the trust root has, and returns the moments.
 ///
 /// One that verifies is enough, since whoever can store evidence can put another one beside it, and what stands behind eight
-/// that prove nothing is not looked at. Where none verifies, the first that is wrong refuses the whole. A token covers the signature, or `stamped` where the format allows that.
+/// that prove nothing is not looked at. Where none verifies, the first that is wrong refuses the whole.
+/// A token covers the signature, or `stamped` where the format allows that.
 pub(super) fn verify(
     tokens: &[Vec<u8>],
     signature: &[u8],
