@@ -7,21 +7,21 @@ use crate::evaluation::need::{ApiCall, ApiTarget, DataNeed};
 use crate::evaluation::rule::Context;
 use crate::program::Policy;
 
-use super::questions::{Fields, Said, Unanswered};
+use super::questions::{Fields, Said, Unanswered, told};
 
 impl Context<'_> {
     /// One object.
     pub(super) fn cluster_object(&mut self, policy: &Policy, fields: &Fields) -> Option<Said> {
         let name = match fields.text("name") {
             Ok(name) => name,
-            Err(reason) => return Some(Err(reason.into())),
+            Err(reason) => return Some(Err(told(reason))),
         };
         let collection = match self.collection(fields, fields.optional("namespace"))? {
             Ok(path) => path,
             Err(reason) => return Some(Err(reason)),
         };
         if !is_name(name) {
-            return Some(Err("the question's `name` is not a name".into()));
+            return Some(Err(told("the question's `name` is not a name")));
         }
         self.get(policy, format!("{collection}/{name}"))
     }
@@ -36,7 +36,7 @@ impl Context<'_> {
         let namespace = match operation {
             "kubernetes/list_resources_by_namespace" => match fields.text("namespace") {
                 Ok(namespace) => Some(namespace),
-                Err(reason) => return Some(Err(reason.into())),
+                Err(reason) => return Some(Err(told(reason))),
             },
             _ => None,
         };
@@ -60,7 +60,7 @@ impl Context<'_> {
     /// Whether somebody may do something.
     pub(super) fn cluster_access(&mut self, policy: &Policy, fields: &Fields) -> Option<Said> {
         let Some(Value::Object(asked)) = fields.0.get("subject_access_review") else {
-            return Some(Err("the question has no `subject_access_review`".into()));
+            return Some(Err(told("the question has no `subject_access_review`")));
         };
         let field = |name: &str| asked.get(name).cloned().unwrap_or(Value::Null);
         let body = json!({
@@ -111,11 +111,11 @@ impl Context<'_> {
             .and_then(|version| Ok((version, fields.text("kind")?)));
         let (version, kind) = match asked {
             Ok(asked) => asked,
-            Err(reason) => return Some(Err(reason.into())),
+            Err(reason) => return Some(Err(told(reason))),
         };
         let is_version = version.split('/').all(is_name) && version.split('/').count() <= 2;
         if !is_version || !namespace.is_none_or(is_name) {
-            return Some(Err("the question names no resource".into()));
+            return Some(Err(told("the question names no resource")));
         }
         let group = if version.contains('/') { "apis" } else { "api" };
         let group = format!("/{group}/{version}");
@@ -136,7 +136,9 @@ impl Context<'_> {
             (is_it && is_name(name)).then_some((name, namespaced))
         });
         Some(match (found, namespace) {
-            (None, _) => Err(format!("the API server has no kind `{kind}` in `{version}`").into()),
+            (None, _) => Err(told(format!(
+                "the API server has no kind `{kind}` in `{version}`"
+            ))),
             (Some((name, true)), Some(namespace)) => {
                 Ok(format!("{group}/namespaces/{namespace}/{name}"))
             }

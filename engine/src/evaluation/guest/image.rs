@@ -8,14 +8,14 @@ use crate::image::pem;
 use crate::image::{HashAlgorithm, ImageReference, PolicyTrust, PublicKey, VerifiedImage};
 
 use super::evidence::{Wanted, trusted};
-use super::questions::{Fields, Said, Unanswered, unavailable};
+use super::questions::{Fields, Said, Unanswered, told, unavailable};
 
 impl Context<'_> {
     /// The digest, the manifest or the configuration of an image.
     pub(super) fn image_data(&mut self, operation: &str, fields: &Fields) -> Option<Said> {
         let reference = match fields.text("image") {
             Ok(image) => image.to_owned(),
-            Err(reason) => return Some(Err(reason.into())),
+            Err(reason) => return Some(Err(told(reason))),
         };
         let said = self.data_for_guest(DataNeed::ImageData {
             reference,
@@ -57,7 +57,7 @@ impl Context<'_> {
     pub(super) fn image_trust(&mut self, fields: &Fields) -> Option<Said> {
         let wanted = match Wanted::read(fields) {
             Ok(wanted) => wanted,
-            Err(reason) => return Some(Err(reason.into())),
+            Err(reason) => return Some(Err(told(reason))),
         };
         let image = match self.verified(fields, wanted.keys.clone())? {
             Ok(image) => image,
@@ -74,7 +74,7 @@ impl Context<'_> {
     pub(super) fn image_evidence(&mut self, fields: &Fields) -> Option<Said> {
         let keys = match keys(fields.0.get("pub_keys")) {
             Ok(keys) => keys,
-            Err(reason) => return Some(Err(reason.into())),
+            Err(reason) => return Some(Err(told(reason))),
         };
         let image = self.verified(fields, keys)?;
         Some(image.map(|image| super::evidence::document(image.evidence())))
@@ -87,11 +87,11 @@ impl Context<'_> {
     ) -> Option<Result<VerifiedImage, Unanswered>> {
         let text = match fields.text("image") {
             Ok(text) => text,
-            Err(reason) => return Some(Err(reason.into())),
+            Err(reason) => return Some(Err(told(reason))),
         };
         let image = match ImageReference::parse(text) {
             Ok(image) => image,
-            Err(error) => return Some(Err(error.to_string().into())),
+            Err(error) => return Some(Err(told(error.to_string()))),
         };
         let need = ImageNeed {
             image,

@@ -21,16 +21,9 @@ pub(super) enum Unanswered {
     Lost(String),
 }
 
-impl From<String> for Unanswered {
-    fn from(reason: String) -> Self {
-        Self::Told(reason)
-    }
-}
-
-impl From<&str> for Unanswered {
-    fn from(reason: &str) -> Self {
-        Self::Told(reason.to_owned())
-    }
+/// For the module to make of it what it will: it asks wrongly, or for what does not exist.
+pub(super) fn told(reason: impl Into<String>) -> Unanswered {
+    Unanswered::Told(reason.into())
 }
 
 fn lost(reason: &str) -> String {
@@ -65,7 +58,7 @@ impl Context<'_> {
     ) -> Option<Result<HostAnswer, String>> {
         let said = match serde_json::from_slice::<Value>(&call.payload) {
             Ok(payload) => self.said_to(policy, call, payload)?,
-            Err(_) => Err("the question is not JSON".into()),
+            Err(_) => Err(told("the question is not JSON")),
         };
         Some(Ok(match said {
             Ok(value) => {
@@ -87,7 +80,7 @@ impl Context<'_> {
             // Some questions are the name of an image and nothing else.
             Value::String(image) => Fields(Map::from_iter([("image".to_owned(), image.into())])),
             Value::Object(fields) => Fields(fields),
-            _ => return Some(Err("the question is neither a text nor a map".into())),
+            _ => return Some(Err(told("the question is neither a text nor a map"))),
         };
         match name.as_str() {
             "oci/v1/manifest_digest" | "oci/v1/oci_manifest" | "oci/v1/oci_manifest_config" => {
@@ -100,7 +93,7 @@ impl Context<'_> {
                 self.cluster_objects(policy, &name, &fields)
             }
             "kubernetes/can_i" => self.cluster_access(policy, &fields),
-            _ => Some(Err(format!("`{name}` is not supported").into())),
+            _ => Some(Err(told(format!("`{name}` is not supported")))),
         }
     }
 
