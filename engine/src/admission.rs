@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What is being done to the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,6 +66,42 @@ const PARENTS: [(&str, &str, &str); 8] = [
 ];
 
 impl AdmissionRequest {
+    /// A request to create a pod with one container, as a dry run of nobody: what policies say of an image alone.
+    pub fn to_create_pod(name: &str, namespace: Option<&str>, image: &str) -> Self {
+        let mut metadata = json!({ "name": name });
+        if let (Some(namespace), Some(fields)) = (namespace, metadata.as_object_mut()) {
+            fields.insert("namespace".to_owned(), namespace.into());
+        }
+        Self {
+            uid: String::new(),
+            kind: GroupVersionKind {
+                group: String::new(),
+                version: "v1".to_owned(),
+                kind: "Pod".to_owned(),
+            },
+            resource: GroupVersionResource {
+                group: String::new(),
+                version: "v1".to_owned(),
+                resource: "pods".to_owned(),
+            },
+            sub_resource: None,
+            name: name.to_owned(),
+            namespace: namespace.map(str::to_owned),
+            operation: Operation::Create,
+            user_info: None,
+            roles: Some(Roles::default()),
+            object: Some(json!({
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": metadata,
+                "spec": {"containers": [{"name": name, "image": image}]},
+            })),
+            old_object: None,
+            dry_run: true,
+            options: None,
+        }
+    }
+
     /// The kind that policies match: of a sub-resource that of what it belongs to, `Pod` of `pods/exec`, which takes a
     /// `PodExecOptions`; with the group and version of the resource.
     ///

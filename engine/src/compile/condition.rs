@@ -38,10 +38,11 @@ pub(super) fn compile(
     };
     match value {
         // A condition that stands alone is the answer: a rule that only repeats it would be one more to call.
-        Expression::Name(only) => scope
-            .rules
-            .iter_mut()
-            .for_each(|rule| rule.call(&only, name)),
+        Expression::Name(only) => {
+            let as_name = |word: &str| (word == only).then(|| Expression::name(name));
+            let own = scope.rules.iter_mut().filter(|rule| rule.name() == only);
+            own.for_each(|rule| *rule = rule.renamed(&as_name));
+        }
         value => scope.rules.push(Rule::value(name, value, Vec::new())),
     }
     compiled

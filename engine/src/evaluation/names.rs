@@ -85,6 +85,8 @@ pub(crate) struct Names<'a> {
     element: Option<usize>,
     entries: &'a [ContextEntry],
     loaded: Vec<Loaded>,
+    /// Where `{{@}}` looks.
+    here: &'static [&'static str],
 }
 
 #[derive(Default)]
@@ -105,6 +107,7 @@ impl<'a> Names<'a> {
             element: None,
             entries,
             loaded: entries.iter().map(|_| Loaded::default()).collect(),
+            here: &HERE,
         }
     }
 
@@ -122,6 +125,15 @@ impl<'a> Names<'a> {
             element: None,
             entries,
             loaded: entries.iter().map(|_| Loaded::default()).collect(),
+            here: self.here,
+        }
+    }
+
+    /// A layer above this, for another resource that is to be changed.
+    pub(super) fn of_target(&'a self, target: &Value, entries: &'a [ContextEntry]) -> Self {
+        Self {
+            here: &TARGET,
+            ..self.above(vec![("target".to_owned(), target.clone())], entries)
         }
     }
 
@@ -243,17 +255,8 @@ impl<'a> Names<'a> {
             scope: self,
             environment: self.ground.environment,
             deletion: self.ground.deletion,
-            here: if self.has_local("target") {
-                &TARGET
-            } else {
-                &HERE
-            },
+            here: self.here,
         }
-    }
-
-    fn has_local(&self, name: &str) -> bool {
-        self.locals.iter().any(|(local, _)| local == name)
-            || self.below.is_some_and(|below| below.has_local(name))
     }
 
     /// The value of an entry of this layer.

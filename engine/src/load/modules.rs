@@ -4,11 +4,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
-
-use crate::admission::{
-    AdmissionRequest, GroupVersionKind, GroupVersionResource, Operation, Roles,
-};
+use crate::admission::AdmissionRequest;
 use crate::ast::module_verify::in_registry;
 use crate::diagnostic::{Diagnostic, Fault};
 use crate::evaluation::{Evaluation, Phase};
@@ -114,7 +110,8 @@ impl Trial {
         let policy = compile::compile(&checked, &trust.builders).map_err(first)?;
         let set = Arc::new(PolicySet::new(vec![policy]));
         let module = module.to_string();
-        let request = Arc::new(request(&module));
+        // The module stands where an image would.
+        let request = Arc::new(AdmissionRequest::to_create_pod("module", None, &module));
         Ok(Self {
             evaluation: set.review(request, Phase::Mutate, environment),
             module,
@@ -142,37 +139,5 @@ impl Trial {
                 format!("whether it is signed as `verify` demands is not known: {reason}")
             }
         })
-    }
-}
-
-/// A request with the module where an image would be.
-fn request(module: &str) -> AdmissionRequest {
-    AdmissionRequest {
-        uid: String::new(),
-        kind: GroupVersionKind {
-            group: String::new(),
-            version: "v1".to_owned(),
-            kind: "Pod".to_owned(),
-        },
-        resource: GroupVersionResource {
-            group: String::new(),
-            version: "v1".to_owned(),
-            resource: "pods".to_owned(),
-        },
-        sub_resource: None,
-        name: "module".to_owned(),
-        namespace: None,
-        operation: Operation::Create,
-        user_info: None,
-        roles: Some(Roles::default()),
-        object: Some(json!({
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": "module"},
-            "spec": {"containers": [{"name": "module", "image": module}]},
-        })),
-        old_object: None,
-        dry_run: true,
-        options: None,
     }
 }

@@ -26,9 +26,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Foreach>>
 
 fn block(reader: &mut Reader<'_>, node: &Node) -> Option<Foreach> {
     let mut fields = reader.fields(node, "foreach")?;
-    let list = fields.require(reader, "list");
-    let list = list.and_then(|node| reader.text(node, "list"));
-    let list = template::list(reader, list, node.span);
+    let list = template::list(reader, &mut fields, node.span);
     let element_scope = fields.flag(reader, "elementScope");
     let context = context::read(reader, &mut fields);
     let preconditions = fields.take("preconditions");

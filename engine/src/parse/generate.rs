@@ -56,9 +56,7 @@ fn blocks(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<GenerateForeach>> 
 
 fn block(reader: &mut Reader<'_>, node: &Node) -> Option<GenerateForeach> {
     let mut fields = reader.fields(node, "foreach")?;
-    let list = fields.require(reader, "list");
-    let list = list.and_then(|node| reader.text(node, "list"));
-    let list = template::list(reader, list, node.span);
+    let list = template::list(reader, &mut fields, node.span);
     let context = context::read(reader, &mut fields);
     let preconditions = fields.take("preconditions");
     let preconditions =

@@ -6,7 +6,7 @@ use crate::limits;
 use crate::source::{Source, Span, Spanned};
 use crate::yaml::{Node, Value};
 
-use super::fields::Reader;
+use super::fields::{Fields, Reader};
 
 /// A tree of texts with variables.
 pub(super) fn template(reader: &mut Reader<'_>, node: &Node) -> Template {
@@ -49,8 +49,10 @@ pub(super) fn text(reader: &mut Reader<'_>, raw: &str, span: Span) -> Text {
     text
 }
 
-/// The list of a `foreach`; an empty one stands for what could not be read, which is an error by now.
-pub(super) fn list(reader: &mut Reader<'_>, read: Option<Spanned<String>>, block: Span) -> Text {
+/// The `list` of a `foreach`; an empty one stands for what could not be read, which is an error by now.
+pub(super) fn list(reader: &mut Reader<'_>, fields: &mut Fields<'_>, block: Span) -> Text {
+    let list = fields.require(reader, "list");
+    let read = list.and_then(|node| reader.text(node, "list"));
     let read = read.unwrap_or_else(|| Spanned::new("`[]`".to_owned(), block));
     text(reader, &read.value, read.span)
 }

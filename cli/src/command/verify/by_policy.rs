@@ -6,9 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result};
-use regent_engine::admission::{
-    AdmissionRequest, GroupVersionKind, GroupVersionResource, Operation, Roles,
-};
+use regent_engine::admission::{AdmissionRequest, Roles};
 use regent_engine::evaluation::need::{Fact, FactError, Need};
 use regent_engine::evaluation::{Evaluation, Phase, Scope, Step};
 use regent_engine::load::modules::ModuleFiles;
@@ -60,7 +58,8 @@ pub(super) fn run(
     let mut status = ExitStatus::Pass;
     let mut documents = Vec::new();
     for image in &args.references {
-        let request = Arc::new(pod(image, &args.namespace));
+        let request = AdmissionRequest::to_create_pod("image", Some(&args.namespace), image);
+        let request = Arc::new(request);
         let evaluation =
             policies.evaluate(request, Phase::Mutate, Scope::All, clock::environment());
         let responses = finish(evaluation.tracing(), (images, runtime), args);
@@ -106,37 +105,6 @@ fn finish(
             let fact = runtime.block_on(answer(images, &need, args));
             evaluation.answer(id, fact);
         }
-    }
-}
-
-fn pod(image: &str, namespace: &str) -> AdmissionRequest {
-    AdmissionRequest {
-        uid: String::new(),
-        kind: GroupVersionKind {
-            group: String::new(),
-            version: "v1".to_owned(),
-            kind: "Pod".to_owned(),
-        },
-        resource: GroupVersionResource {
-            group: String::new(),
-            version: "v1".to_owned(),
-            resource: "pods".to_owned(),
-        },
-        sub_resource: None,
-        name: "image".to_owned(),
-        namespace: Some(namespace.to_owned()),
-        operation: Operation::Create,
-        user_info: None,
-        roles: Some(Roles::default()),
-        object: Some(json!({
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": "image", "namespace": namespace},
-            "spec": {"containers": [{"name": "image", "image": image}]},
-        })),
-        old_object: None,
-        dry_run: true,
-        options: None,
     }
 }
 

@@ -73,7 +73,7 @@ impl Context<'_> {
         (mutate, target): (&Mutate, &Target),
         object: &Value,
     ) -> Option<TargetOutcome> {
-        let names = names.above(vec![("target".to_owned(), object.clone())], &target.context);
+        let names = names.of_target(object, &target.context);
         let outcome = |status, message: String, patched| TargetOutcome {
             object: object.clone(),
             status,

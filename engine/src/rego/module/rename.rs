@@ -27,17 +27,6 @@ impl Rule {
         }
     }
 
-    /// Has it define `name`, if what it defines is called `before`; nothing else may name it.
-    pub fn call(&mut self, before: &str, name: &str) {
-        match &mut self.head {
-            Head::Contains(own, _) | Head::Value(own, _) | Head::Function(own, ..) => {
-                if own == before {
-                    name.clone_into(own);
-                }
-            }
-        }
-    }
-
     /// The name that it defines.
     pub fn name(&self) -> &str {
         match &self.head {
