@@ -156,6 +156,7 @@ impl Facts {
     }
 }
 
+/// A defect of the host, which says nothing of what was asked for.
 fn wrong_kind() -> FactError {
-    FactError::Malformed("the host answered another question".to_owned())
+    FactError::Unavailable("the host answered another question".to_owned())
 }

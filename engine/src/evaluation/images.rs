@@ -11,6 +11,7 @@ use crate::image::{Digest, Evidence, ImageReference, PublicKey, VerifiedImage};
 use crate::program::{self, ImageEntry, Policy, Rule};
 use crate::rego::evaluate::Document;
 use crate::response::{FailureAction, Finding, ImageOutcome, PatchOperation, RuleStatus};
+use crate::source::Spanned;
 use crate::wildcard;
 
 use super::Phase;
@@ -66,23 +67,18 @@ pub(super) fn verify(
     (entries, action): (&[ImageEntry], FailureAction),
 ) -> Option<Outcome> {
     let Some(RuleBody::VerifyImages(asts)) = policy.rule_ast(rule).map(|ast| &ast.body) else {
-        return Some(error(
+        return Some(ended(
+            RuleStatus::Error,
             "the compiled rule does not belong to its policy".to_owned(),
         ));
     };
-    let object = context.request.object.as_ref().unwrap_or(&Value::Null);
-    let kind = context.request.kind.kind.as_str();
-    let found = pod_images::find(kind, object);
-    let extractors = &rule.image_extractors;
-    let found = found
-        .and_then(|known| extracted::find(extractors, (kind, object), context.environment, known));
-    let found = found.and_then(|found| {
-        let lists = extracted::named(extractors, (kind, object), context.environment)?;
-        Ok((found, lists))
-    });
-    let (found, lists) = match found {
+    let (found, lists) = match find(context, rule) {
         Ok(found) => found,
-        Err(reason) => return Some(error(format!("failed to extract images: {reason}"))),
+        // Whoever wrote the object wrote it so: that must not be what lets it in where errors do.
+        Err(reason) => {
+            let message = format!("failed to extract images: {reason}");
+            return Some(ended(RuleStatus::Fail, message));
+        }
     };
     let lists = lists.map(|lists| ("images".to_owned(), lists));
     let names = &names.above(lists.into_iter().collect(), &[]);
@@ -93,7 +89,7 @@ pub(super) fn verify(
             Ok(reference) => reference,
             Err(reason) => {
                 let message = format!("failed to parse image {}: {reason}", image.text);
-                results.push((image, Judged::new(RuleStatus::Error, message), false));
+                results.push((image, Judged::new(RuleStatus::Fail, message), false));
                 continue;
             }
         };
@@ -125,9 +121,19 @@ pub(super) fn verify(
     (!waiting).then(|| outcome(context.phase, &results))
 }
 
-fn error(message: String) -> Outcome {
+/// The images of the request's object, and `images` where extractors are about its kind.
+fn find(context: &Context<'_>, rule: &Rule) -> Result<(Vec<Found>, Option<Value>), String> {
+    let object = context.request.object.as_ref().unwrap_or(&Value::Null);
+    let about = (context.request.kind.kind.as_str(), object);
+    let (extractors, environment) = (&rule.image_extractors, context.environment);
+    let known = pod_images::find(about.0, object)?;
+    let found = extracted::find(extractors, about, environment, known)?;
+    Ok((found, extracted::named(extractors, about, environment)?))
+}
+
+fn ended(status: RuleStatus, message: String) -> Outcome {
     Outcome {
-        answer: Answer::new(RuleStatus::Error, message),
+        answer: Answer::new(status, message),
         patches: Vec::new(),
         images: Vec::new(),
     }
@@ -135,13 +141,21 @@ fn error(message: String) -> Outcome {
 
 /// An entry is about an image when one of the readings of its reference matches.
 fn is_about(entry: &VerifyImages, reference: &ImageReference) -> bool {
-    let forms = reference.forms();
-    let mut patterns = entry.image_references.iter();
-    patterns.any(|pattern| {
-        forms
-            .iter()
-            .any(|form| wildcard::matches(&pattern.value, form))
-    })
+    one_matches(&entry.image_references, &reference.forms())
+}
+
+/// An entry leaves an image out when a name of what is pulled matches: beside a digest a tag is none, anybody writes any.
+fn is_skipped(entry: &VerifyImages, reference: &ImageReference) -> bool {
+    let pulled = [reference.kyverno_form(), reference.containerd_form()];
+    one_matches(&entry.skip_image_references, &pulled)
+}
+
+fn one_matches(patterns: &[Spanned<String>], forms: &[String]) -> bool {
+    let matches = |pattern: &Spanned<String>| {
+        let mut forms = forms.iter();
+        forms.any(|form| wildcard::matches(&pattern.value, form))
+    };
+    patterns.iter().any(matches)
 }
 
 /// The worst of the images decides: a failure is known for sure, so it comes before an error.
@@ -172,20 +186,8 @@ fn outcome(phase: Phase, results: &[(&Found, Judged, bool)]) -> Outcome {
             "skip run verification as image in resource not found in imageRefs",
         ),
     };
-    let passed = matches!(answer.status, RuleStatus::Pass);
-    let mut patches: Vec<PatchOperation> = Vec::new();
-    for (image, judged, patch) in results {
-        let Some(verified) = &judged.verified else {
-            continue;
-        };
-        let operation = PatchOperation::Replace {
-            path: image.pointer.clone(),
-            value: patched(image, verified.digest()).into(),
-        };
-        if passed && *patch && phase == Phase::Mutate && !patches.contains(&operation) {
-            patches.push(operation);
-        }
-    }
+    let pins = phase == Phase::Mutate && matches!(answer.status, RuleStatus::Pass);
+    let patches = if pins { pins_of(results) } else { Vec::new() };
     let images = results
         .iter()
         .map(|(image, judged, _)| ImageOutcome {
@@ -218,10 +220,40 @@ fn placeable(image: &Found, patches: bool, judged: Judged) -> Judged {
     Judged::new(RuleStatus::Error, message)
 }
 
+/// Puts the digests of images where these stand; several may stand in one text.
+fn pins_of(results: &[(&Found, Judged, bool)]) -> Vec<PatchOperation> {
+    let mut places: Vec<(&str, Vec<&str>, String)> = Vec::new();
+    for (image, judged, patch) in results {
+        let Some(verified) = judged.verified.as_ref().filter(|_| *patch) else {
+            continue;
+        };
+        let (text, digest) = (image.text.as_str(), verified.digest());
+        let mut known = places.iter_mut();
+        match known.find(|(pointer, ..)| *pointer == image.pointer) {
+            None => {
+                let value = patched(text, &image.written, digest);
+                places.push((&image.pointer, vec![text], value));
+            }
+            // Another entry was about the same image.
+            Some((_, texts, _)) if texts.contains(&text) => {}
+            Some((_, texts, value)) => {
+                *value = patched(text, value, digest);
+                texts.push(text);
+            }
+        }
+    }
+    let replaced = places.into_iter();
+    replaced
+        .map(|(pointer, _, value)| PatchOperation::Replace {
+            path: pointer.to_owned(),
+            value: value.into(),
+        })
+        .collect()
+}
+
 /// What stands in an image's place once its digest is there: what an extractor leaves out stays.
-fn patched(image: &Found, digest: &Digest) -> String {
-    let pinned = with_digest(&image.text, digest);
-    image.written.replacen(&image.text, &pinned, 1)
+fn patched(text: &str, written: &str, digest: &Digest) -> String {
+    written.replacen(text, &with_digest(text, digest), 1)
 }
 
 /// One entry of a rule.
@@ -239,13 +271,7 @@ struct Verifier<'a, 'b> {
 impl Verifier<'_, '_> {
     fn judge(&mut self, image: &Found, reference: &ImageReference) -> Option<Judged> {
         let text = image.text.as_str();
-        let forms = reference.forms();
-        let mut skipped = self.ast.skip_image_references.iter();
-        if skipped.any(|pattern| {
-            forms
-                .iter()
-                .any(|form| wildcard::matches(&pattern.value, form))
-        }) {
+        if is_skipped(self.ast, reference) {
             return Some(Judged::new(
                 RuleStatus::Skip,
                 format!("skipped image {text}"),
@@ -265,9 +291,9 @@ impl Verifier<'_, '_> {
                 ));
             }
         }
-        let failed = |reason| {
+        let failed = |(status, reason): Refusal| {
             let message = format!("failed to verify image {text}: {reason}");
-            Some(Judged::new(RuleStatus::Error, message))
+            Some(Judged::new(status, message))
         };
         let keys = match keys::of(&mut self.context.facts.borrow_mut(), self.program)? {
             Ok(keys) => keys,
@@ -285,16 +311,16 @@ impl Verifier<'_, '_> {
         &mut self,
         reference: &ImageReference,
         keys: &[Vec<PublicKey>],
-    ) -> Option<Result<Vec<VerifiedImage>, String>> {
+    ) -> Option<Result<Vec<VerifiedImage>, Refusal>> {
         let mut verified = Vec::new();
-        let mut failed = None;
+        let mut failed: Option<Refusal> = None;
         let mut waiting = false;
         let own = self.policy.namespace.as_ref();
         let own = own.map(|namespace| namespace.value.as_str());
         for source in &self.program.sources {
             let mut pull_secrets = match pull_secrets::of(own, &source.pull_secrets) {
                 Ok(secrets) => secrets,
-                Err(reason) => return Some(Err(reason)),
+                Err(reason) => return Some(Err((RuleStatus::Error, reason))),
             };
             pull_secrets.extend(self.object_secrets());
             let need = ImageNeed {
@@ -305,13 +331,27 @@ impl Verifier<'_, '_> {
                 keys: keys::of_source(source, keys),
                 trust: source.trust.clone(),
             };
-            match self.context.facts.borrow_mut().image(need) {
-                None => waiting = true,
+            let told = self.context.facts.borrow_mut().image(need);
+            let refusal = match told {
+                None => {
+                    waiting = true;
+                    continue;
+                }
                 Some(Ok(image)) => match self.is_usable(reference, &image) {
-                    Ok(()) => verified.push(image),
-                    Err(reason) => failed = Some(reason),
+                    Ok(()) => {
+                        verified.push(image);
+                        continue;
+                    }
+                    Err(reason) => (RuleStatus::Error, reason),
                 },
-                Some(Err(reason)) => failed = Some(fact_error(&reason)),
+                Some(Err(error)) => refusal(&error),
+            };
+            // What is known for sure comes before what another attempt may change.
+            if failed
+                .as_ref()
+                .is_none_or(|(known, _)| *known != RuleStatus::Fail)
+            {
+                failed = Some(refusal);
             }
         }
         if waiting {
@@ -448,6 +488,23 @@ fn passed(text: &str, note: Option<String>, verified: Option<VerifiedImage>) -> 
         note,
         ..Judged::new(RuleStatus::Pass, format!("image {text} verified{aside}"))
     }
+}
+
+/// Why an image is refused before its evidence is looked at.
+type Refusal = (RuleStatus, String);
+
+/// What could not be found out for now is an error, which `failurePolicy: Ignore` lets in. What was answered and is no
+/// proof is a failure: whoever pushes an image must not choose between the two, by hiding it, or by what he puts beside it.
+fn refusal(error: &FactError) -> Refusal {
+    let status = match error {
+        FactError::Unavailable(_) | FactError::Timeout(_) | FactError::NoSource(_) => {
+            RuleStatus::Error
+        }
+        FactError::NotFound(_) | FactError::Malformed(_) | FactError::Unauthorized(_) => {
+            RuleStatus::Fail
+        }
+    };
+    (status, fact_error(error))
 }
 
 const UNKNOWN: &str = "the compiled rule names a statement that is not there";

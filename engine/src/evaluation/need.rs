@@ -196,7 +196,8 @@ pub enum Fact {
 /// Says what the host knows already, without waiting for anything.
 pub type AtHand = Arc<dyn Fn(&Need) -> Option<Fact> + Send + Sync>;
 
-/// Why there is no answer; each becomes `RuleStatus::Error`, with the message.
+/// Why there is no answer; each becomes `RuleStatus::Error`, with the message, but that what was answered about an image
+/// and proves nothing is `RuleStatus::Fail`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum FactError {
     /// The host has no such source, or it could not be reached; trying again later may help.

@@ -151,7 +151,11 @@ impl ImageReference {
     pub fn containerd_repository(&self) -> (String, String) {
         let lower = self.registry.to_ascii_lowercase();
         let host = lower.strip_suffix(":443").unwrap_or(&lower);
-        if matches!(host, "docker.io" | "index.docker.io") {
+        // The third is where Docker Hub answers: the same images by another name.
+        if matches!(
+            host,
+            "docker.io" | "index.docker.io" | "registry-1.docker.io"
+        ) {
             let path = if self.path.contains('/') {
                 self.path.clone()
             } else {
@@ -249,8 +253,13 @@ fn is_registry(text: &str) -> bool {
             None => (Some(text), None),
         }
     };
-    host.is_none_or(|host| host.split('.').all(is_host_component))
-        && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+    host.is_none_or(|host| host.split('.').all(is_host_component)) && port.is_none_or(is_port)
+}
+
+/// Written in the one way that there is: resolvers read `:0443` as `:443`, and a rule about a host must not miss that.
+fn is_port(text: &str) -> bool {
+    let number = text.parse::<u16>();
+    number.is_ok_and(|number| number > 0 && number.to_string() == text)
 }
 
 fn is_host_component(text: &str) -> bool {

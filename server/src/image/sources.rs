@@ -46,7 +46,8 @@ impl Sources {
     /// The registries, or that `image` is not to be had without them.
     pub(super) fn registries(&self, image: &ImageReference) -> Result<&Registries, FetchError> {
         self.registries.as_ref().ok_or_else(|| {
-            FetchError::NotFound(format!(
+            // Whether it exists is not known: nobody was asked.
+            FetchError::Unavailable(format!(
                 "no OCI layout has {}, and registries are not asked here",
                 quoted(&image.to_string())
             ))

@@ -65,8 +65,9 @@ async fn an_image_is_told_by_registries_as_by_layouts() {
     let unknown = format!("{HOST}/acme/app:v1");
     let error = data(&served, &unknown).await.unwrap_err();
     assert!(matches!(error, FactError::Unavailable(_)), "{error}");
+    // Nobody was asked, so that nobody said that it does not exist.
     let error = data(&offline, &unknown).await.unwrap_err();
-    assert!(matches!(error, FactError::NotFound(_)), "{error}");
+    assert!(matches!(error, FactError::Unavailable(_)), "{error}");
     let error = data(&served, "no image at all").await.unwrap_err();
     assert!(matches!(error, FactError::Malformed(_)), "{error}");
 }

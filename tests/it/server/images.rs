@@ -38,7 +38,11 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A server for which `registry` stands for `registry.example`.
 async fn at(registry: impl std::fmt::Display) -> Server {
-    start(&[("policy.yaml", POLICY)], |settings| {
+    under(POLICY, registry).await
+}
+
+async fn under(policy: &str, registry: impl std::fmt::Display) -> Server {
+    start(&[("policy.yaml", policy)], |settings| {
         settings.images.network = Network::Registries(RegistrySettings {
             mirrors: vec![("registry.example".to_owned(), format!("http://{registry}"))],
             docker_config: Some(no_credentials()),
@@ -160,6 +164,41 @@ async fn registries_that_lie_are_no_reason_to_admit() {
             lies_about(lie, "/blobs/"),
         );
     }
+}
+
+/// Whoever pushes an image must not get it in by what he has its registry say: only an outage is what `Ignore` lets in.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_registry_says_is_no_outage() {
+    let said = ["a page", "a circle", "another manifest"];
+    let parts = ["/manifests/v1", "/referrers/", "/blobs/"];
+    let lies = LIES.iter().filter(|lie| said.contains(&lie.name));
+    for (reply, part) in lies.flat_map(|lie| parts.map(|part| (lie.reply, part))) {
+        refused_where_errors_are_let_in(move |story, asked| {
+            let lies = asked.path.contains(part);
+            lies.then(|| reply(story, asked))
+        })
+        .await;
+    }
+    for status in [401, 403, 404] {
+        let refusal = move || Reply::Full(status, String::new(), Vec::new());
+        refused_where_errors_are_let_in(move |_, _| Some(refusal())).await;
+    }
+    let gone = under(&ignoring(), "127.0.0.1:1").await;
+    let review = with_image(&json!("registry.example/acme/app:v1"));
+    assert!(gone.post("/mutate", &review).await.allowed());
+}
+
+/// The policy with errors let in.
+fn ignoring() -> String {
+    POLICY.replace("spec:", "spec:\n  failurePolicy: Ignore")
+}
+
+async fn refused_where_errors_are_let_in(
+    script: impl Fn(&Story, &Asked) -> Option<Reply> + Send + Sync + 'static,
+) {
+    let registry = Scripted::telling(Story::new(), script).await;
+    let server = under(&ignoring(), registry.address).await;
+    refusals(&server, &json!("registry.example/acme/app:v1")).await;
 }
 
 async fn lies_about(lie: Lie, part: &'static str) {

@@ -196,10 +196,21 @@ fn questions() -> Vec<(&'static str, Value, bool)> {
     all
 }
 
+fn is_unknown(question: &Value) -> bool {
+    question["image"]
+        .as_str()
+        .is_some_and(|image| image.contains("not-there"))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_signed_an_image_is_answered_by_our_own_verifier() {
     for (operation, question, trusted) in questions() {
         let (status, told) = ask(operation, &question).await;
+        if is_unknown(&question) {
+            // Layouts do not have it, and nobody else was asked.
+            assert_eq!((status, told.len()), (RuleStatus::Error, 0), "{question}");
+            continue;
+        }
         let expected = if trusted {
             RuleStatus::Pass
         } else {
@@ -242,8 +253,7 @@ async fn what_a_registry_has_is_answered_as_it_is() {
             assert_eq!(answer, expected, "{operation}");
         }
         let (status, told) = ask(operation, &json!("ghcr.io/your-org/not-there:v1")).await;
-        assert_eq!(status, RuleStatus::Fail, "{operation}");
-        assert!(told[0].is_err(), "{told:?}");
+        assert_eq!(status, RuleStatus::Error, "{operation}: {told:?}");
     }
 }
 

@@ -111,14 +111,17 @@ impl Search<'_> {
             _ => return Err(format!("what `{at}` holds is not a map")),
         };
         let pointer = format!("{at}/{}", escaped(&extractor.value));
-        if self.found.iter().any(|known| known.pointer == pointer) {
+        let image = self.image(text)?;
+        // One text may name several images, each found by an extractor of its own.
+        let is_known = |known: &Found| known.pointer == pointer && known.text == image;
+        if self.found.iter().any(is_known) {
             return Ok(());
         }
         let name = extractor.key.as_ref().and_then(|key| holder.get(key));
         let name = name.and_then(Value::as_str);
         let name = name.map_or_else(|| pointer.clone(), str::to_owned);
         self.found.push(Found {
-            text: self.image(text)?,
+            text: image,
             written: text.clone(),
             pointer,
             list: extractor.name.clone().into(),

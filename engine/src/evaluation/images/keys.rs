@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::fact_error;
+use super::{Refusal, refusal};
 use crate::ast::verify_images::KeyPlace;
 use crate::evaluation::facts::Facts;
 use crate::evaluation::need::DataNeed;
@@ -12,6 +12,7 @@ use crate::image::{PublicKey, pem};
 use crate::program::ImageEntry;
 use crate::program::evidence::{EvidenceSource, RemoteKey};
 use crate::rego::evaluate::Document;
+use crate::response::RuleStatus;
 
 /// The field of a secret that cosign writes the public key to.
 const FIELD: &str = "cosign.pub";
@@ -20,7 +21,7 @@ const FIELD: &str = "cosign.pub";
 pub(super) fn of(
     facts: &mut Facts,
     entry: &ImageEntry,
-) -> Option<Result<Vec<Vec<PublicKey>>, String>> {
+) -> Option<Result<Vec<Vec<PublicKey>>, Refusal>> {
     // All ask before any waits.
     let read: Vec<_> = entry
         .remote_keys
@@ -53,7 +54,7 @@ pub(super) fn document(keys: &[Vec<PublicKey>]) -> Document {
     Document::from_json(&keys.iter().map(fingerprints).collect())
 }
 
-fn read(facts: &mut Facts, key: &RemoteKey) -> Option<Result<Vec<PublicKey>, String>> {
+fn read(facts: &mut Facts, key: &RemoteKey) -> Option<Result<Vec<PublicKey>, Refusal>> {
     let KeyPlace::Secret { namespace, name } = &key.place;
     let need = DataNeed::Secret {
         namespace: namespace.clone(),
@@ -63,8 +64,9 @@ fn read(facts: &mut Facts, key: &RemoteKey) -> Option<Result<Vec<PublicKey>, Str
     let secret = match facts.data(need)? {
         Ok(secret) => secret,
         Err(error) => {
-            let reason = fact_error(&error);
-            return Some(Err(format!("the key in {place} is not known: {reason}")));
+            let (status, reason) = refusal(&error);
+            let reason = format!("the key in {place} is not known: {reason}");
+            return Some(Err((status, reason)));
         }
     };
     let keys = text_of(&secret).and_then(|text| pem::public_keys(text.trim()));
@@ -78,7 +80,10 @@ fn read(facts: &mut Facts, key: &RemoteKey) -> Option<Result<Vec<PublicKey>, Str
                 certificate: None,
             })
             .collect()),
-        Err(reason) => Err(format!("the key in {place} cannot be read: {reason}")),
+        Err(reason) => {
+            let reason = format!("the key in {place} cannot be read: {reason}");
+            Err((RuleStatus::Fail, reason))
+        }
     })
 }
 

@@ -103,7 +103,7 @@ fn maps_names_with_slashes_and_expressions_are_followed() {
 }
 
 #[test]
-fn what_cannot_be_read_is_an_error_and_pods_keep_their_own() {
+fn what_cannot_be_read_is_refused_and_pods_keep_their_own() {
     let policy = tasks(&json!({
         "Task": [{"path": "/spec/steps/*/image"}], "Pod": [{"path": "/spec/other"}],
     }));
@@ -113,7 +113,7 @@ fn what_cannot_be_read_is_an_error_and_pods_keep_their_own() {
         json!({"steps": [{"image": 1}]}),
     ] {
         let (_, status, message) = judge(&policy, "Task", &spec, "builder");
-        assert_eq!(status, RuleStatus::Error, "{spec}: {message}");
+        assert_eq!(status, RuleStatus::Fail, "{spec}: {message}");
         assert!(message.contains("failed to extract images"), "{message}");
     }
     let pod = json!({
@@ -122,6 +122,40 @@ fn what_cannot_be_read_is_an_error_and_pods_keep_their_own() {
     });
     let (decision, ..) = judge(&policy, "Pod", &pod, "builder");
     assert_eq!(patched(decision).len(), 2);
+}
+
+#[test]
+fn each_of_several_images_in_one_text_is_verified_and_pinned() {
+    let half = |index: usize| json!({"path": "/spec", "value": "pair", "jmesPath": format!("split(@, ',')[{index}]")});
+    let policy = tasks(&json!({"Task": [half(0), half(1)]}));
+    let pair = json!({"pair": "registry.example/a:v1,registry.example/b:v1"});
+    let (decision, status, message) = judge(&policy, "Task", &pair, "builder");
+    assert_eq!(status, RuleStatus::Pass, "{message}");
+    let value = json!(format!(
+        "registry.example/a:v1@{DIGEST},registry.example/b:v1@{DIGEST}"
+    ));
+    assert_eq!(patched(decision), [("/spec/pair".to_owned(), value)]);
+    let unsigned = |need: &Need| {
+        let Need::Image(need) = need else {
+            return no_facts(need);
+        };
+        let signatures = match need.image.path.as_str() {
+            "a" => vec![signature("builder")],
+            _ => Vec::new(),
+        };
+        Fact::Image(Ok(VerifiedImage::assertion(
+            need.image.clone(),
+            Arc::new(evidence(signatures, vec![])),
+            Resolution::Registry,
+        )))
+    };
+    let object = json!({
+        "apiVersion": "v1", "kind": "Task",
+        "metadata": {"name": "build", "namespace": "production"}, "spec": pair,
+    });
+    let asked = request("Task", object);
+    let (_, statuses) = evaluate(&set(&policy), &asked, Phase::Mutate, &unsigned);
+    assert_eq!(statuses[0].0, RuleStatus::Fail, "{statuses:?}");
 }
 
 #[test]

@@ -367,11 +367,92 @@ fn what_the_host_cannot_answer_is_an_error_and_no_allow() {
     }
 }
 
+/// `failurePolicy: Ignore` lets in what could not be found out, and nothing that whoever pushed an image can bring about.
+#[test]
+fn what_was_answered_and_proves_nothing_is_a_failure_and_no_error() {
+    let ignoring = POLICY.replace("spec:\n  vali", "spec:\n  failurePolicy: Ignore\n  vali");
+    let why = || "why".to_owned();
+    let outage = [
+        FactError::Unavailable(why()),
+        FactError::Timeout(why()),
+        FactError::NoSource(why()),
+    ];
+    let answered = [
+        FactError::NotFound(why()),
+        FactError::Malformed(why()),
+        FactError::Unauthorized(why()),
+    ];
+    let with_status = outage.into_iter().map(|error| (error, RuleStatus::Error));
+    let answered = answered.into_iter().map(|error| (error, RuleStatus::Fail));
+    for (error, status) in with_status.chain(answered) {
+        let answer = |_: &Need| Fact::Image(Err(error.clone()));
+        let image = pod("ghcr.io/your-org/app:v1");
+        let (decision, rules) = evaluate(&set(&ignoring), &image, Phase::Mutate, &answer);
+        assert_eq!(rules[0].0, status, "{error:?}");
+        let allowed = matches!(decision, Decision::Allow { .. });
+        assert_eq!(allowed, status == RuleStatus::Error, "{error:?}");
+    }
+    let mut crowd = pod("ghcr.io/your-org/app:v1");
+    let container = json!({"name": "a", "image": "ghcr.io/your-org/app:v1"});
+    crowd.object.as_mut().unwrap()["spec"]["containers"] = vec![container; 257].into();
+    let unreadable = pod("ghcr.io/your-org/app@sha512:0");
+    for refused in [crowd, unreadable] {
+        let (decision, rules) = evaluate(&set(&ignoring), &refused, Phase::Mutate, &no_facts);
+        assert!(matches!(decision, Decision::Deny { .. }), "{rules:?}");
+    }
+}
+
+#[test]
+fn a_tag_beside_a_digest_leaves_nothing_out() {
+    let skipping = POLICY.replace(
+        "          attestors:\n",
+        "          skipImageReferences: [\"ghcr.io/your-org/tool:1.*\", \"ghcr.io/your-org/free*\"]\n          attestors:\n",
+    );
+    let status =
+        |image: &str| evaluate(&set(&skipping), &pod(image), Phase::Mutate, &no_facts).1[0].0;
+    assert_eq!(status("ghcr.io/your-org/tool:1.2"), RuleStatus::Skip);
+    assert_eq!(status("GHCR.IO/your-org/tool:1.2"), RuleStatus::Skip);
+    // What runs is what the digest names, and anybody can write any tag before it.
+    let decoy = format!("ghcr.io/your-org/tool:1.2@{DIGEST}");
+    assert_ne!(status(&decoy), RuleStatus::Skip);
+    assert_eq!(
+        status(&format!("ghcr.io/your-org/free:1@{DIGEST}")),
+        RuleStatus::Skip
+    );
+    // The rule itself is about an image by its tag as well, so that a patched digest does not take it out.
+    let tagged = POLICY.replace(
+        "\"ghcr.io/your-org/*\"\n          attestors",
+        "\"ghcr.io/your-org/app:v*\"\n          attestors",
+    );
+    let pinned = pod(&format!("ghcr.io/your-org/app:v1@{DIGEST}"));
+    let (_, rules) = evaluate(&set(&tagged), &pinned, Phase::Mutate, &no_facts);
+    assert_ne!(rules[0].0, RuleStatus::Skip);
+}
+
+#[test]
+fn docker_hub_is_one_registry_under_all_its_names() {
+    let hub = POLICY.replace("ghcr.io/your-org/*", "docker.io/acme/*");
+    for image in [
+        "acme/app",
+        "docker.io/acme/app",
+        "index.docker.io/acme/app",
+        "registry-1.docker.io/acme/app",
+        "Registry-1.Docker.io:443/acme/app",
+    ] {
+        let (decision, rules) = evaluate(&set(&hub), &pod(image), Phase::Mutate, &no_facts);
+        assert!(
+            matches!(decision, Decision::Deny { .. }),
+            "{image}: {rules:?}"
+        );
+    }
+}
+
 #[test]
 fn spelling_does_not_evade_the_rule_and_other_images_are_not_its_business() {
     for image in [
         "GHCR.io/your-org/app:v1",
         "ghcr.io:443/your-org/app",
+        "ghcr.io:0443/your-org/app",
         "ghcr.io/Bad/app",
         "ghcr.io/your-org/a@sha256:0",
     ] {

@@ -31,7 +31,7 @@ fn letter_case_and_port_of_the_host_do_not_hide_an_image() {
     assert_eq!(kyverno, "GHCR.io:443/your-org/app:v1");
     assert_eq!(containerd, "ghcr.io/your-org/app:v1");
     assert_eq!(
-        forms("index.docker.io/nginx").1,
+        forms("registry-1.docker.io/nginx").1,
         "docker.io/library/nginx:latest"
     );
     assert_eq!(forms("localhost:5000/a").1, "localhost:5000/a:latest");
@@ -63,7 +63,11 @@ fn what_is_no_reference_is_refused_by_part() {
     assert_eq!(refused("a b"), ReferenceError::Repository);
     assert_eq!(refused("a:"), ReferenceError::Tag);
     assert_eq!(refused("a:.b"), ReferenceError::Tag);
-    assert_eq!(refused("ghcr.io:99999/a"), ReferenceError::Registry);
+    // Whoever resolves `:0443` asks port 443, so that it would be another spelling of the host.
+    for port in ["99999", "0", "0443", "00443", "+443", "443 ", "٤٤٣", ""] {
+        let text = format!("ghcr.io:{port}/a");
+        assert_eq!(refused(&text), ReferenceError::Registry, "{text}");
+    }
     assert_eq!(refused("-a.b/c"), ReferenceError::Registry);
     assert_eq!(refused("a@sha256:00"), ReferenceError::Digest);
     assert_eq!(refused("a@sha512:00"), ReferenceError::Digest);

@@ -31,7 +31,8 @@ impl Endpoint {
 /// What the operator said about registries.
 #[derive(Debug, Default)]
 pub(crate) struct Endpoints {
-    mirrors: BTreeMap<String, (Scheme, String)>,
+    /// A scheme where one is written.
+    mirrors: BTreeMap<String, (Option<Scheme>, String)>,
     insecure: Vec<String>,
 }
 
@@ -66,15 +67,15 @@ impl Endpoints {
         let host = canonical_host(host);
         let is_insecure = |host: &String| self.insecure.contains(host);
         if let Some((scheme, address)) = self.mirrors.get(&host) {
-            let reach = if is_insecure(&host) || is_insecure(address) {
-                Reach::Unverified
+            let (reach, scheme) = if is_insecure(&host) || is_insecure(address) {
+                (Reach::Unverified, *scheme)
             } else {
-                Reach::Anywhere
+                (Reach::Anywhere, Some(scheme.unwrap_or(Scheme::Https)))
             };
             return Endpoint {
                 // Credentials are those of the mirror: those of the registry are nothing to it.
                 name: address.clone(),
-                scheme: Some(*scheme),
+                scheme,
                 authority: address.clone(),
                 reach,
             };
@@ -120,13 +121,13 @@ pub(crate) fn canonical_host(host: &str) -> String {
     }
 }
 
-/// `http://HOST[:PORT]`, `https://HOST[:PORT]`, or `HOST[:PORT]`, which means https.
-fn parse_address(address: &str) -> Option<(Scheme, String)> {
+/// `http://HOST[:PORT]`, `https://HOST[:PORT]`, or `HOST[:PORT]`, which says of none: https, but where the operator accepts less.
+fn parse_address(address: &str) -> Option<(Option<Scheme>, String)> {
     let (scheme, rest) = match address.split_once("://") {
-        Some(("http", rest)) => (Scheme::Http, rest),
-        Some(("https", rest)) => (Scheme::Https, rest),
+        Some(("http", rest)) => (Some(Scheme::Http), rest),
+        Some(("https", rest)) => (Some(Scheme::Https), rest),
         Some(_) => return None,
-        None => (Scheme::Https, address),
+        None => (None, address),
     };
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     let authority: Authority = rest.parse().ok()?;

@@ -6,8 +6,17 @@ fn asks_where_the_operator_said() {
     let mirrors = [
         ("ghcr.io".to_owned(), "http://127.0.0.1:5000/".to_owned()),
         ("quay.io".to_owned(), "mirror.internal:5000".to_owned()),
+        ("gcr.io".to_owned(), "plain.internal:5000".to_owned()),
+        (
+            "k8s.io".to_owned(),
+            "https://plain.internal:5000".to_owned(),
+        ),
     ];
-    let endpoints = Endpoints::new(&mirrors, &["plain.internal".to_owned()]).unwrap();
+    let insecure = [
+        "plain.internal".to_owned(),
+        "plain.internal:5000".to_owned(),
+    ];
+    let endpoints = Endpoints::new(&mirrors, &insecure).unwrap();
     let at = |host: &str| {
         let endpoint = endpoints.of(host);
         (endpoint.scheme, endpoint.authority, endpoint.reach)
@@ -25,6 +34,11 @@ fn asks_where_the_operator_said() {
         at("quay.io"),
         (https, "mirror.internal:5000".to_owned(), Reach::Anywhere)
     );
+    // Of a mirror without a scheme that need not have TLS, plain HTTP is tried too.
+    for (host, scheme) in [("gcr.io", None), ("k8s.io", https)] {
+        let mirror = "plain.internal:5000".to_owned();
+        assert_eq!(at(host), (scheme, mirror, Reach::Unverified));
+    }
     assert_eq!(
         at("plain.internal"),
         (None, "plain.internal".to_owned(), Reach::Unverified)
