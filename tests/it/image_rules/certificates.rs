@@ -13,7 +13,7 @@ use regent::exit_status::ExitStatus;
 use regent_tests::record;
 use serde_json::{Value, json};
 
-use self::signing::{CELLS, Cell, Made, Signer, cell, disagreements, make};
+use self::signing::{CELLS, CELLS_OF_FIRST, Cell, Made, Signer, cell, disagreements, make};
 use super::attached::to_another_image;
 use super::cosign::{Demand, policy};
 use super::stack::Stack;
@@ -68,7 +68,7 @@ fn asked(name: &'static str, attestor: Value, says: &'static str) -> Asked {
 
 impl Made {
     fn is_logged(&self) -> bool {
-        self.cell.log == "v2"
+        self.cell.is_logged()
     }
 
     /// Every way to ask for the signer.
@@ -262,7 +262,7 @@ fn judge_later(made: &[Made], signer: &Signer) -> Vec<String> {
         } else {
             ""
         };
-        let logged = image.cell.log == "v2";
+        let logged = image.cell.is_logged();
         let asked = Asked {
             name: "roots",
             attestor: keyless(Some(&signer.chain()), (SUBJECT, ISSUER), logged),
@@ -302,7 +302,9 @@ fn what_cosign_signs_with_certificates_of_ones_own_is_judged_as_cosign_judges_it
         ended: true,
         ..cell("legacy", log, true)
     });
-    let all = CELLS.iter().map(|cell| (*cell, &signer));
+    let first = CELLS_OF_FIRST.iter().filter(|_| stack.is_full());
+    let cells: Vec<_> = CELLS.iter().chain(first).collect();
+    let all = cells.iter().map(|cell| (**cell, &signer));
     for (cell, by) in all.chain(past.map(|cell| (cell, &ended))) {
         let (one, image) = make(&stack, by, cell, folder.path());
         wrong.extend(disagreements(&stack, (by, &other), (cell, &image)));
@@ -320,7 +322,7 @@ fn what_cosign_signs_with_certificates_of_ones_own_is_judged_as_cosign_judges_it
         })
         .collect();
     wrong.extend(judge(&made, &signers));
-    let lasting = &made[..CELLS.len()];
+    let lasting = &made[..cells.len()];
     wrong.extend(judge_by_command(lasting, &stack, (&signer, &other)));
     wrong.extend(judge_later(lasting, &signer));
     record(

@@ -1,7 +1,8 @@
 //! A real Sigstore that runs while a test does.
 //!
 //! `../shared/tools/real-sigstore` has the stack; its `core` has no certificate log and no Rekor of the first version, whose
-//! evidence is in the recorded layouts. It runs in a network of its own, so that it needs root.
+//! evidence is in the recorded layouts. `SIGSTORE_STACK=full` has those too, where they were built: CONTRIBUTING.md says how.
+//! It runs in a network of its own, so that it needs root.
 
 use std::env;
 use std::path::PathBuf;
@@ -21,11 +22,21 @@ const PARTS: [&str; 7] = [
     "ociserve",
 ];
 
+/// What it needs besides for a certificate log and the first Rekor, both over a database.
+const MORE_PARTS: [&str; 5] = [
+    "trillian_log_server",
+    "trillian_log_signer",
+    "createtree",
+    "ct_server",
+    "rekor-server",
+];
+
 /// The stack, up until it is dropped.
 pub(super) struct Stack {
     script: PathBuf,
     bin: PathBuf,
     state: TempDir,
+    is_full: bool,
 }
 
 impl Stack {
@@ -43,11 +54,25 @@ impl Stack {
             );
             return None;
         }
-        let state = tempfile::tempdir().unwrap();
-        let stack = Self { script, bin, state };
-        let (up, said) = stack.run(&[], &["up", "core"]);
+        let is_full = env::var_os("SIGSTORE_STACK").is_some_and(|stack| stack == "full");
+        if is_full && MORE_PARTS.iter().any(|part| !bin.join(part).is_file()) {
+            needs("all parts of a real Sigstore at $SIGSTORE_BIN (`real-sigstore.sh build`)");
+            return None;
+        }
+        let stack = Self {
+            script,
+            bin,
+            state: tempfile::tempdir().unwrap(),
+            is_full,
+        };
+        let (up, said) = stack.run(&[], &["up", if is_full { "full" } else { "core" }]);
         assert!(up, "the stack does not start: {said}");
         Some(stack)
+    }
+
+    /// Whether it has a certificate log and the first Rekor.
+    pub(super) fn is_full(&self) -> bool {
+        self.is_full
     }
 
     /// A file among what the stack keeps.

@@ -47,7 +47,23 @@ pub(super) const CELLS: [Cell; 9] = [
     cell("legacy", "none", false),
 ];
 
+/// What it can make besides where there is the first Rekor.
+pub(super) const CELLS_OF_FIRST: [Cell; 8] = [
+    cell("bundle", "v1", true),
+    cell("bundle", "v1", false),
+    cell("bundle", "v1-notsa", true),
+    cell("bundle", "v1-notsa", false),
+    cell("legacy", "v1", true),
+    cell("legacy", "v1", false),
+    cell("legacy", "v1-notsa", true),
+    cell("legacy", "v1-notsa", false),
+];
+
 impl Cell {
+    pub(super) fn is_logged(self) -> bool {
+        self.log.starts_with('v')
+    }
+
     pub(super) fn name(self) -> String {
         let how = if self.enclosed { "chain" } else { "alone" };
         let when = if self.ended { "-ended" } else { "" };
@@ -146,10 +162,15 @@ fn signing(stack: &Stack, signer: &Signer, cell: Cell) -> Vec<String> {
     let path = |name: &str| stack.file(name).to_str().unwrap().to_owned();
     if cell.is_legacy() {
         let root = path("trusted_root.json");
-        all.extend(options(["--trusted-root", &root, "--tlog-upload=false"]));
+        all.extend(options(["--trusted-root", &root]));
+        if cell.is_logged() {
+            all.extend(options(["--rekor-url", "http://127.0.0.1:23715"]));
+        } else {
+            all.extend(options(["--tlog-upload=false"]));
+        }
         let old = ["--new-bundle-format=false", "--use-signing-config=false"];
         all.extend(options(old));
-        if cell.log == "tsa" {
+        if matches!(cell.log, "tsa" | "v1") {
             let url = "http://127.0.0.1:23706/api/v1/timestamp";
             all.extend(options(["--timestamp-server-url", url]));
         }
@@ -171,7 +192,7 @@ fn verifying(root: &str, subject: &str, cell: Cell) -> Vec<String> {
     } else if cell.enclosed {
         all.extend(options(["--allow-certificate-chain"]));
     }
-    if cell.log != "v2" {
+    if !cell.is_logged() {
         all.extend(options(["--insecure-ignore-tlog"]));
     }
     if cell.log == "tsa" {
