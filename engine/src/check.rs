@@ -9,6 +9,7 @@ mod autogen_controllers;
 mod conflicting_settings;
 mod dead;
 mod duplicate_rule_name;
+mod element_without_key;
 mod empty_match;
 mod exception;
 mod expressions;
@@ -68,7 +69,7 @@ pub fn check(policy: Policy, environment: &Environment) -> (Option<Checked>, Vec
     (sound.then(|| Checked::assertion(policy)), diagnostics)
 }
 
-const CHECKS: [fn(&mut Report<'_>); 28] = [
+const CHECKS: [fn(&mut Report<'_>); 29] = [
     name_too_long::check,
     duplicate_rule_name::check,
     conflicting_settings::check,
@@ -79,6 +80,7 @@ const CHECKS: [fn(&mut Report<'_>); 28] = [
     unreachable_rule::check,
     impossible_pattern::check,
     ignored_element::check,
+    element_without_key::check,
     other_namespace::check,
     wrong_scope::check,
     mutable_tag::check,

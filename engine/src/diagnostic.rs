@@ -120,6 +120,8 @@ pub enum Code {
     ImpossiblePattern,
     /// An element of a list in a pattern that is never compared.
     IgnoredElement,
+    /// An element of a list in a strategic merge patch that is about no element of the object.
+    ElementWithoutKey,
     /// A `Policy` that reaches into another namespace.
     OtherNamespace,
     /// A generated resource with a namespace that it cannot have, or without the one that it needs.
@@ -156,7 +158,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of `docs/diagnostics.md`.
-    pub const ALL: [Self; 44] = [
+    pub const ALL: [Self; 45] = [
         Self::UnreadableFile,
         Self::InvalidYaml,
         Self::UnknownField,
@@ -185,6 +187,7 @@ impl Code {
         Self::UnreachableRule,
         Self::ImpossiblePattern,
         Self::IgnoredElement,
+        Self::ElementWithoutKey,
         Self::OtherNamespace,
         Self::WrongScope,
         Self::MutableTag,
@@ -239,6 +242,7 @@ impl Code {
             Self::UnreachableRule => "unreachable-rule",
             Self::ImpossiblePattern => "impossible-pattern",
             Self::IgnoredElement => "ignored-element",
+            Self::ElementWithoutKey => "element-without-key",
             Self::OtherNamespace => "other-namespace",
             Self::WrongScope => "wrong-scope",
             Self::MutableTag => "mutable-tag",

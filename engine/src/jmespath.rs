@@ -28,11 +28,16 @@ pub const MAX_STEPS: u64 = 2_000_000;
 /// Most bytes that the functions of one evaluation produce together: more than the 2 MiB that Kyverno allows a context.
 pub const MAX_BYTES: usize = 8 * 1024 * 1024;
 
+/// `@` at the root, as the name that [`Expression::naming_current`] makes of it.
+pub const CURRENT: &str = "@";
+
 /// A parsed expression.
 #[derive(Debug, Clone)]
 pub struct Expression {
     text: String,
     node: Node,
+    /// Whether the name [`CURRENT`] was put for `@`.
+    names_current: bool,
 }
 
 /// Why a text is no expression.
@@ -160,12 +165,27 @@ impl Expression {
         Ok(Self {
             text: text.to_owned(),
             node,
+            names_current: false,
         })
     }
 
     /// As it was written.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The expression with `@` at its root as the name [`CURRENT`], which a scope can give a meaning of its own.
+    ///
+    /// Where it stands for an element, in a filter or after a pipe, it stays what it is.
+    #[must_use]
+    pub fn naming_current(mut self) -> Self {
+        self.names_current = self.node.name_current(CURRENT);
+        self
+    }
+
+    /// Whether there was an `@` of which [`Expression::naming_current`] made a name.
+    pub const fn names_current(&self) -> bool {
+        self.names_current
     }
 
     /// The value of the expression in a scope.

@@ -15,7 +15,8 @@ use thiserror::Error;
 use crate::ast::template as ast;
 use crate::go_format::json_escaped;
 use crate::jmespath::{
-    Environment, Expression, ExpressionError, MAX_BYTES, Scope, ScopeError, SyntaxError,
+    CURRENT, Environment, Expression, ExpressionError, MAX_BYTES, Scope, ScopeError, SyntaxError,
+    Within,
 };
 use crate::source::Span;
 
@@ -383,10 +384,7 @@ fn resolve_piece<'p>(
                 _ => parsed,
             };
             let found = match expression {
-                Ok(expression) if expression.text() == "@" => value_here(with, place),
-                Ok(expression) => expression
-                    .evaluate(with.scope, with.environment)
-                    .map_err(Cause::from),
+                Ok(expression) => evaluate(expression, with, place),
                 Err(_) if text.is_empty() => Err(Cause::Empty),
                 Err(error) => Err(Cause::Syntax {
                     query: text.clone(),
@@ -410,7 +408,7 @@ fn resolve_piece<'p>(
             } else {
                 text.to_owned()
             };
-            let expression = match Expression::parse(&text) {
+            let expression = match pieces::expression(&text) {
                 Ok(expression) => expression,
                 Err(error) => {
                     let cause = Cause::Syntax {
@@ -420,12 +418,10 @@ fn resolve_piece<'p>(
                     return Err(failed(text, place, cause));
                 }
             };
-            let value = expression
-                .evaluate(with.scope, with.environment)
-                .map(Cow::into_owned);
+            let value = evaluate(&expression, with, place).map(Cow::into_owned);
             value
                 .map(Cow::Owned)
-                .map_err(|error| failed(text, place, error.into()))
+                .map_err(|cause| failed(text, place, cause))
         }
     }
 }
@@ -453,6 +449,60 @@ fn write_path(place: &Place<'_>, path: &mut String) {
             path.push('/');
             path.push_str(&index.to_string());
         }
+    }
+}
+
+/// The value of an expression, in which `@` is what stands in the resource where the variable stands in the template.
+fn evaluate<'e>(
+    expression: &'e Expression,
+    with: &Resolution<'e>,
+    place: &Place<'_>,
+) -> Result<Cow<'e, Value>, Cause> {
+    if !expression.names_current() {
+        return expression
+            .evaluate(with.scope, with.environment)
+            .map_err(Cause::from);
+    }
+    let here = value_here(with, place);
+    let scope = Here {
+        below: with.scope,
+        value: here.as_deref().ok(),
+    };
+    let found = expression.evaluate(&scope, with.environment);
+    match (found.map(Cow::into_owned), &here) {
+        (Err(ExpressionError::NotFound(name)), Err(missing)) if name == CURRENT => {
+            Err(missing.clone())
+        }
+        (found, _) => found.map(Cow::Owned).map_err(Cause::from),
+    }
+}
+
+/// The names of a scope, and the value that `@` stands for.
+struct Here<'a> {
+    below: &'a dyn Scope,
+    /// None where nothing stands there.
+    value: Option<&'a Value>,
+}
+
+impl Scope for Here<'_> {
+    fn field(&self, name: &str) -> Result<Option<Cow<'_, Value>>, ScopeError> {
+        if name == CURRENT {
+            Ok(self.value.map(Cow::Borrowed))
+        } else {
+            self.below.field(name)
+        }
+    }
+
+    fn within(&self, name: &str, field: &str) -> Result<Within<'_>, ScopeError> {
+        if name == CURRENT {
+            Ok(Within::Unknown)
+        } else {
+            self.below.within(name, field)
+        }
+    }
+
+    fn whole(&self) -> Result<Value, ScopeError> {
+        self.below.whole()
     }
 }
 

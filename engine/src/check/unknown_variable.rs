@@ -160,6 +160,7 @@ fn in_text(place: Place, text: &Text, known: &BTreeSet<&str>, found: &mut Vec<Un
         let Some((expression, written)) = expressions::parsed(variable) else {
             continue;
         };
+        let expression = expression.naming_current();
         let first = first_name(&written);
         for name in expression.root_names().into_iter().flatten() {
             let is_known = known.contains(name) || (place == Place::Element && is_element(name));

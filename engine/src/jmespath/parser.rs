@@ -514,6 +514,41 @@ impl Node {
         }
     }
 
+    /// Puts a name for `@` where that is the root; says whether it is anywhere.
+    pub(super) fn name_current(&mut self, name: &str) -> bool {
+        let any = |found: bool, node: &mut Self| node.name_current(name) || found;
+        match self {
+            Self::Current => {
+                *self = Self::Field(name.to_owned());
+                true
+            }
+            Self::Field(_)
+            | Self::Index(_)
+            | Self::Slice(_)
+            | Self::Literal(_)
+            | Self::Reference(_) => false,
+            // What follows is about what comes before it.
+            Self::Then(pair)
+            | Self::Pipe(pair)
+            | Self::Projection(pair)
+            | Self::ValueProjection(pair) => {
+                let [left, _] = &mut **pair;
+                left.name_current(name)
+            }
+            Self::FilterProjection(parts) => {
+                let [left, _, _] = &mut **parts;
+                left.name_current(name)
+            }
+            Self::Comparison(_, pair) | Self::Or(pair) | Self::And(pair) => {
+                pair.iter_mut().fold(false, any)
+            }
+            Self::Not(node) | Self::Flatten(node) => node.name_current(name),
+            Self::List(items) => items.iter_mut().fold(false, any),
+            Self::Map(entries) => entries.iter_mut().map(|(_, node)| node).fold(false, any),
+            Self::Call(call) => call.arguments.iter_mut().fold(false, any),
+        }
+    }
+
     /// `@.name` looks a name up at the root, too.
     fn collect_if_current<'n>(&'n self, left: &Self, names: &mut BTreeSet<Option<&'n str>>) {
         if matches!(left, Self::Current) {

@@ -2,7 +2,7 @@
 //!
 //! An element of the patch is merged into the one that has its key, and comes first where there is none.
 //! Elements without a key cannot be addressed: what kustomize then makes of the list is kept to, odd as it is, because a
-//! valid object has none.
+//! valid object has none. But that a patch with such an element takes the object's own elements away is refused.
 
 use serde_json::Value;
 
@@ -58,6 +58,12 @@ pub(super) fn merge_keyed(
         };
         let value = merge(mine, origin, place)?;
         let Some(value) = value.filter(|value| !is_empty(value)) else {
+            if identity.is_nobodys()
+                && let Some(item) = patch.iter().find(|item| is_about_nobody(item, keys))
+                && old.iter().any(|item| identity.addresses(item))
+            {
+                return Err(PatchError::DoesNotApply(without_keys(item, keys)));
+            }
             identity.remove_from(&mut old);
             continue;
         };
@@ -83,6 +89,22 @@ fn is_map_or_null(item: &Value) -> bool {
     matches!(item, Value::Object(_) | Value::Null)
 }
 
+/// An element that says something, and has none of the keys that would say of which element.
+fn is_about_nobody(item: &Value, keys: &[&str]) -> bool {
+    !is_empty(item) && keys.iter().all(|key| key_of(item, key).is_empty())
+}
+
+/// As in Kubernetes this is an error: the merge would leave nothing of the object's own elements.
+fn without_keys(item: &Value, keys: &[&str]) -> String {
+    let fields = item.as_object().into_iter().flatten();
+    let fields: Vec<&str> = fields.map(|(name, _)| name.as_str()).collect();
+    format!(
+        "an element of a list in the patch ({}) has no {}, by which the object's elements are told apart, and would take them away; an anchor does not stay in the patch",
+        fields.join(", "),
+        keys.join(" or "),
+    )
+}
+
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -103,11 +125,7 @@ fn identities<'a>(items: impl Iterator<Item = &'a Value>, keys: &[&'static str])
     let mut seen = std::collections::BTreeSet::new();
     let mut identities = Vec::new();
     for item in items {
-        let text = |key: &&str| match item.get(*key) {
-            None | Some(Value::Null) => String::new(),
-            Some(value) => text(value),
-        };
-        let texts: Vec<String> = keys.iter().map(text).collect();
+        let texts: Vec<String> = keys.iter().map(|key| key_of(item, key)).collect();
         if seen.insert(texts.clone()) {
             identities.push(Identity {
                 keys: keys.to_vec(),
@@ -116,6 +134,14 @@ fn identities<'a>(items: impl Iterator<Item = &'a Value>, keys: &[&'static str])
         }
     }
     identities
+}
+
+/// The text of an element's key; empty where it has none.
+fn key_of(item: &Value, key: &str) -> String {
+    match item.get(key) {
+        None | Some(Value::Null) => String::new(),
+        Some(value) => text(value),
+    }
 }
 
 /// A scalar as YAML writes it; nothing for what is none.
@@ -142,6 +168,11 @@ impl Identity {
             keys: known.iter().map(|(key, _)| **key).collect(),
             texts: known.iter().map(|(_, text)| (*text).clone()).collect(),
         }
+    }
+
+    /// Whether it is that of elements without a key.
+    fn is_nobodys(&self) -> bool {
+        self.texts.iter().all(String::is_empty)
     }
 
     fn pairs(&self) -> impl Iterator<Item = (&'static str, &String)> {

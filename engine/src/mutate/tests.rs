@@ -246,6 +246,34 @@ fn ports_of_two_protocols_stay_two() {
 }
 
 #[test]
+fn elements_without_a_key_do_not_take_the_objects_own_away() {
+    let ports = json!([{"name": "http", "containerPort": 80}, {"containerPort": 81}]);
+    let object = pod(&json!({"containers": [{"name": "a", "ports": ports}, {"name": "b"}]}));
+    let of_ports = |ports: Value| json!({"containers": [{"name": "a", "ports": ports}]});
+    for spec in [
+        of_ports(json!([{"name": "http", "hostPort": 80}])),
+        of_ports(json!([{"(containerPort)": 80, "hostPort": 80}])),
+        of_ports(json!([{"+(hostPort)": 80}])),
+        of_ports(json!([{"containerPort": 80}, {"containerPort": null, "hostPort": 80}])),
+        json!({"containers": [{"image": "x"}]}),
+        json!({"containers": [{"name": null, "image": "x"}, {"name": "b", "image": "y"}]}),
+    ] {
+        let refused = strategic_merge::apply(&object, &json!({"spec": spec}));
+        let reason = refused.unwrap_err().to_string();
+        assert!(reason.contains("would take them away"), "{spec}: {reason}");
+    }
+    // Where there are none to lose, or nothing is said, nothing is refused.
+    for spec in [
+        json!({"containers": [{"name": "b", "ports": [{"hostPort": 80}]}]}),
+        json!({"containers": [{"name": "a", "ports": [{"(containerPort)": 80}]}]}),
+        json!({"containers": [{}]}),
+    ] {
+        let applied = strategic_merge::apply(&object, &json!({"spec": spec})).unwrap();
+        assert_eq!(applied["spec"]["containers"][0]["ports"], ports, "{spec}");
+    }
+}
+
+#[test]
 fn anchors() {
     let spec = json!({"containers": [{"name": "a", "image": "x:latest"}, {"name": "b", "image": "y:1"}], "hostPID": true});
     for (patch, result) in [

@@ -100,14 +100,19 @@ fn finish(mut inner: Vec<Piece>, literal: String) -> Piece {
 }
 
 fn known(text: &str) -> Piece {
-    let parsed = Expression::parse(text);
+    let parsed = expression(text);
     let deleting = on_delete(text);
-    let deleting = (deleting != text).then(|| Box::new(Expression::parse(&deleting)));
+    let deleting = (deleting != text).then(|| Box::new(expression(&deleting)));
     Piece::Variable {
         text: text.to_owned(),
         parsed,
         deleting,
     }
+}
+
+/// An expression in which `@` is what stands in the resource where the variable does.
+pub(super) fn expression(text: &str) -> Result<Expression, SyntaxError> {
+    Expression::parse(text).map(Expression::naming_current)
 }
 
 /// The expression of what stands between the braces: without blanks around it, and without the hyphen of `{{-`.

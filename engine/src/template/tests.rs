@@ -103,6 +103,28 @@ fn variables_are_substituted() {
             json!({"spec": {"(c)": [{"image": "{{@}}:1"}]}}),
             json!({"spec": {"(c)": [{"image": "i:1"}]}}),
         ),
+        (
+            json!({"spec": {"=(c)": [{"image": "{{ to_upper(@) }}"}]}}),
+            json!({"spec": {"=(c)": [{"image": "I"}]}}),
+        ),
+        (
+            json!({"spec": "{{ @.c[0].image }}-{{ length(@.c) }}"}),
+            json!({"spec": "i-1"}),
+        ),
+        (
+            json!({"spec": {"c": "{{ @[?@.image == 'i'].image | @[0] }}"}}),
+            json!({"spec": {"c": "i"}}),
+        ),
+        (
+            json!({"n": "{{ add(@, request.object.n) }}"}),
+            json!({"n": 10}),
+        ),
+        // What is not there is null where an unknown key is.
+        (json!({"none": "{{ @ || 'x' }}"}), json!({"none": "x"})),
+        (
+            json!({"spec": "{{ @.{{ element }} || 'x' }}"}),
+            json!({"spec": "x"}),
+        ),
     ]);
 }
 
@@ -134,6 +156,18 @@ fn failures_say_where() {
         (
             json!("{{ }}"),
             "failed to resolve  at path : invalid query (nil)",
+        ),
+        (
+            json!({"zip": {"zap": "{{ to_upper(@) }}{{ @.a }}"}}),
+            "failed to resolve to_upper(@) at path /zip/zap: JMESPath query failed: JMESPath function 'to_upper': argument #1 is not of type String",
+        ),
+        (
+            json!({"zip": ["{{ @.a }}"]}),
+            "failed to resolve @.a at path /zip/0: JMESPath query failed: Unknown key \"zip\" in path",
+        ),
+        (
+            json!({"spec": "{{ @.a }}"}),
+            "failed to resolve @.a at path /spec: JMESPath query failed: Unknown key \"a\" in path",
         ),
         (
             json!({"{{request.object.n}}": 1}),
