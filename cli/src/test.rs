@@ -2,6 +2,7 @@
 //!
 //! Knows how Kyverno's runner reads its files and judges its rows; how policies are evaluated is `offline`'s business.
 
+mod choose;
 pub mod coverage;
 pub mod definition;
 pub mod find;

@@ -21,5 +21,16 @@ pub const FOREIGN: Budget = Budget {
 /// The most images of one object: a pod is bounded by etcd's 1.5 MiB, real ones have some ten containers.
 pub const IMAGES: usize = 256;
 
+/// The most bytes of JSON that the entries of a rule's `context` may come to together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContextSize(pub usize);
+
+impl Default for ContextSize {
+    /// Kyverno's, `maxContextSize`; what the API server stores is at most 1.5 MiB an object.
+    fn default() -> Self {
+        Self(2 << 20)
+    }
+}
+
 /// How deep variables are in variables: more is an error where they are resolved.
 pub const VARIABLE_NESTING: usize = 8;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::ast::Checked;
 use crate::builders::Builders;
 use crate::diagnostic::Diagnostic;
+use crate::limits::ContextSize;
 use crate::policy_set::PolicySet;
 use crate::source::Source;
 
@@ -29,6 +30,8 @@ pub struct Environment {
     pub builders: Builders,
     /// How the host reads modules of Rego that policies name.
     pub modules: ModuleFiles,
+    /// How large the contexts of rules may become.
+    pub context_size: ContextSize,
 }
 
 /// Whose exceptions count.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::admission::AdmissionRequest;
 use crate::evaluation::{Evaluation, Occasion, Phase, Scope};
 use crate::jmespath::Environment;
+use crate::limits::ContextSize;
 use crate::program::guest::Guest;
 use crate::program::together::Programs;
 use crate::program::{Exception, Policy, Rule, RuleKey};
@@ -17,6 +18,7 @@ pub struct PolicySet {
     exceptions: Vec<Arc<Exception>>,
     selection: Selection,
     together: Programs,
+    context_size: ContextSize,
 }
 
 impl PolicySet {
@@ -26,7 +28,17 @@ impl PolicySet {
             selection: Selection::new(&policies),
             together: Programs::new(&mut policies),
             exceptions: Vec::new(),
+            context_size: ContextSize::default(),
             policies,
+        }
+    }
+
+    /// The same with another bound of the contexts of rules.
+    #[must_use]
+    pub fn bounding_contexts(self, context_size: ContextSize) -> Self {
+        Self {
+            context_size,
+            ..self
         }
     }
 
@@ -90,6 +102,11 @@ impl PolicySet {
     /// The policies, in the order of loading.
     pub fn policies(&self) -> &[Policy] {
         &self.policies
+    }
+
+    /// How large the contexts of rules may become.
+    pub const fn context_size(&self) -> ContextSize {
+        self.context_size
     }
 
     /// The exceptions, in the order of loading.

@@ -211,6 +211,8 @@ pub struct Target {
     pub namespace: Option<Text>,
     /// `name`, with wildcards.
     pub name: Option<Text>,
+    /// `uid`.
+    pub uid: Option<Text>,
     /// `selector`.
     pub selector: Option<Selector>,
     /// Names that are made anew for each target.

@@ -1,5 +1,10 @@
 //! "Did you mean": the nearest of some names.
 
+/// For how many names in one place a likely one is looked for. Each is compared with all that are known, which takes too
+/// long where there are very many of both; and whoever has more of them has loaded something else than was meant, rather
+/// than misspelt so much.
+pub(crate) const MOST: usize = 32;
+
 /// The one of `names` that `written` is likely a misspelling of.
 pub(crate) fn nearest<'a>(
     written: &str,

@@ -36,6 +36,20 @@ mod path;
 mod roles;
 mod service;
 
+/// The path or the URL of a call that a policy may make, as it is to be sent; else why it may not.
+///
+/// Hosts without a cluster refuse what is refused here, so that a test says what will happen.
+pub fn permitted(call: &ApiCall) -> Result<&str, String> {
+    match &call.target {
+        ApiTarget::Path(path) => path::check(path, call.method, call.namespace.as_deref()),
+        ApiTarget::Service { url, .. } if call.namespace.is_some() => Err(format!(
+            "a policy of a namespace cannot call the service {}",
+            crate::image::fetch::quoted(url)
+        )),
+        ApiTarget::Service { url, .. } => Ok(url),
+    }
+}
+
 /// What may be asked, and whom.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClusterSettings {
@@ -183,28 +197,19 @@ impl Cluster {
         call: &ApiCall,
         deadline: Instant,
     ) -> Result<Value, FetchError> {
+        let target = permitted(call).map_err(FetchError::Unauthorized)?;
         match &call.target {
-            ApiTarget::Path(path) => {
-                let path = path::check(path, call.method, call.namespace.as_deref())
-                    .map_err(FetchError::Unauthorized)?;
+            ApiTarget::Path(_) => {
                 let deadline = deadline.min(Instant::now() + PATIENCE);
                 let client = &self.api()?.client;
                 let question = (call.method, call.body.as_deref());
-                client.ask_by(path, question, deadline).await
-            }
-            ApiTarget::Service { url, .. } if call.namespace.is_some() => {
-                Err(FetchError::Unauthorized(format!(
-                    "a policy of a namespace cannot call the service {}",
-                    crate::image::fetch::quoted(url)
-                )))
+                client.ask_by(target, question, deadline).await
             }
             ApiTarget::Service {
-                url,
-                headers,
-                ca_bundle,
+                headers, ca_bundle, ..
             } => {
                 let call = ServiceCall {
-                    url,
+                    url: target,
                     method: call.method,
                     headers,
                     ca_bundle: ca_bundle.as_deref(),

@@ -172,6 +172,7 @@ fn policies(
         exceptions: settings.exceptions.clone(),
         exact_slsa_versions: settings.exact_slsa_versions,
         builders: settings.builders.clone(),
+        context_size: settings.context_size,
         modules: ModuleFiles::new(move |file| modules.read(file)),
     };
     Ok(Watch::start(

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use regent_engine::builders::Builders;
+use regent_engine::limits::ContextSize;
 use regent_engine::load::ExceptionsFrom;
 
 use crate::cluster::ClusterSettings;
@@ -35,6 +36,8 @@ pub struct Settings {
     pub exact_slsa_versions: bool,
     /// Builders beside those that are known anyway.
     pub builders: Builders,
+    /// How large the contexts of rules may become.
+    pub context_size: ContextSize,
     /// What evidence of images is verified under.
     pub trust_roots: TrustRoots,
     /// Where the default trust root is refreshed from; nowhere if none.

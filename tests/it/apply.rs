@@ -134,6 +134,16 @@ fn a_policy_of_a_namespace_has_a_report_of_its_own() {
 }
 
 #[test]
+fn results_of_a_policy_that_is_not_to_be_reported_are_in_no_report() {
+    let label = "  labels: {reports.kyverno.io/disabled: \"\"}\n";
+    let folder = Folder::new(&policy("", "ClusterPolicy", label));
+    let ran = folder.apply(&["-p", "--output-format", "json"]);
+    assert_eq!(ran.status, ExitStatus::Failed, "{}", ran.stdout);
+    let report: Value = serde_json::from_str(ran.stdout.trim()).unwrap();
+    assert_eq!(report["results"], json!([]));
+}
+
+#[test]
 fn warnings_have_the_status_that_the_user_gives_them() {
     let folder = Folder::new(&policy("", "ClusterPolicy", ""));
     let ran = folder.apply(&["--audit-warn", "--warn-exit-code", "3"]);
@@ -355,6 +365,46 @@ spec:
         "{}",
         ran.stdout
     );
+}
+
+#[test]
+fn a_policy_of_a_namespace_asks_for_what_is_in_it_as_in_the_cluster() {
+    let asks = |path: &str| {
+        let folder = Folder::new(&format!(
+            "apiVersion: kyverno.io/v1
+kind: Policy
+metadata: {{name: asks, namespace: shop}}
+spec:
+  rules:
+  - name: ask
+    match: {{any: [{{resources: {{kinds: [Pod]}}}}]}}
+    context: [{{name: found, apiCall: {{urlPath: {path}, jmesPath: data.mode}}}}]
+    validate:
+      message: m
+      deny: {{conditions: {{any: [{{key: '{{{{ found }}}}', operator: Equals, value: strict}}]}}}}
+"
+        ));
+        folder.write(
+            "context.yaml",
+            "kind: Context
+spec:
+  resources:
+  - {apiVersion: v1, kind: ConfigMap, metadata: {name: settings, namespace: shop}, data: {mode: lax}}
+  - {apiVersion: v1, kind: ConfigMap, metadata: {name: settings, namespace: bank}, data: {mode: lax}}
+",
+        );
+        folder.apply(&["--context-file", &folder.path("context.yaml")])
+    };
+    let own = asks("/api/v1/namespaces/shop/configmaps/settings");
+    assert_eq!(own.status, ExitStatus::Pass, "{}{}", own.stdout, own.stderr);
+    for path in [
+        "/api/v1/namespaces/bank/configmaps/settings",
+        "/api/v1/namespaces/shop/../bank/configmaps/settings",
+    ] {
+        let ran = asks(path);
+        assert_eq!(ran.status, ExitStatus::Failed, "{path}: {}", ran.stdout);
+        assert!(ran.stdout.contains("error: 1"), "{path}: {}", ran.stdout);
+    }
 }
 
 #[test]

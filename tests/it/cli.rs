@@ -234,6 +234,24 @@ fn rows_that_test_nothing_are_said_and_fail_where_strict() {
 }
 
 #[test]
+fn resources_may_be_named_by_the_end_of_their_keys() {
+    let named = |name: &str, result: &str| {
+        let folder = folder(&row("check-name", name, result));
+        let ran = regent(&["test", text(folder.path())]);
+        assert_eq!(ran.status, ExitStatus::Pass, "{name}: {}", ran.stdout);
+        ran.stderr
+    };
+    for name in ["bad", "default/bad", "Pod/default/bad", "v1/Pod/default/bad"] {
+        assert_eq!(named(name, "fail"), "", "{name}");
+    }
+    let said = named("ood", "pass");
+    assert!(
+        said.contains("it is tested on `v1/Pod/default/good`, whose name ends so"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_policy_that_does_not_load_is_never_a_pass() {
     let folder = folder(&row("check-name", "bad", "fail"));
     let broken = POLICY.replace("deny:", "denny:");

@@ -84,6 +84,9 @@ struct Reference {
     resource_version: String,
 }
 
+/// The label of policies whose results are in no report.
+const NOT_REPORTED: &str = "reports.kyverno.io/disabled";
+
 /// The merged report of all `ClusterPolicy`s, and one of each `Policy`.
 pub fn reports(responses: &[Response<'_>], audit: AuditFailures, api: ReportApi) -> Vec<Report> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -95,6 +98,9 @@ pub fn reports(responses: &[Response<'_>], audit: AuditFailures, api: ReportApi)
     let mut of_namespaces: BTreeMap<String, Report> = BTreeMap::new();
     for response in responses {
         let policy = response.policy;
+        if policy.labels.contains_key(NOT_REPORTED) {
+            continue;
+        }
         let report = match &policy.namespace {
             None => &mut merged,
             Some(namespace) => of_namespaces.entry(policy.key()).or_insert_with(|| {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use regent_engine::evaluation::need::{NamedBy, PullSecret};
+use regent_engine::limits::ContextSize;
+use regent_engine::quantity::Quantity;
 use regent_server::tuf::TRUSTED_ROOT;
 
 use super::image::ImageArgs;
@@ -71,6 +73,9 @@ pub struct ServeArgs {
     /// Namespace whose exceptions count, may have wildcards; `*` is all of them; repeatable
     #[arg(long, value_name = "NAMESPACE", requires = "enable_policy_exception")]
     pub exception_namespace: Vec<String>,
+    /// How much the entries of a rule's `context` may come to together, in bytes
+    #[arg(long, value_name = "QUANTITY", default_value = "2Mi", value_parser = parse_size)]
+    pub max_context_size: ContextSize,
     /// Never take SLSA provenance v0.2 where a policy asks for v1, nor the other way round
     #[arg(long)]
     pub exact_slsa_versions: bool,
@@ -120,6 +125,18 @@ pub struct ServeArgs {
     /// Images
     #[command(flatten)]
     pub images: ImageArgs,
+}
+
+/// Whole bytes, as in `2Mi`.
+fn parse_size(text: &str) -> Result<ContextSize, String> {
+    // More than any machine has, and whole in a float.
+    const MOST: f64 = (1_u64 << 50) as f64;
+    let bytes = Quantity::parse(text).map(|quantity| quantity.to_float());
+    let bytes = bytes.filter(|bytes| bytes.fract() == 0.0 && (1.0..=MOST).contains(bytes));
+    let bytes = bytes.and_then(|bytes| format!("{bytes:.0}").parse().ok());
+    bytes
+        .map(ContextSize)
+        .ok_or_else(|| "expected a quantity of bytes, as in 2Mi".to_owned())
 }
 
 fn parse_pull_secret(text: &str) -> Result<PullSecret, String> {

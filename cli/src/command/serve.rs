@@ -90,6 +90,7 @@ fn settings(args: &ServeArgs) -> Result<Settings> {
         tuf: tuf(args)?,
         exact_slsa_versions: args.exact_slsa_versions,
         builders: images::builders(&args.images),
+        context_size: args.max_context_size,
         images: ImageSettings {
             cache: CacheSettings {
                 max_age: args.evidence_max_age,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use regent_engine::builders::Builders;
+use regent_engine::limits::ContextSize;
 use regent_engine::load::ExceptionsFrom;
 use regent_server::cluster::ClusterSettings;
 use regent_server::image::layout::Layouts;
@@ -167,6 +168,7 @@ fn settings(written: &Written, tls: PathBuf, registry: SocketAddr) -> Result<Set
         cluster: ClusterSettings::default(),
         exceptions: ExceptionsFrom::Nowhere,
         exact_slsa_versions: false,
+        context_size: ContextSize::default(),
         tuf: None,
         builders: Builders::default(),
         trust_roots: trust_roots(std::slice::from_ref(&written.trusted_root))?,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use regent_engine::admission::{AdmissionRequest, Operation};
 use regent_engine::diagnostic::{Code, Diagnostic};
 use regent_engine::evaluation::{Evaluation, Phase, Variables};
+use regent_engine::limits::ContextSize;
 use regent_engine::load::modules::ModuleFiles;
 use regent_engine::load::{Environment, ExceptionsFrom, Holds, Loaded, load_with_exceptions};
 use regent_engine::response::{PolicyResponse, RuleResponse, RuleStatus, RuleType};
@@ -165,6 +166,7 @@ impl Prepared {
             exact_slsa_versions: inputs.slsa_versions == SlsaVersions::Exact,
             builders: inputs.images.builders().clone(),
             modules: ModuleFiles::new(move |file| of_registries.read(file)),
+            context_size: ContextSize::default(),
         };
         let exceptions = &inputs.exceptions.texts;
         let mut loaded = load_with_exceptions(&inputs.policies, exceptions, &environment);

@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 
 use regent_engine::admission::Roles;
-use regent_engine::evaluation::need::{ApiTarget, DataNeed, Fact, FactError, Need, Purpose};
+use regent_engine::evaluation::need::{DataNeed, Fact, FactError, Need, Purpose};
 use regent_engine::evaluation::{Evaluation, Step};
 use regent_engine::response::PolicyResponse;
+use regent_server::cluster::permitted;
 use regent_server::guests::Guests;
 use serde_json::Value;
 
@@ -82,10 +83,7 @@ impl Host<'_> {
             }
             DataNeed::Secret { namespace, name } => self.world.object("Secret", namespace, name),
             DataNeed::ApiCall(call) => {
-                let target = match &call.target {
-                    ApiTarget::Path(path) => path,
-                    ApiTarget::Service { url, .. } => url,
-                };
+                let target = permitted(call).map_err(FactError::Unauthorized)?;
                 self.world.call(call.method.name(), target)
             }
             DataNeed::GlobalContext { name } => self.world.entry(name),

@@ -9,7 +9,8 @@ use regent_engine::yaml_text;
 use serde_json::Value;
 
 use super::coverage::Coverage;
-use super::definition::{Definition, ExpectedRow, ResourceSpec};
+use super::choose::choose;
+use super::definition::{Definition, ExpectedRow};
 use super::folder::resources;
 use crate::explain::Explanation;
 use crate::offline::decode::closest;
@@ -199,93 +200,6 @@ pub fn line(
         message: message.to_owned(),
         explanation: None,
     }
-}
-
-/// The resources that a row is about.
-///
-/// Names that match nothing are dropped, and where none is left the row is about all: Kyverno's runner has it so.
-fn choose<'a>(
-    row: &ExpectedRow,
-    resources: &'a [Resource],
-    warnings: &mut Vec<String>,
-) -> Vec<&'a Resource> {
-    let mut chosen: Vec<&Resource> = Vec::new();
-    let mut add = |found: Vec<&'a Resource>| {
-        for resource in found {
-            if !chosen.iter().any(|known| std::ptr::eq(*known, resource)) {
-                chosen.push(resource);
-            }
-        }
-    };
-    for name in &row.resources {
-        let named: Vec<_> = resources
-            .iter()
-            .filter(|resource| is_named(resource, name))
-            .collect();
-        let of_kind: Vec<_> = named
-            .iter()
-            .copied()
-            .filter(|resource| row.kind.is_empty() || row.kind == resource.kind)
-            .collect();
-        if named.is_empty() {
-            warnings.push(format!("no resource is named `{name}`"));
-        } else if of_kind.is_empty() {
-            warnings.push(format!(
-                "no resource named `{name}` is of kind `{}`; it is tested on one of kind `{}`",
-                row.kind,
-                named.first().map_or("", |resource| &resource.kind)
-            ));
-        }
-        add(if of_kind.is_empty() { named } else { of_kind });
-    }
-    for spec in &row.resource_specs {
-        let found: Vec<_> = resources
-            .iter()
-            .filter(|resource| is_specified(resource, spec))
-            .collect();
-        if found.is_empty() {
-            warnings.push(format!(
-                "no resource is {}",
-                [&spec.kind, &spec.namespace, &spec.name]
-                    .map(|part| format!("`{part}`"))
-                    .join(" ")
-            ));
-        }
-        add(found);
-    }
-    if chosen.is_empty() {
-        warnings.push("none of its resources exists, so it is tested on all there are".to_owned());
-        let of_kind = |resource: &&Resource| row.kind.is_empty() || row.kind == resource.kind;
-        chosen = resources.iter().filter(of_kind).collect();
-        if chosen.is_empty() {
-            chosen = resources.iter().collect();
-        }
-    }
-    chosen
-}
-
-fn is_named(resource: &Resource, name: &str) -> bool {
-    match name.split_once('/') {
-        Some((namespace, name)) => resource.namespace == namespace && resource.name == name,
-        None => resource.name == name,
-    }
-}
-
-fn is_specified(resource: &Resource, spec: &ResourceSpec) -> bool {
-    let (group, version) = resource
-        .api_version
-        .split_once('/')
-        .unwrap_or(("", &resource.api_version));
-    let parts = [
-        (&*spec.group, group),
-        (&*spec.version, version),
-        (&*spec.kind, &*resource.kind),
-        (&*spec.namespace, &*resource.namespace),
-        (&*spec.name, &*resource.name),
-    ];
-    parts
-        .iter()
-        .all(|(wanted, found)| wanted.is_empty() || wanted == found)
 }
 
 /// The policy that a row names; only the last segment of `namespace/name` is compared.

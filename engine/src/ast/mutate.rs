@@ -102,6 +102,8 @@ pub struct Target {
     pub namespace: Option<Text>,
     /// `name`, with wildcards; any where it was not written.
     pub name: Option<Text>,
+    /// `uid`; any where it was not written.
+    pub uid: Option<Text>,
     /// `selector`.
     pub selector: Option<Selector>,
     /// `context`, made anew for each target.
@@ -158,7 +160,7 @@ impl Target {
     pub fn for_each_text<'a>(&'a self, visit: &mut dyn FnMut(&'a Text)) {
         visit(&self.api_version);
         visit(&self.kind);
-        for text in self.namespace.iter().chain(&self.name) {
+        for text in [&self.namespace, &self.name, &self.uid].into_iter().flatten() {
             visit(text);
         }
         for entry in &self.context {

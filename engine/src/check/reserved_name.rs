@@ -1,6 +1,7 @@
 //! What it checks: the `name` of an attestation or of an entry of `context` is no name that the language has for itself, and a plain word.
 //!
 //! Why: under its name it is a variable; one called `request` would hide the request.
+//! `target` is a name of the language only in rules with `mutate.targets`, and `element0` and its kin in those with `foreach`.
 //!
 //! Example:
 //!
@@ -32,6 +33,9 @@
 //!                 - keyless: {issuer: "https://issuer.example", subject: "scanner@example.com"}
 //! ```
 
+use crate::ast::mutate::MutateBody;
+use crate::ast::validate::ValidateBody;
+use crate::ast::{Rule, RuleBody};
 use crate::diagnostic::Code;
 
 use super::{Report, for_each_context};
@@ -54,7 +58,7 @@ pub(super) fn check(report: &mut Report<'_>) {
     for rule in report.rules() {
         for_each_context(rule, &mut |entry| {
             // A name that could not be read, which is another error, stands where its entry does.
-            if entry.name.span != entry.span {
+            if entry.name.span != entry.span && !is_free(rule, &entry.name.value) {
                 names.push(&entry.name);
             }
         });
@@ -77,6 +81,20 @@ pub(super) fn check(report: &mut Report<'_>) {
         };
         let diagnostic = report.error(Code::ReservedName, name.span, problem);
         report.add(diagnostic);
+    }
+}
+
+/// Whether the language sets a name in other rules than this one only.
+fn is_free(rule: &Rule, name: &str) -> bool {
+    match &rule.body {
+        _ if name == "target" => {
+            !matches!(&rule.body, RuleBody::Mutate(mutate) if !mutate.targets.is_empty())
+        }
+        _ if matches!(name, "element" | "elementIndex") || !is_element(name) => false,
+        RuleBody::Validate(validate) => !matches!(validate.body, ValidateBody::Foreach(_)),
+        RuleBody::Mutate(mutate) => !matches!(mutate.body, MutateBody::Foreach(_)),
+        RuleBody::Generate(generate) => generate.body.blocks().is_empty(),
+        RuleBody::VerifyImages(_) => true,
     }
 }
 

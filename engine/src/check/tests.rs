@@ -480,6 +480,72 @@ fn elements_that_are_never_compared_are_said() {
 }
 
 #[test]
+fn elements_of_patches_without_a_key_are_said() {
+    check(
+        &rules(
+            r#"- name: pods
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  mutate:
+    patchStrategicMerge:
+      spec:
+        containers:
+          - name: web
+            ports: [{(containerPort): 80, name: a}, {containerPort: 81}, {$patch: replace}]
+            volumeMounts: [{(name): v, readOnly: true}, {"{{ request.name }}": 1}]
+          - (image): x
+            env: [{(name): A, value: b}, {(name): C}]
+          - +(image): y
+            ports: [{hostPort: 80}]
+        hostAliases: [{<(ip): 1.1.1.1, hostnames: [a]}, {ip: null, hostnames: [a]}]
+        tolerations: [{key: a}]
+- name: others
+  match: {any: [{resources: {kinds: [example.com/v1/Pod, ConfigMap, '*']}}]}
+  mutate:
+    patchStrategicMerge: {spec: {containers: [{image: x}]}}
+- name: targets
+  match: {any: [{resources: {kinds: [ConfigMap]}}]}
+  mutate:
+    targets: [{apiVersion: v1, kind: Service, name: s}]
+    foreach:
+      - list: request.object.data.ports
+        patchStrategicMerge: {spec: {ports: [{(port): 80, nodePort: 1}]}}
+"#,
+        ),
+        &expect![[""]],
+    );
+}
+
+#[test]
+fn names_that_a_rule_does_not_use_are_free() {
+    let with_context = |names: &str, body: &str| {
+        let entries: Vec<String> = names
+            .split(' ')
+            .map(|name| format!("{{name: {name}, variable: {{value: 1}}}}"))
+            .collect();
+        rules(&format!(
+            "- name: r\n  match: {{any: [{{resources: {{kinds: [Pod]}}}}]}}\n  context: [{}]\n  {body}\n",
+            entries.join(", ")
+        ))
+    };
+    let deny = r#"validate: {deny: {conditions: {any: [{key: "{{ target }}{{ element0 }}", operator: Equals, value: b}]}}}"#;
+    check(
+        &with_context("target element0 elementIndex1", deny),
+        &expect![[""]],
+    );
+    check(
+        &with_context("element images", deny),
+        &expect![[""]],
+    );
+    check(
+        &with_context(
+            "target element0",
+            "mutate: {targets: [{apiVersion: v1, kind: Secret, name: s}], foreach: [{list: request.object.spec.containers, patchStrategicMerge: {a: b}}]}",
+        ),
+        &expect![[""]],
+    );
+}
+
+#[test]
 fn patterns_that_something_matches_are_not_said() {
     check(
         &rules(

@@ -51,10 +51,6 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Spanned;
 use crate::{suggest, wildcard};
 
-/// For how many names a likely one is looked for: each is compared with the names of all policies, and whoever reads more
-/// of these has loaded the wrong policies rather than misspelt them.
-const MAX_SUGGESTIONS: usize = 32;
-
 /// Says which exceptions are about what there is not, among policies by their keys; `left_out` are those that are there and
 /// do not run.
 pub(crate) fn unknown_in_exceptions<'a>(
@@ -63,7 +59,7 @@ pub(crate) fn unknown_in_exceptions<'a>(
     left_out: &BTreeSet<String>,
 ) -> Vec<Diagnostic> {
     let mut report = Report {
-        suggestions: MAX_SUGGESTIONS,
+        suggestions: suggest::MOST,
         found: Vec::new(),
     };
     for exception in exceptions {

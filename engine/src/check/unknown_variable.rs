@@ -125,9 +125,6 @@ fn is_constant(expression: &str) -> bool {
         .is_ok_and(|expression| expression.root_names().is_empty() && expression.calls().is_empty())
 }
 
-/// For how many unknown names of a rule a known one is suggested.
-const MOST_SUGGESTIONS: usize = 50;
-
 /// A name that nothing sets.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Unknown {
@@ -174,8 +171,7 @@ fn in_text(place: Place, text: &Text, known: &BTreeSet<&str>, found: &mut Vec<Un
             };
             let elements = ELEMENTS.iter().filter(|_| place == Place::Element);
             let names = known.iter().chain(elements).copied();
-            // To compare all with all takes too long where there are very many.
-            let names = names.filter(|name| found.len() < MOST_SUGGESTIONS && *name != "@");
+            let names = names.filter(|name| found.len() < suggest::MOST && *name != "@");
             let nearest = suggest::nearest(name, names).map(str::to_owned);
             found.push(Unknown {
                 span: variable.span,

@@ -116,6 +116,7 @@ fn target(
         kind: text::text(&written.kind),
         namespace: written.namespace.as_ref().map(text::text),
         name: written.name.as_ref().map(text::text),
+        uid: written.uid.as_ref().map(text::text),
         selector: written.selector.clone(),
         context: text::context(&written.context, confined_to(policy)),
         program,

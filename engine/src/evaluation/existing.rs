@@ -32,7 +32,7 @@ impl Context<'_> {
             ..self.request.clone()
         });
         let documents = Documents::new(&request);
-        let names = RequestNames::new(&request);
+        let names = RequestNames::new(&request, self.names.context_size());
         self.about((&request, &documents, &names))
             .is_selected(rule, labels)
     }
@@ -81,7 +81,7 @@ impl Context<'_> {
             ..self.request.clone()
         });
         let documents = Documents::new(&request);
-        let names = RequestNames::new(&request);
+        let names = RequestNames::new(&request, self.names.context_size());
         let mut before = self.about((&request, &documents, &names));
         match before.evaluate((policy, rule), &Progress::Waiting, Known::Nothing) {
             waiting @ (Progress::Waiting | Progress::WaitingForImages) => waiting,

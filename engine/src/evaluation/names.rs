@@ -4,6 +4,7 @@
 //! expression pending; once the host has answered, the rule is evaluated again.
 
 mod load;
+mod size;
 
 use std::borrow::Cow;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -85,6 +86,8 @@ pub(crate) struct Names<'a> {
     element: Option<usize>,
     entries: &'a [ContextEntry],
     loaded: Vec<Loaded>,
+    /// Bytes of the entries of this layer that are there.
+    bytes: Cell<usize>,
     /// Where `{{@}}` looks.
     here: &'static [&'static str],
 }
@@ -107,6 +110,7 @@ impl<'a> Names<'a> {
             element: None,
             entries,
             loaded: entries.iter().map(|_| Loaded::default()).collect(),
+            bytes: Cell::new(0),
             here: &HERE,
         }
     }
@@ -125,6 +129,7 @@ impl<'a> Names<'a> {
             element: None,
             entries,
             loaded: entries.iter().map(|_| Loaded::default()).collect(),
+            bytes: Cell::new(0),
             here: self.here,
         }
     }
@@ -267,6 +272,7 @@ impl<'a> Names<'a> {
         if loaded.value.get().is_none() {
             loaded.busy.set(true);
             let value = self.load(entry);
+            let value = value.and_then(|value| self.counted(entry, value));
             loaded.busy.set(false);
             if value == Err(ScopeError::Pending) {
                 return Err(ScopeError::Pending);

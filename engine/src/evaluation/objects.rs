@@ -37,6 +37,11 @@ pub(super) fn is_meant(need: &ObjectsNeed, object: &Value) -> bool {
         && fits(need.name.as_ref(), text("/metadata/name"))
 }
 
+/// Whether an object is the one of a uid.
+pub(super) fn has_uid(object: &Value, uid: &str) -> bool {
+    object.pointer("/metadata/uid").and_then(Value::as_str) == Some(uid)
+}
+
 /// Whether an object's labels are as a selector says.
 pub(super) fn is_selected(selector: Option<&Selector>, object: &Value) -> bool {
     let Some(selector) = selector else {

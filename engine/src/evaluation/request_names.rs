@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::admission::{AdmissionRequest, Operation};
 use crate::jmespath::{ScopeError, Within};
+use crate::limits::ContextSize;
 use crate::template::Deletion;
 
 use super::pod_images;
@@ -16,6 +17,8 @@ use super::pod_images;
 #[derive(Debug)]
 pub(super) struct RequestNames<'a> {
     request: &'a AdmissionRequest,
+    /// How large the contexts of rules may become.
+    context_size: ContextSize,
     value: OnceCell<Value>,
     /// The request without its objects.
     others: OnceCell<Map<String, Value>>,
@@ -26,7 +29,7 @@ pub(super) struct RequestNames<'a> {
 
 impl<'a> RequestNames<'a> {
     /// Of a request.
-    pub(super) fn new(request: &'a AdmissionRequest) -> Self {
+    pub(super) fn new(request: &'a AdmissionRequest, context_size: ContextSize) -> Self {
         let account = request.user_info.as_ref().map(|user| {
             let account = user.username.strip_prefix("system:serviceaccount:");
             let (namespace, name) = account
@@ -36,12 +39,18 @@ impl<'a> RequestNames<'a> {
         });
         Self {
             request,
+            context_size,
             value: OnceCell::new(),
             others: OnceCell::new(),
             guest: OnceCell::new(),
             images: OnceCell::new(),
             account,
         }
+    }
+
+    /// How large the contexts of rules may become.
+    pub(super) const fn context_size(&self) -> ContextSize {
+        self.context_size
     }
 
     /// Whether the object goes away.

@@ -44,7 +44,7 @@ impl Evaluation {
             let view = View {
                 request: &request,
                 documents: self.documents(),
-                names: RequestNames::new(&request),
+                names: RequestNames::new(&request, self.set.context_size()),
             };
             match self.change(machine, &view) {
                 Changes::Changed => {}

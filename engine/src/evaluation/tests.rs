@@ -21,6 +21,7 @@ use crate::source::Source;
 mod attestors;
 mod blow_up;
 mod candidates;
+mod context_size;
 mod denied_images;
 mod exception;
 mod extractors;

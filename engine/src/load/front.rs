@@ -11,6 +11,7 @@ use crate::ast::validate::{Validate, ValidateBody};
 use crate::ast::{Checked, Policy, RuleBody};
 use crate::builders::Builders;
 use crate::diagnostic::{Code, Diagnostic, Fault};
+use crate::limits::ContextSize;
 use crate::policy_set::PolicySet;
 use crate::program::guest::ModuleTrust;
 use crate::rego::sharing::sharing;
@@ -33,6 +34,7 @@ pub(super) struct Front {
     gatekeeper: Gatekeeper,
     /// Policies that were left out, by name; none where even the name of one could not be read.
     left_out: Option<BTreeSet<String>>,
+    context_size: ContextSize,
 }
 
 impl Front {
@@ -40,6 +42,7 @@ impl Front {
         let mut front = Self {
             builders: Arc::new(parse::builders::all_builders(&environment.builders)),
             left_out: Some(BTreeSet::new()),
+            context_size: environment.context_size,
             ..Self::default()
         };
         for source in sources {
@@ -198,8 +201,9 @@ impl Front {
                 Err(diagnostic) => diagnostics.push(diagnostic),
             }
         }
+        let set = PolicySet::with_exceptions(policies, exceptions);
         Loaded {
-            policies: Arc::new(PolicySet::with_exceptions(policies, exceptions)),
+            policies: Arc::new(set.bounding_contexts(self.context_size)),
             diagnostics,
         }
     }

@@ -132,6 +132,7 @@ fn target(reader: &mut Reader<'_>, node: &Node) -> Option<Target> {
     let kind = kind.and_then(|node| reader.text(node, "kind"));
     let namespace = fields.text(reader, "namespace");
     let name = fields.text(reader, "name");
+    let uid = fields.text(reader, "uid");
     let selector: Option<Option<Selector>> = fields.take("selector").map_or(Some(None), |node| {
         matching::selector(reader, node, "selector").map(Some)
     });
@@ -139,7 +140,7 @@ fn target(reader: &mut Reader<'_>, node: &Node) -> Option<Target> {
     let preconditions = fields.take("preconditions");
     let preconditions =
         preconditions.map(|node| condition::read(reader, node, "preconditions", Blocks::Refused));
-    fields.finish(reader, &["uid"]);
+    fields.finish(reader, &[]);
     let mut text = |written: Spanned<String>| template::text(reader, &written.value, written.span);
     let unread = || Spanned::new("*".to_owned(), node.span);
     Some(Target {
@@ -148,6 +149,7 @@ fn target(reader: &mut Reader<'_>, node: &Node) -> Option<Target> {
         kind: text(kind.unwrap_or_else(unread)),
         namespace: namespace.map(&mut text),
         name: name.map(&mut text),
+        uid: uid.map(&mut text),
         selector: selector.flatten(),
         context,
         preconditions: preconditions.flatten(),

@@ -120,13 +120,11 @@ fn refuse_moved(reader: &mut Reader<'_>, spec: &Fields<'_>, rules: Option<&Node>
         ("generateExisting", "generate"),
         ("mutateExistingOnPolicyUpdate", "mutate"),
     ] {
-        let old = spec.peek(name);
-        let old = old.filter(|node| matches!(node.value, Value::Bool(true)));
         let new = |rule: &Node| {
             rule.get(parent)
                 .is_some_and(|body| body.get(name).is_some())
         };
-        if let Some(old) = old.filter(|_| rules.iter().any(new)) {
+        if let Some(old) = spec.peek(name).filter(|_| rules.iter().any(new)) {
             let message = format!("`{name}` is also set in `{parent}` of a rule");
             reader
                 .error(Code::ConflictingSettings, old.span, message)

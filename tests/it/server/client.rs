@@ -11,6 +11,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::{http1, http2};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use regent_engine::limits::ContextSize;
 use regent_engine::load::ExceptionsFrom;
 use regent_server::cluster::ClusterSettings;
 use regent_server::image::ImageSettings;
@@ -76,6 +77,7 @@ pub(crate) async fn start(policies: &[(&str, &str)], adjust: impl FnOnce(&mut Se
         cluster: ClusterSettings::default(),
         exceptions: ExceptionsFrom::Nowhere,
         exact_slsa_versions: false,
+        context_size: ContextSize::default(),
         tuf: None,
         builders: regent_engine::builders::Builders::default(),
         trust_roots: TrustRoots::new(public_sigstore().unwrap()),

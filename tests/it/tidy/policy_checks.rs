@@ -93,7 +93,7 @@ fn of_policies() -> Vec<(&'static str, &'static str, String)> {
         ("two rules of one name", "duplicate-rule-name", format!("{{apiVersion: kyverno.io/v1, kind: ClusterPolicy, metadata: {{name: example}}, spec: {{rules: [{plain}, {plain}]}}}}")),
         ("a setting in its old and in its new place: `failurePolicy`", "conflicting-settings", spec("failurePolicy: Fail, webhookConfiguration: {failurePolicy: Fail}")),
         ("the same of `webhookTimeoutSeconds`", "conflicting-settings", spec("webhookTimeoutSeconds: 5, webhookConfiguration: {timeoutSeconds: 5}")),
-        ("the same of `generateExisting`", "conflicting-settings", with_spec("generateExisting: true", &format!("name: a, {MATCH}, generate: {{generateExisting: true, apiVersion: v1, kind: ConfigMap, name: x, namespace: ns, data: {{}}}}"))),
+        ("the same of `generateExisting`", "conflicting-settings", with_spec("generateExisting: false", &format!("name: a, {MATCH}, generate: {{generateExisting: true, apiVersion: v1, kind: ConfigMap, name: x, namespace: ns, data: {{}}}}"))),
         ("the same of `mutateExistingOnPolicyUpdate`", "conflicting-settings", with_spec("mutateExistingOnPolicyUpdate: true", &format!("name: a, {MATCH}, mutate: {{mutateExistingOnPolicyUpdate: true, targets: [{{apiVersion: v1, kind: Secret, name: s, namespace: ns}}], patchStrategicMerge: {{metadata: {{labels: {{a: b}}}}}}}}"))),
         ("`generateExistingOnPolicyUpdate`, which is no more", "not-supported", spec("generateExistingOnPolicyUpdate: true")),
         ("a webhook's timeout out of 1 to 30 seconds", "invalid-value", spec("webhookConfiguration: {timeoutSeconds: 31}")),

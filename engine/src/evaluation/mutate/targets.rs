@@ -52,6 +52,12 @@ impl Context<'_> {
             Ok(need) => need?,
             Err(reason) => return Some(Err(reason)),
         };
+        let uid = target.uid.as_ref().map(|uid| objects::text(names, uid));
+        let uid = match uid.transpose() {
+            Ok(None) => None,
+            Ok(Some(uid)) => Some(uid?),
+            Err(reason) => return Some(Err(reason)),
+        };
         let answer = self
             .facts
             .borrow_mut()
@@ -61,6 +67,7 @@ impl Context<'_> {
                 .into_iter()
                 .filter(|object| objects::is_meant(&need, object))
                 .filter(|object| is_selected(target.selector.as_ref(), object))
+                .filter(|object| uid.as_deref().is_none_or(|uid| objects::has_uid(object, uid)))
                 .collect()),
             Ok(_) => Err("the host answered with something else than a list".to_owned()),
             Err(error) => Err(format!("failed to load targets: {error}")),

@@ -295,6 +295,22 @@ fn background(text: &str, request: &AdmissionRequest, cluster: &Value) -> Vec<Po
 }
 
 #[test]
+fn a_target_may_be_named_by_its_uid() {
+    let rule = "  - name: r
+    match: {any: [{resources: {kinds: [Pod]}}]}
+    mutate:
+      targets: [{apiVersion: v1, kind: Secret, namespace: production, uid: '{{ request.object.metadata.name }}-2'}]
+      patchStrategicMerge: {metadata: {labels: {seen: 'yes'}}}
+";
+    let secret = |uid: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": format!("s-{uid}"), "namespace": "production", "uid": uid}});
+    let cluster = json!([secret("web-1"), secret("web-2"), secret("web-22")]);
+    let responses = background(&policy("p", rule), &pod("nginx"), &cluster);
+    let targets = &responses[0].rules[0].targets;
+    let seen: Vec<_> = targets.iter().map(|one| one.message.as_str()).collect();
+    assert_eq!(seen, ["mutated Secret/s-web-2 in namespace production"]);
+}
+
+#[test]
 fn targets_are_changed_and_the_object_is_not() {
     let rule = "  - name: r
     match: {any: [{resources: {kinds: [Pod]}}]}
