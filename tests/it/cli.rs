@@ -241,7 +241,12 @@ fn resources_may_be_named_by_the_end_of_their_keys() {
         assert_eq!(ran.status, ExitStatus::Pass, "{name}: {}", ran.stdout);
         ran.stderr
     };
-    for name in ["bad", "default/bad", "Pod/default/bad", "v1/Pod/default/bad"] {
+    for name in [
+        "bad",
+        "default/bad",
+        "Pod/default/bad",
+        "v1/Pod/default/bad",
+    ] {
         assert_eq!(named(name, "fail"), "", "{name}");
     }
     let said = named("ood", "pass");

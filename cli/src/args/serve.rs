@@ -130,7 +130,7 @@ pub struct ServeArgs {
 /// Whole bytes, as in `2Mi`.
 fn parse_size(text: &str) -> Result<ContextSize, String> {
     // More than any machine has, and whole in a float.
-    const MOST: f64 = (1_u64 << 50) as f64;
+    const MOST: f64 = 1e15;
     let bytes = Quantity::parse(text).map(|quantity| quantity.to_float());
     let bytes = bytes.filter(|bytes| bytes.fract() == 0.0 && (1.0..=MOST).contains(bytes));
     let bytes = bytes.and_then(|bytes| format!("{bytes:.0}").parse().ok());

@@ -8,8 +8,8 @@ use regent_engine::response::RuleResponse;
 use regent_engine::yaml_text;
 use serde_json::Value;
 
-use super::coverage::Coverage;
 use super::choose::choose;
+use super::coverage::Coverage;
 use super::definition::{Definition, ExpectedRow};
 use super::folder::resources;
 use crate::explain::Explanation;

@@ -160,7 +160,10 @@ impl Target {
     pub fn for_each_text<'a>(&'a self, visit: &mut dyn FnMut(&'a Text)) {
         visit(&self.api_version);
         visit(&self.kind);
-        for text in [&self.namespace, &self.name, &self.uid].into_iter().flatten() {
+        for text in [&self.namespace, &self.name, &self.uid]
+            .into_iter()
+            .flatten()
+        {
             visit(text);
         }
         for entry in &self.context {

@@ -42,10 +42,11 @@ pub(super) fn check(report: &mut Report<'_>) {
         };
         let shapes = shapes(rule);
         let mut of_body = |body: &MutateBody| {
-            if let MutateBody::Patch(Patch::StrategicMerge(patch)) = body {
-                for shape in &shapes {
-                    of_value(report, patch, *shape, &mut found);
-                }
+            let MutateBody::Patch(Patch::StrategicMerge(patch)) = body else {
+                return;
+            };
+            for shape in &shapes {
+                of_value(report, patch, *shape, &mut found);
             }
         };
         of_body(&mutate.body);
@@ -65,7 +66,7 @@ fn shapes(rule: &Rule) -> Vec<Shape> {
     if mutate.targets.is_empty() {
         let resources = rule.matches.filters.iter().flat_map(|one| &one.resources);
         let kinds = resources.flat_map(|resources| &resources.kinds);
-        return kinds.flat_map(of_kind).collect();
+        return kinds.filter_map(of_kind).collect();
     }
     let of_target = |target: &crate::ast::mutate::Target| {
         Shape::of(target.api_version.literal()?, target.kind.literal()?)

@@ -499,7 +499,7 @@ fn elements_of_patches_without_a_key_are_said() {
         hostAliases: [{<(ip): 1.1.1.1, hostnames: [a]}, {ip: null, hostnames: [a]}]
         tolerations: [{key: a}]
 - name: others
-  match: {any: [{resources: {kinds: [example.com/v1/Pod, ConfigMap, '*']}}]}
+  match: {any: [{resources: {kinds: [example.com/v1/Pod, ConfigMap, Widget]}}]}
   mutate:
     patchStrategicMerge: {spec: {containers: [{image: x}]}}
 - name: targets
@@ -511,7 +511,18 @@ fn elements_of_patches_without_a_key_are_said() {
         patchStrategicMerge: {spec: {ports: [{(port): 80, nodePort: 1}]}}
 "#,
         ),
-        &expect![[""]],
+        &expect![[r#"
+            warning element-without-key 13:25 this element of `ports` has no `containerPort` or `protocol`, so that it is about none
+              help: write `containerPort` or `protocol` without an anchor, in a `foreach` where its value is another for each
+            warning element-without-key 14:32 this element of `volumeMounts` has no `mountPath`, so that it is about none
+              help: write `mountPath` without an anchor, in a `foreach` where its value is another for each
+            warning element-without-key 18:25 this element of `ports` has no `containerPort` or `protocol`, so that it is about none
+              help: write `containerPort` or `protocol`
+            warning element-without-key 19:61 this element of `hostAliases` has no `ip`, so that it is about none
+              help: write `ip`
+            warning element-without-key 31:50 this element of `ports` has no `port` or `protocol`, so that it is about none
+              help: write `port` or `protocol` without an anchor, in a `foreach` where its value is another for each
+        "#]],
     );
 }
 
@@ -534,14 +545,23 @@ fn names_that_a_rule_does_not_use_are_free() {
     );
     check(
         &with_context("element images", deny),
-        &expect![[""]],
+        &expect![[r"
+            reserved-name 8:24 the language needs this name for itself
+            reserved-name 8:63 the language needs this name for itself
+            unknown-variable 9:51 nothing sets the name `target`
+              help: declare it in `context`, or start from `request`
+            element-outside-foreach 9:63 there is no `element0` outside of `foreach`
+        "]],
     );
     check(
         &with_context(
             "target element0",
             "mutate: {targets: [{apiVersion: v1, kind: Secret, name: s}], foreach: [{list: request.object.spec.containers, patchStrategicMerge: {a: b}}]}",
         ),
-        &expect![[""]],
+        &expect![[r"
+            reserved-name 8:24 the language needs this name for itself
+            reserved-name 8:62 the language needs this name for itself
+        "]],
     );
 }
 

@@ -269,7 +269,10 @@ fn elements_without_a_key_do_not_take_the_objects_own_away() {
         json!({"containers": [{}]}),
     ] {
         let applied = strategic_merge::apply(&object, &json!({"spec": spec})).unwrap();
-        assert_eq!(applied["spec"]["containers"][0]["ports"], ports, "{spec}");
+        let containers = applied["spec"]["containers"].as_array().unwrap();
+        let mut containers = containers.iter();
+        let first = containers.find(|one| one["name"] == "a").unwrap();
+        assert_eq!(first["ports"], ports, "{spec}");
     }
 }
 

@@ -159,7 +159,7 @@ fn failures_say_where() {
         ),
         (
             json!({"zip": {"zap": "{{ to_upper(@) }}{{ @.a }}"}}),
-            "failed to resolve to_upper(@) at path /zip/zap: JMESPath query failed: JMESPath function 'to_upper': argument #1 is not of type String",
+            "failed to resolve to_upper(@) at path /zip/zap: JMESPath query failed: Invalid type for: <nil>, expected: []jmespath.JpType{\"string\"}",
         ),
         (
             json!({"zip": ["{{ @.a }}"]}),

@@ -67,7 +67,10 @@ impl Context<'_> {
                 .into_iter()
                 .filter(|object| objects::is_meant(&need, object))
                 .filter(|object| is_selected(target.selector.as_ref(), object))
-                .filter(|object| uid.as_deref().is_none_or(|uid| objects::has_uid(object, uid)))
+                .filter(|object| {
+                    uid.as_deref()
+                        .is_none_or(|uid| objects::has_uid(object, uid))
+                })
                 .collect()),
             Ok(_) => Err("the host answered with something else than a list".to_owned()),
             Err(error) => Err(format!("failed to load targets: {error}")),
