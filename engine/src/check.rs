@@ -22,6 +22,7 @@ mod mutable_tag;
 mod mutate_digest_audit;
 mod name_too_long;
 mod never_evaluated;
+mod nothing_demanded;
 mod operator_case;
 mod other_namespace;
 mod reserved_name;
@@ -69,7 +70,7 @@ pub fn check(policy: Policy, environment: &Environment) -> (Option<Checked>, Vec
     (sound.then(|| Checked::assertion(policy)), diagnostics)
 }
 
-const CHECKS: [fn(&mut Report<'_>); 29] = [
+const CHECKS: [fn(&mut Report<'_>); 30] = [
     name_too_long::check,
     duplicate_rule_name::check,
     conflicting_settings::check,
@@ -84,6 +85,7 @@ const CHECKS: [fn(&mut Report<'_>); 29] = [
     other_namespace::check,
     wrong_scope::check,
     mutable_tag::check,
+    nothing_demanded::check,
     variable_not_allowed::check,
     user_data_in_background::check,
     operator_case::check,

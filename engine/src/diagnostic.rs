@@ -128,6 +128,8 @@ pub enum Code {
     WrongScope,
     /// A rule that verifies a tag and lets it move.
     MutableTag,
+    /// An entry of `verifyImages` that every image passes.
+    NothingDemanded,
     /// An exclusion of `podSecurity` that excuses nothing, or more than is meant.
     InvalidExclusion,
     /// A regular expression that does not compile.
@@ -158,7 +160,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of `docs/diagnostics.md`.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::UnreadableFile,
         Self::InvalidYaml,
         Self::UnknownField,
@@ -191,6 +193,7 @@ impl Code {
         Self::OtherNamespace,
         Self::WrongScope,
         Self::MutableTag,
+        Self::NothingDemanded,
         Self::InvalidExclusion,
         Self::InvalidRegex,
         Self::UnanchoredRegex,
@@ -246,6 +249,7 @@ impl Code {
             Self::OtherNamespace => "other-namespace",
             Self::WrongScope => "wrong-scope",
             Self::MutableTag => "mutable-tag",
+            Self::NothingDemanded => "nothing-demanded",
             Self::InvalidExclusion => "invalid-exclusion",
             Self::InvalidRegex => "invalid-regex",
             Self::UnanchoredRegex => "unanchored-regex",

@@ -33,6 +33,8 @@ pub struct VerifyImages {
     pub attestors: Vec<AttestorSet>,
     /// `attestations`: all of them must be there.
     pub attestations: Vec<Attestation>,
+    /// Whether neither was written: what was, and could not be read, is missing above as well.
+    pub asks_for_nothing: bool,
     /// `repository`: where the evidence lies, if not beside the image.
     pub repository: Option<Spanned<String>>,
     /// `imageRegistryCredentials.secrets`: Secrets that show registries who asks.

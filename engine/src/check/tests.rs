@@ -864,3 +864,26 @@ fn rules_of_which_nothing_is_left_are_warned_of() {
         "#]],
     );
 }
+
+#[test]
+fn an_entry_that_asks_for_nothing_is_warned_of() {
+    check(
+        &rules(
+            r#"- name: pinned
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  verifyImages:
+    - imageReferences: ["registry.example/a*"]
+    - imageReferences: ["registry.example/b*"]
+      attestors: []
+      attestations: []
+    - imageReferences: ["registry.example/c*"]
+      attestors: [{entries: [{keyless: {issuer: "https://issuer.example", subject: "builder@example.com"}}]}]"#,
+        ),
+        &expect![[r#"
+            warning nothing-demanded 9:11 nothing is asked of these images: every one passes, whoever made it
+              help: give `attestors`, or `attestations`
+            warning nothing-demanded 10:11 nothing is asked of these images: every one passes, whoever made it
+              help: give `attestors`, or `attestations`
+        "#]],
+    );
+}

@@ -402,13 +402,19 @@ impl Verifier<'_, '_> {
         let failed = |status, message: &str| {
             Judged::new(status, format!("failed to verify image {text}: {message}"))
         };
+        // Where nobody is asked for what conditions name, only what was signed can be why they cannot be judged.
+        let unjudged = if self.asks_nobody {
+            RuleStatus::Fail
+        } else {
+            RuleStatus::Error
+        };
         let facts = projection::known(self.program, verified, &evidence, keys);
         let at_once = self.passes_at_once(image, &evidence, &facts);
         let (conditions, denied, answer) = match at_once {
             Some(conditions) => (conditions, None, Ok("pass".to_owned())),
             None => match self.step_by_step(image, &evidence, facts)? {
                 Ok(found) => found,
-                Err(message) => return Some(failed(RuleStatus::Error, &message)),
+                Err(message) => return Some(failed(unjudged, &message)),
             },
         };
         let walk = explain::images::Walk {
@@ -428,14 +434,15 @@ impl Verifier<'_, '_> {
         let judged = match answer.as_deref() {
             Ok("pass") => passed(text, walk.note(), verified.first().cloned()),
             Ok(other) => match (other, denied.as_ref().and_then(|one| one.answer(other))) {
-                (_, Some(answer)) => failed(answer.status, &answer.message),
-                ("fail", None) if conditions.error.is_some() => {
-                    failed(RuleStatus::Error, &walk.reason())
+                (_, Some(answer)) if answer.status == RuleStatus::Error => {
+                    failed(unjudged, &answer.message)
                 }
+                (_, Some(answer)) => failed(answer.status, &answer.message),
+                ("fail", None) if conditions.error.is_some() => failed(unjudged, &walk.reason()),
                 ("fail", None) => failed(RuleStatus::Fail, &walk.reason()),
                 (other, None) => failed(RuleStatus::Error, &unexpected(other)),
             },
-            Err(message) => failed(RuleStatus::Error, message),
+            Err(message) => failed(unjudged, message),
         };
         let findings = findings.collect();
         Some(Judged { findings, ..judged })

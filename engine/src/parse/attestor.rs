@@ -29,6 +29,16 @@ pub(super) fn sets(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<AttestorS
     sets.into_iter().collect()
 }
 
+/// Fields of an entry that say who must have signed, as they were written before there were attestors.
+pub(super) const DEPRECATED: [&str; 6] = [
+    "key",
+    "issuer",
+    "subject",
+    "roots",
+    "additionalExtensions",
+    "annotations",
+];
+
 /// The one attestor that an entry of `verifyImages` names by deprecated fields of its own: all of its sets must be satisfied,
 /// and this is one more.
 pub(super) fn deprecated(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<AttestorSet> {

@@ -35,6 +35,7 @@ pub(super) fn read(
         failure_action: None,
         attestors: attestors?,
         attestations: attestations?,
+        asks_for_nothing: false,
         repository,
         pull_secrets: Vec::new(),
         mutate_digest: None,

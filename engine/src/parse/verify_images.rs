@@ -24,12 +24,18 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<VerifyImages>
     let failure_action = fields.choice(reader, "failureAction", &policy::FAILURE_ACTIONS);
     let attestors = fields.take("attestors");
     let attestors = attestors.map_or(Some(Vec::new()), |node| attestor::sets(reader, node));
+    let is_named = attestor::DEPRECATED
+        .iter()
+        .any(|name| fields.peek(name).is_some());
     let deprecated = attestor::deprecated(reader, &mut fields);
-    let attestors = attestors.map(|sets| sets.into_iter().chain(deprecated).collect());
+    let attestors: Option<Vec<_>> =
+        attestors.map(|sets| sets.into_iter().chain(deprecated).collect());
     let items = fields.items(reader, "attestations");
     let attestations: Vec<_> = items.iter().map(|item| attestation(reader, item)).collect();
     // What it says may name an attestation that could not be read.
     let all_read = attestations.iter().all(Option::is_some);
+    let asks_for_nothing =
+        !is_named && attestors.as_ref().is_some_and(Vec::is_empty) && items.is_empty();
     let mut entry = VerifyImages {
         span: node.span,
         image_references,
@@ -39,6 +45,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<VerifyImages>
         // One that could not be read must not look like one that was not asked for.
         attestors: attestors.unwrap_or_default(),
         attestations: attestations.into_iter().flatten().collect(),
+        asks_for_nothing,
         repository: fields.text(reader, "repository"),
         pull_secrets: registry_credentials::read(reader, &mut fields),
         mutate_digest: fields.flag(reader, "mutateDigest"),

@@ -111,19 +111,19 @@ fn no_choice_of_statements_may_be_denied() {
     let many: Vec<_> = (0..9).map(|_| bom("a")).collect();
     let scans: Vec<_> = (0..9).map(|_| scan("a", true)).collect();
     let (status, message) = verdict(&all, many.into_iter().chain(scans).collect());
-    assert_eq!(status, RuleStatus::Error, "{message}");
+    assert_eq!(status, RuleStatus::Fail, "{message}");
     assert!(message.contains("more than 64 choices"), "{message}");
 }
 
 #[test]
-fn what_cannot_be_judged_is_an_error_and_no_conditions_deny_everything() {
+fn what_cannot_be_judged_is_refused_and_no_conditions_deny_everything() {
     let policy_of =
         |conditions: Value| policy(&json!({"deny": {"conditions": conditions}}), &json!({}));
     let good = || vec![bom("a"), scan("a", true)];
     let missing =
         policy_of(json!({"any": [{"key": "{{ bom.no }}", "operator": "Equals", "value": "x"}]}));
     let (status, message) = verdict(&missing, good());
-    assert_eq!(status, RuleStatus::Error, "{message}");
+    assert_eq!(status, RuleStatus::Fail, "{message}");
     assert!(message.contains("Unknown key \"no\" in path"), "{message}");
     let everything = policy(&json!({"deny": {}}), &json!({}));
     let (status, message) = verdict(&everything, good());

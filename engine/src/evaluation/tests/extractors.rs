@@ -267,7 +267,7 @@ fn conditions_see_extracted_images_by_list_and_key() {
     ] {
         assert_eq!(
             judged_by(&named, &spec, (key, "registry.example")),
-            RuleStatus::Error
+            RuleStatus::Fail
         );
     }
 }

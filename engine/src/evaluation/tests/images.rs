@@ -402,6 +402,25 @@ fn what_was_answered_and_proves_nothing_is_a_failure_and_no_error() {
     }
 }
 
+/// Neither is what was signed and lacks what conditions look at, where they look at nothing else.
+#[test]
+fn what_was_signed_and_cannot_be_judged_is_a_failure_and_no_error() {
+    let ignoring = POLICY
+        .replace("spec:\n  vali", "spec:\n  failurePolicy: Ignore\n  vali")
+        .replace("{{ builder.id }}", "{{ buildDefinition.no.such }}");
+    let of = |policy: &str| judge_under(policy, Phase::Mutate, Resolution::Registry, &right());
+    let (decision, rules) = of(&ignoring);
+    assert_eq!(rules[0].0, RuleStatus::Fail, "{rules:?}");
+    assert!(matches!(decision, Decision::Deny { .. }));
+    // What the cluster was asked for may be why.
+    let asking = ignoring.replace(
+        "      match:\n",
+        "      context:\n        - name: other\n          configMap: {name: a, namespace: b}\n      match:\n",
+    );
+    let (_, rules) = of(&asking);
+    assert_eq!(rules[0].0, RuleStatus::Error, "{rules:?}");
+}
+
 #[test]
 fn a_tag_beside_a_digest_leaves_nothing_out() {
     let skipping = POLICY.replace(
