@@ -51,11 +51,11 @@ use crate::ast::template::Text;
 use crate::ast::validate::{Deny, ValidateBody};
 use crate::ast::verify_images::{AttestorIdentity, Keyless, VerifyImages};
 use crate::ast::{Checked, Origin, Policy, Rule, RuleBody};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Fault};
 use crate::load::Environment;
 use crate::source::Span;
 
-/// Checks a policy; autogen has been through it. There is a checked policy if there is no error.
+/// Checks a policy; autogen has been through it. There is a checked policy if its text has no error.
 pub fn check(policy: Policy, environment: &Environment) -> (Option<Checked>, Vec<Diagnostic>) {
     let mut report = Report {
         policy: &policy,
@@ -66,7 +66,8 @@ pub fn check(policy: Policy, environment: &Environment) -> (Option<Checked>, Vec
         check(&mut report);
     }
     let diagnostics = report.diagnostics;
-    let sound = !diagnostics.iter().any(Diagnostic::is_error);
+    let of_text = |found: &Diagnostic| found.is_error() && found.fault == Fault::Text;
+    let sound = !diagnostics.iter().any(of_text);
     (sound.then(|| Checked::assertion(policy)), diagnostics)
 }
 

@@ -22,7 +22,7 @@ mod together;
 mod validate;
 
 pub use exception::exception;
-pub use rego::{template, unfit};
+pub use rego::template;
 
 use std::sync::Arc;
 

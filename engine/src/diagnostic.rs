@@ -29,6 +29,8 @@ pub enum Fault {
     Absent,
     /// Of a module that is not known to be signed as the policy demands: the rule is an error until it is.
     Untrusted,
+    /// Of the trust roots: none has what the policy names. The policy runs, and the rule that needs it is an error.
+    TrustRoots,
 }
 
 /// A place in the source, and what is to be said there.

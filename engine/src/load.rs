@@ -4,6 +4,7 @@ mod front;
 mod gatekeeper;
 pub mod modules;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::ast::Checked;
@@ -55,6 +56,29 @@ pub enum Holds {
     Anything,
 }
 
+/// Which policies of a text are loaded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Take {
+    /// Everything that it holds.
+    #[default]
+    Everything,
+    /// Policies with these keys, and nothing else: what else is in the text is not even said to be wrong.
+    Policies(BTreeSet<String>),
+    /// Everything but policies with these keys.
+    AllBut(BTreeSet<String>),
+}
+
+impl Take {
+    /// Whether a policy with this key is loaded; of one without, what is wrong is to be said.
+    fn has(&self, key: Option<&str>) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Policies(keys) => key.is_some_and(|key| keys.contains(key)),
+            Self::AllBut(keys) => !key.is_some_and(|key| keys.contains(key)),
+        }
+    }
+}
+
 /// What loading made.
 #[derive(Debug)]
 pub struct Loaded {
@@ -71,13 +95,19 @@ pub fn front(
     sources: &[Arc<Source>],
     environment: &Environment,
 ) -> (Vec<Checked>, Vec<Diagnostic>) {
-    let front = Front::of(sources, environment);
+    let front = Front::of(whole(sources), environment);
     (front.policies, front.diagnostics)
 }
 
 /// Loads policies; one with errors is left out and its diagnostics say why, the others are loaded.
 pub fn load(sources: &[Arc<Source>], environment: &Environment) -> Loaded {
-    Front::of(sources, environment).compile()
+    Front::of(whole(sources), environment).compile()
+}
+
+/// The same of texts of which not everything is taken.
+pub fn load_parts(parts: &[(Arc<Source>, Take)], environment: &Environment) -> Loaded {
+    let parts = parts.iter().map(|(source, take)| (source, take));
+    Front::of(parts, environment).compile()
 }
 
 /// The same with exceptions of other sources, which count wherever they are from.
@@ -86,9 +116,13 @@ pub fn load_with_exceptions(
     exceptions: &[(Arc<Source>, Holds)],
     environment: &Environment,
 ) -> Loaded {
-    let mut front = Front::of(sources, environment);
+    let mut front = Front::of(whole(sources), environment);
     front.exceptions(exceptions);
     front.compile()
+}
+
+fn whole(sources: &[Arc<Source>]) -> impl Iterator<Item = (&Arc<Source>, &Take)> {
+    sources.iter().map(|source| (source, &Take::Everything))
 }
 
 #[cfg(test)]

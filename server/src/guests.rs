@@ -200,6 +200,16 @@ impl Guests {
             .into_iter()
             .partition(|(name, _)| in_force.contains(name));
         *known = Shelf { named, retired };
+        drop(known);
+        if let Some(remote) = &self.settings.remote {
+            remote.settle();
+        }
+    }
+
+    /// Whether a registry gave a module, or said that it has none, after policies were loaded without it.
+    pub(crate) fn has_news(&self) -> bool {
+        let remote = self.settings.remote.as_ref();
+        remote.is_some_and(|remote| remote.has_news())
     }
 
     fn shelf<T>(&self, look: impl FnOnce(&Shelf) -> T) -> T {

@@ -135,9 +135,7 @@ impl Images {
     /// Has registries asked with Secrets of a cluster: those that policies name, those for all, and pods' own where that
     /// was asked for.
     pub(crate) fn with_cluster(&mut self, cluster: &Arc<Cluster>, settings: &ClusterSettings) {
-        if let Some(registries) = &mut self.sources.registries {
-            registries.with_cluster(cluster, settings);
-        }
+        self.sources.with_cluster(cluster, settings);
     }
 
     /// The trust roots that evidence is verified under.

@@ -96,11 +96,12 @@ pub async fn serve(settings: Settings) -> Result<Running, ServeError> {
     let (refresh, trust_roots) = trust(&settings, &metrics).await?;
     let urls = trust_roots.urls();
     let images = Images::new(&settings.images, trust_roots, metrics.clone())?;
-    let modules = modules(&settings, &images);
+    let cluster = Arc::new(Cluster::new(&settings.cluster, &metrics)?);
+    let modules = modules(&settings, &images, &metrics)?;
     let guests = guests(&settings, &modules)?;
     let policies = policies(&settings, urls, (&guests, &modules), &metrics)?;
     let (live, evict) = (images.live_trust_roots(), images.eviction());
-    let host = host(&settings, images, (guests, &metrics))?;
+    let host = host(&settings, images, (guests, cluster));
     let (stage, stage_of) = watch::channel(Stage::Running);
     let webhook = webhook(&settings, host, &policies, &stage_of, &metrics)?;
     let (listener, address) = bind(settings.listen).await?;
@@ -184,9 +185,22 @@ fn policies(
 }
 
 /// Modules in registries, which are verified under the trust roots that images are verified under.
-fn modules(settings: &Settings, images: &Images) -> Arc<RemoteModules> {
+fn modules(
+    settings: &Settings,
+    images: &Images,
+    metrics: &Arc<Metrics>,
+) -> Result<Arc<RemoteModules>, ServeError> {
     let live = images.live_trust_roots();
-    RemoteModules::new(settings.images.clone(), move || Ok(live.load_full()))
+    // A client of its own: modules are fetched on a thread of their own, with which its connections would end.
+    let cluster = Cluster::new(&settings.cluster, metrics)?;
+    let cluster = cluster
+        .is_there()
+        .then(|| (Arc::new(cluster), settings.cluster.clone()));
+    Ok(RemoteModules::for_server(
+        settings.images.clone(),
+        cluster,
+        move || Ok(live.load_full()),
+    ))
 }
 
 /// Modules that policies ask.
@@ -201,13 +215,12 @@ fn guests(settings: &Settings, modules: &Arc<RemoteModules>) -> Result<Arc<Guest
 fn host(
     settings: &Settings,
     mut images: Images,
-    (guests, metrics): (Arc<Guests>, &Arc<Metrics>),
-) -> Result<Host, ServeError> {
-    let cluster = Arc::new(Cluster::new(&settings.cluster, metrics)?);
+    (guests, cluster): (Arc<Guests>, Arc<Cluster>),
+) -> Host {
     if cluster.is_there() {
         images.with_cluster(&cluster, &settings.cluster);
     }
-    Ok(Host::new(images, cluster, guests))
+    Host::new(images, cluster, guests)
 }
 
 /// What both listeners share.
@@ -345,6 +358,18 @@ impl Watching {
     }
 
     fn look(&mut self, asked: bool) {
+        // First, since it is quick: loading policies may wait for registries.
+        match self.certificate.renew(now()) {
+            Ok(Renewal::Unchanged) => {}
+            Ok(Renewal::Renewed) => {
+                tracing::info!("a new certificate is served");
+                self.metrics.reload("certificate", "ok");
+            }
+            Err(error) => {
+                tracing::error!(%error, "the certificate could not be read again; the earlier one stays");
+                self.metrics.reload("certificate", "error");
+            }
+        }
         // A defect of the compiler must not end the watching of files, nor take away what is in force.
         let policies = AssertUnwindSafe(|| {
             if asked {
@@ -359,17 +384,6 @@ impl Watching {
                 "loading policies ended with an internal error; the earlier ones stay in force"
             );
             self.metrics.reload("policies", "panic");
-        }
-        match self.certificate.renew(now()) {
-            Ok(Renewal::Unchanged) => {}
-            Ok(Renewal::Renewed) => {
-                tracing::info!("a new certificate is served");
-                self.metrics.reload("certificate", "ok");
-            }
-            Err(error) => {
-                tracing::error!(%error, "the certificate could not be read again; the earlier one stays");
-                self.metrics.reload("certificate", "error");
-            }
         }
     }
 }

@@ -62,7 +62,7 @@ pub struct Problem {
 pub enum Consequence {
     /// The file, or the module, as it was before.
     EarlierVersion,
-    /// The policy; the rule that asks the module is an error.
+    /// The policy; the rule that asks the module, or needs the trust root, is an error.
     RuleIsError,
     /// Nothing of the policy with the error.
     NotInForce,
@@ -76,8 +76,6 @@ pub struct Watch {
     environment: Environment,
     guests: Arc<Guests>,
     metrics: Arc<Metrics>,
-    /// The logs that what is in force was checked against.
-    logs_in_force: Option<Vec<String>>,
     /// The texts that are in force.
     files: Vec<InForce>,
     fingerprint: Fingerprint,
@@ -116,7 +114,6 @@ impl Watch {
         Ok(Self {
             paths,
             namespaces_path,
-            logs_in_force: environment.log_urls.clone(),
             environment,
             guests,
             metrics,
@@ -150,6 +147,8 @@ impl Watch {
         } else if self.retry.is_due(now) {
             self.retry.begin(now);
             self.load();
+        } else if self.guests.has_news() {
+            self.load();
         }
     }
 
@@ -171,7 +170,6 @@ impl Watch {
                 let judged = judge(&sources, namespaces, with, &self.files);
                 self.files = judged.files;
                 self.modules = judged.stamps;
-                self.logs_in_force.clone_from(&self.environment.log_urls);
                 let outcome = if judged.snapshot.problems.is_empty() {
                     "ok"
                 } else {
@@ -195,12 +193,8 @@ impl Watch {
     fn keep_with(&mut self, error: &WatchError) -> bool {
         // Seen now, so that not every look reads everything again.
         let mut stamps = self.modules.taken_again();
-        let environment = Environment {
-            log_urls: self.logs_in_force.clone(),
-            ..self.environment.clone()
-        };
         let before = self.current.load_full();
-        let with = (&environment, &*self.guests);
+        let with = (&self.environment, &*self.guests);
         let why = error.to_string();
         let (snapshot, missing) = judge_again(&before, &self.files, with, (&mut stamps, why));
         self.modules = stamps;

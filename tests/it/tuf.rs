@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::command::regent;
-use crate::server::client::{PATIENCE, start};
+use crate::server::client::{Answer, PATIENCE, pod_review, start};
 use repository::{Change, Publisher, Served};
 
 fn settings(served: &Served, publisher: &Publisher) -> TufSettings {
@@ -131,6 +131,7 @@ apiVersion: kyverno.io/v1
 kind: ClusterPolicy
 metadata: {name: signed}
 spec:
+  validationFailureAction: Enforce
   rules:
   - name: is-signed
     match: {any: [{resources: {kinds: [Pod]}}]}
@@ -166,7 +167,9 @@ async fn a_server_follows_its_mirror() {
 
     publisher.publish(&trust_root("https://two.example"));
     served.serve(&publisher);
-    regent.ready_when(|answer| answer.status == 200).await;
+    regent
+        .ready_when(|answer| answer.body.starts_with("ok"))
+        .await;
 
     // Whatever is wrong with the mirror, nothing changes.
     served.serve_changed(&publisher, Change::NoTimestamp);
@@ -195,6 +198,45 @@ async fn a_server_follows_its_mirror() {
     tuf.directory = None;
     let refused = Mirror::new(&tuf).unwrap();
     assert!(fetch(&refused).await.is_err());
+}
+
+/// A policy without its log is in force and refuses, so that no image comes in for want of a trust root.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_refuses_as_long_as_no_trust_root_has_its_log() {
+    let mut publisher = Publisher::new();
+    publisher.publish(&trust_root("https://one.example"));
+    let served = Served::start(&publisher).await;
+    let tuf = settings(&served, &publisher);
+    let regent = start(&[("policy.yaml", POLICY)], |settings| {
+        settings.tuf = Some(tuf);
+    })
+    .await;
+    let mut review = pod_review(&json!({}));
+    let image = format!("registry.example/app@sha256:{}", "0".repeat(64));
+    review["request"]["object"]["spec"]["containers"][0]["image"] = json!(image);
+    let without_log = async || {
+        let log = "no trust root has a log at `https://two.example` (its rule is an error)";
+        let without = |answer: &Answer| answer.body.contains(log) && answer.status == 200;
+        regent.ready_when(without).await;
+        let said = regent.post("/validate", &review).await;
+        assert!(!said.allowed(), "{}", said.body);
+        assert!(
+            said.body.contains("no trust root has the log"),
+            "{}",
+            said.body
+        );
+    };
+    without_log().await;
+
+    publisher.publish(&trust_root("https://two.example"));
+    served.serve(&publisher);
+    regent
+        .ready_when(|answer| answer.body.starts_with("ok"))
+        .await;
+    // Also where trust roots lose the log of a policy that is in force.
+    publisher.publish(&trust_root("https://three.example"));
+    served.serve(&publisher);
+    without_log().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,8 @@
 //! What it checks: `rekor.url` is the URL of a log of a trust root that is loaded.
 //!
 //! Why: the URL names the Sigstore instance whose certificates and logs count. Evidence is checked offline against its
-//! trust root; without one nothing can be verified, and every image would be refused.
+//! trust root; without one nothing can be verified, and every image is refused: the policy stays in force, and its rule is
+//! an error.
 //!
 //! Example:
 //!
@@ -33,7 +34,7 @@
 //!                 rekor: {url: "https://rekor.sigstore.dev"}
 //! ```
 
-use crate::diagnostic::Code;
+use crate::diagnostic::{Code, Fault};
 
 use super::Report;
 
@@ -59,6 +60,7 @@ pub(super) fn check(report: &mut Report<'_>) {
             )
         };
         let diagnostic = report.error(Code::UnknownLog, url.span, message);
-        report.add(diagnostic.help(help));
+        // Trust roots change while policies are in force: one that was left out for that would refuse nothing any more.
+        report.add(diagnostic.help(help).fault(Fault::TrustRoots));
     }
 }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::ast::gatekeeper::ConstraintTemplate;
+use crate::ast::module_verify::in_registry;
 use crate::ast::rego::{RegoModules, Version};
 use crate::ast::template::Text as Message;
 use crate::diagnostic::{Code, Diagnostic};
@@ -88,8 +89,17 @@ pub(super) fn modules(
         errors
             .map(|error| diagnostic(source, written, error))
             .collect::<Vec<_>>()
-    })?;
-    Ok(made(Ok(foreign)))
+    });
+    match foreign {
+        // That it does not run is nothing that the policy shows, which stays in force: the rule has no answer.
+        Err(said) if is_remote(written) => {
+            let first = said.into_iter().next().map(|first| first.message);
+            Ok(made(Err(
+                first.unwrap_or_else(|| "it cannot be run".to_owned())
+            )))
+        }
+        foreign => foreign.map(|foreign| made(Ok(foreign))),
+    }
 }
 
 /// What is wrong with the modules of a template, of which there need not be a constraint.
@@ -99,11 +109,10 @@ pub fn template(template: &ConstraintTemplate) -> Vec<Diagnostic> {
         .unwrap_or_default()
 }
 
-/// Why the modules of a rule cannot be run; none where they can.
-pub fn unfit(source: &Arc<Source>, written: &RegoModules) -> Option<String> {
-    let said = modules(source, None, written).err()?;
-    let first = said.into_iter().next();
-    Some(first.map_or_else(|| "it cannot be run".to_owned(), |first| first.message))
+/// Whether a registry has the first of the modules.
+fn is_remote(written: &RegoModules) -> bool {
+    let file = written.file.as_ref();
+    file.is_some_and(|file| in_registry(&file.value).is_some())
 }
 
 /// What messages of an evaluation call a module.

@@ -13,14 +13,14 @@ use crate::builders::Builders;
 use crate::diagnostic::{Code, Diagnostic, Fault};
 use crate::limits::ContextSize;
 use crate::policy_set::PolicySet;
-use crate::program::guest::ModuleTrust;
+use crate::program::{self, guest::ModuleTrust};
 use crate::rego::sharing::sharing;
 use crate::source::{Source, Spanned};
 use crate::{autogen, check, compile, parse, wildcard, yaml};
 
 use super::gatekeeper::Gatekeeper;
 use super::modules::{ModuleFile, ModuleFiles, ModuleText};
-use super::{Environment, ExceptionsFrom, Holds, Loaded};
+use super::{Environment, ExceptionsFrom, Holds, Loaded, Take};
 
 /// What could be read and checked so far.
 #[derive(Default)]
@@ -38,17 +38,23 @@ pub(super) struct Front {
 }
 
 impl Front {
-    pub(super) fn of(sources: &[Arc<Source>], environment: &Environment) -> Self {
+    pub(super) fn of<'a>(
+        sources: impl Iterator<Item = (&'a Arc<Source>, &'a Take)>,
+        environment: &Environment,
+    ) -> Self {
         let mut front = Self {
             builders: Arc::new(parse::builders::all_builders(&environment.builders)),
             left_out: Some(BTreeSet::new()),
             context_size: environment.context_size,
             ..Self::default()
         };
-        for source in sources {
+        for (source, take) in sources {
             let (documents, mut found) = yaml::parse(source);
+            if matches!(take, Take::Policies(_)) {
+                found.clear();
+            }
             for document in &documents {
-                found.extend(front.document(source, document, environment));
+                found.extend(front.document((source, take), document, environment));
             }
             front.say(found);
         }
@@ -58,22 +64,29 @@ impl Front {
 
     fn document(
         &mut self,
-        source: &Arc<Source>,
+        (source, take): (&Arc<Source>, &Take),
         document: &yaml::Node,
         environment: &Environment,
     ) -> Vec<Diagnostic> {
+        let only_policies = matches!(take, Take::Policies(_));
         if parse::is_exception(document) {
+            if only_policies {
+                return Vec::new();
+            }
             self.exception(source, document, &environment.exceptions)
         } else if let Some(kind) = parse::gatekeeper::document(document) {
+            if only_policies {
+                return Vec::new();
+            }
             self.gatekeeper.document(kind, source, document)
         } else if let Some(kind) = parse::kubewarden::document(document) {
             let read = parse::kubewarden::parse(kind, source, document);
             let said = read
                 .into_iter()
-                .map(|policy| self.policy(policy, environment));
+                .map(|policy| self.policy(policy, take, environment));
             said.flatten().collect()
         } else {
-            self.policy(parse::parse(source, document), environment)
+            self.policy(parse::parse(source, document), take, environment)
         }
     }
 
@@ -86,7 +99,7 @@ impl Front {
                 gatekeeper.synced.as_slice(),
             );
             let read = parse::gatekeeper::constraint(source, document, known);
-            let said = self.policy(read, environment);
+            let said = self.policy(read, &Take::Everything, environment);
             self.say(said);
         }
     }
@@ -95,14 +108,19 @@ impl Front {
     fn policy(
         &mut self,
         read: (Option<Policy>, Vec<Diagnostic>),
+        take: &Take,
         environment: &Environment,
     ) -> Vec<Diagnostic> {
         let name = read.0.as_ref().map(Policy::key);
+        if !take.has(name.as_deref()) {
+            return Vec::new();
+        }
         let (read, missing) = with_files(read, &self.builders, environment);
         let (policy, mut said) = checked(read, environment);
         let Some(policy) = policy else {
-            // It is left out, whatever becomes of its modules.
-            said.extend(missing.into_iter().map(|one| one.fault(Fault::Text)));
+            // It is left out, whatever becomes of its modules and of trust roots.
+            said.extend(missing);
+            said = said.into_iter().map(|one| one.fault(Fault::Text)).collect();
             let known = self
                 .left_out
                 .take()
@@ -190,7 +208,10 @@ impl Front {
         let mut policies = Vec::new();
         for policy in &self.policies {
             match compile::compile(policy, &self.builders) {
-                Ok(policy) => policies.push(policy),
+                Ok(policy) => {
+                    diagnostics.extend(unfit(&policy));
+                    policies.push(policy);
+                }
                 Err(found) => diagnostics.extend(found),
             }
         }
@@ -280,12 +301,10 @@ fn with_files(
             trust,
         };
         let files = asks.then_some(&environment.modules);
-        let Err(reason) = read_module(&source, modules, &asked, files) else {
+        let Err(reason) = read_module(modules, &asked, files) else {
             continue;
         };
-        let message = format!("module `{}` cannot be used: {reason}", file.value);
-        let code = Code::UnusableModule;
-        let diagnostic = Diagnostic::error(code, &source, file.span, message);
+        let diagnostic = unusable(&source, &file, &reason);
         if asked.is_remote() {
             modules.unread = Some(reason);
             missing.push(diagnostic.fault(asked.fault()));
@@ -296,10 +315,39 @@ fn with_files(
     ((Some(policy), said), missing)
 }
 
-/// Puts the text of a module in its place, or says why it cannot be used. One in a registry is tried: that it does not run
-/// is not seen in the policy.
+/// Says that a module cannot be used.
+fn unusable(source: &Arc<Source>, file: &Spanned<String>, reason: &str) -> Diagnostic {
+    let message = format!("module `{}` cannot be used: {reason}", file.value);
+    Diagnostic::error(Code::UnusableModule, source, file.span, message)
+}
+
+/// Says which modules of registries do not run: that is not seen in the policy, which stays in force.
+fn unfit(policy: &program::Policy) -> Vec<Diagnostic> {
+    let rules = policy.rules.iter().filter_map(|rule| {
+        let program::Body::Rego(modules) = &rule.body else {
+            return None;
+        };
+        let (reason, written) = (modules.foreign.as_ref().err()?, policy.rule_ast(rule)?);
+        let RuleBody::Validate(Validate {
+            body: ValidateBody::Rego(of_rule),
+            ..
+        }) = &written.body
+        else {
+            return None;
+        };
+        // What was not read was said when it was.
+        let file = of_rule.file.as_ref().filter(|_| of_rule.unread.is_none())?;
+        let fault = match written.module_verify() {
+            Some(_) => Fault::Untrusted,
+            None => Fault::Absent,
+        };
+        Some(unusable(&policy.ast.source, file, reason).fault(fault))
+    });
+    rules.collect()
+}
+
+/// Puts the text of a module in its place, or says why it cannot be used.
 fn read_module(
-    source: &Arc<Source>,
     modules: &mut RegoModules,
     asked: &ModuleFile,
     asks: Option<&ModuleFiles>,
@@ -312,8 +360,7 @@ fn read_module(
             return Ok(());
         }
     }
-    let unfit = asked.is_remote().then(|| compile::unfit(source, modules));
-    unfit.flatten().map_or(Ok(()), Err)
+    Ok(())
 }
 
 /// What was read becomes a checked policy, if it has no errors.

@@ -3,6 +3,7 @@
 //! Bytecode is wrong, without saying so, about parts of the language that our own programs do not use
 //! ([`super::module`]); the interpreter is not. Knows nothing of what an answer means.
 
+mod absent;
 mod bounded;
 mod calls;
 mod nesting;
@@ -148,19 +149,15 @@ impl Foreign {
             let keys = data.iter().filter_map(|(key, _)| key.as_string().ok());
             fields.extend(keys.map(|key| &**key));
         }
-        let is_there = |path: &str| {
-            let first = path.split('.').next().unwrap_or(path);
-            fields.contains(&first)
-        };
-        let absent = self.found.elsewhere.iter();
-        let absent = absent.filter(|(_, path)| !is_there(path));
+        let absent = self.found.elsewhere.of(data.map(|data| &data.0));
         let errors: Vec<_> = absent
             .map(|((module, place), path)| {
+                let path = path.join(".");
                 let message = format!("nothing is at `data.{path}`");
                 let mut error = ForeignError::new(*module, Some(*place), message);
                 let known = self.found.rules.iter().chain(&self.found.functions);
                 let known = known.map(String::as_str).chain(fields.iter().copied());
-                let nearest = suggest::nearest(path, known);
+                let nearest = suggest::nearest(&path, known);
                 error.help = Some(match nearest {
                     Some(known) => format!("did you mean `data.{known}`?"),
                     None => "what stands below `data` is in the modules, or in the rule's `data`"

@@ -47,7 +47,7 @@ pub(super) fn bytes(guest: &Guest, remote: Option<&RemoteModules>) -> Result<Vec
         return remote.fetch(Asked {
             reference,
             kind: Kind::Wasm,
-            trust: guest.trust.as_deref(),
+            trust: guest.trust.as_ref(),
         });
     }
     read(&file(guest))

@@ -2,7 +2,7 @@
 //! signed it, that is found out before anybody sees its bytes.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,21 +15,39 @@ use regent_engine::load::modules::{ModuleFile, ModuleText, Trial};
 use regent_engine::program::guest::ModuleTrust;
 use regent_engine::rego::foreign;
 use regent_engine::wasm::bounds;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use super::fetch::{FetchError, quoted};
+use super::fetch::FetchError;
 use super::oci::{Content, Descriptor, MAX_MANIFEST, Manifest};
 use super::sources::Sources;
 use super::trust::TrustRoots;
 use super::{ImageSettings, Images, Network};
+use crate::cluster::{Cluster, ClusterSettings};
 use crate::metrics::Metrics;
 use crate::{clock, rego_file};
+use fetching::{After, Fetching, Key, Patience};
 
-/// Time for one module: policies are loaded beside requests, and nobody waits.
+mod fetching;
+
+/// Time for one module: it is fetched beside requests.
 const TIME: Duration = Duration::from_mins(1);
 
-/// The most texts of Rego that are kept; policies name few.
-const MAX_TEXTS: usize = 64;
+/// The most bytes of texts of Rego that are kept at once; one has 256 KiB at most, and is usually some KiB.
+const MAX_TEXTS: usize = 32 << 20;
+
+/// Of a command: there is no second time, so each registry has the whole time to begin to answer.
+const ONCE: Patience = Patience {
+    of_host: TIME,
+    of_all: Duration::from_mins(5),
+    after: After::Forgotten,
+};
+
+/// Of a server: other policies wait to come into force, and what came late is asked for again.
+const AGAIN: Patience = Patience {
+    of_host: Duration::from_secs(5),
+    of_all: Duration::from_secs(15),
+    after: After::Kept,
+};
 
 /// What a module is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,24 +91,44 @@ pub struct Asked<'a> {
     /// What it is written in.
     pub kind: Kind,
     /// Who must have signed it.
-    pub trust: Option<&'a ModuleTrust>,
+    pub trust: Option<&'a Arc<ModuleTrust>>,
 }
 
 type TrustNow = dyn Fn() -> Result<Arc<TrustRoots>, String> + Send + Sync;
 
 /// Where modules come from that are in registries.
 pub struct RemoteModules {
-    settings: ImageSettings,
+    origin: Arc<Origin>,
     trust: Box<TrustNow>,
-    /// Texts of Rego: by place, digest, demand and trust roots, so that nothing is kept longer than it counts.
-    texts: Mutex<BTreeMap<[String; 4], String>>,
+    fetching: Fetching,
+    texts: Mutex<Texts>,
+}
+
+/// Who is asked for modules.
+struct Origin {
+    settings: ImageSettings,
+    /// The cluster whose Secrets show registries who asks.
+    cluster: Option<(Arc<Cluster>, ClusterSettings)>,
+}
+
+/// Texts of Rego: by place, digest, demand and trust roots, so that nothing is kept longer than it counts.
+#[derive(Default)]
+struct Texts {
+    known: BTreeMap<[String; 4], Text>,
+    bytes: usize,
+}
+
+struct Text {
+    text: String,
+    /// Whether policies name it that were loaded since texts were looked through.
+    named: bool,
 }
 
 impl std::fmt::Debug for RemoteModules {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("RemoteModules")
-            .field("settings", &self.settings)
+            .field("settings", &self.origin.settings)
             .finish_non_exhaustive()
     }
 }
@@ -101,51 +139,80 @@ impl RemoteModules {
         settings: ImageSettings,
         trust: impl Fn() -> Result<Arc<TrustRoots>, String> + Send + Sync + 'static,
     ) -> Arc<Self> {
-        Arc::new(Self {
+        let origin = Origin {
             settings,
-            trust: Box::new(trust),
+            cluster: None,
+        };
+        Arc::new(Self::from(origin, ONCE, Box::new(trust)))
+    }
+
+    /// The same for a server: registries are asked with Secrets of its cluster, as for images, and what is not there soon
+    /// is fetched on while policies are in force without it.
+    pub(crate) fn for_server(
+        settings: ImageSettings,
+        cluster: Option<(Arc<Cluster>, ClusterSettings)>,
+        trust: impl Fn() -> Result<Arc<TrustRoots>, String> + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let origin = Origin { settings, cluster };
+        Arc::new(Self::from(origin, AGAIN, Box::new(trust)))
+    }
+
+    fn from(origin: Origin, patience: Patience, trust: Box<TrustNow>) -> Self {
+        Self {
+            origin: Arc::new(origin),
+            trust,
+            fetching: Fetching::new(patience),
             texts: Mutex::default(),
-        })
+        }
     }
 
     /// Whether what was fetched may be kept for another time: what is recorded is asked for, and what was recorded is
     /// what there is.
     pub(crate) fn may_be_kept(&self) -> bool {
-        self.settings.recorder.is_none() && !matches!(self.settings.network, Network::Recorded(_))
+        let settings = &self.origin.settings;
+        settings.recorder.is_none() && !matches!(settings.network, Network::Recorded(_))
+    }
+
+    /// Whether a module came, or was found not to be there, that was not waited for.
+    pub(crate) fn has_news(&self) -> bool {
+        self.fetching.has_news()
+    }
+
+    /// Policies are loaded: what could not be fetched is asked for anew the next time, and what they no longer name is
+    /// forgotten.
+    pub(crate) fn settle(&self) {
+        self.fetching.settle();
+        self.texts().forget_others();
     }
 
     /// What signatures are verified under: another text as soon as other trust roots are in force.
     pub fn trusted(&self) -> Result<String, String> {
         let roots = (self.trust)()?;
-        let ids: Vec<&str> = roots.all().map(|root| root.id()).collect();
-        Ok(ids.join(" "))
+        Ok(ids(&roots))
     }
 
     /// Fetches a module, verified where that is demanded, or says why not. Waits for the network: not to be called where
     /// others wait.
     pub fn fetch(&self, asked: Asked<'_>) -> Result<Vec<u8>, String> {
         let image = ImageReference::parse(asked.reference).map_err(|error| error.to_string())?;
-        let fetch = || -> Result<Bytes, String> {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
-            let runtime = runtime.map_err(|error| error.to_string())?;
-            let deadline = Instant::now() + TIME;
-            let found = self.find(&image, asked, deadline);
-            let fetched = runtime.block_on(async { timeout_at(deadline, found).await });
-            fetched.unwrap_or_else(|_elapsed| {
-                Err(format!(
-                    "{} was not fetched in time",
-                    quoted(asked.reference)
-                ))
-            })
+        let trust = match asked.trust {
+            Some(trust) => Some((Arc::clone(trust), (self.trust)()?)),
+            None => None,
         };
-        // A thread of its own: whoever loads policies may be inside of another runtime.
-        let fetched = std::thread::scope(|scope| scope.spawn(fetch).join());
-        match fetched {
-            Ok(found) => found.map(Vec::from),
-            Err(_panicked) => Err("internal error".to_owned()),
-        }
+        let (demand, roots) = match &trust {
+            Some((trust, roots)) => (trust.key.clone(), ids(roots)),
+            None => (String::new(), String::new()),
+        };
+        let (host, _) = image.containerd_repository();
+        let kind = format!("{:?}", asked.kind);
+        let key = Key {
+            host,
+            of: [asked.reference.to_owned(), kind, demand, roots],
+        };
+        let origin = Arc::clone(&self.origin);
+        let wanted = asked.kind;
+        let begin = || async move { origin.find(&image, wanted, trust).await };
+        self.fetching.get(&key, TIME, begin).map(Vec::from)
     }
 
     /// A module of Rego: a file beside the policy, or what a registry has.
@@ -160,46 +227,80 @@ impl RemoteModules {
         let [demand, roots] = trusted;
         let digest = file.digest.clone().unwrap_or_default();
         let key = [reference.to_owned(), digest, demand, roots];
-        let texts = || self.texts.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = texts().get(&key).cloned();
+        let known = self.texts().get(&key);
         if let Some(text) = known {
             return Ok(ModuleText::Read(text));
         }
         let bytes = self.fetch(Asked {
             reference,
             kind: Kind::Rego,
-            trust: file.trust.as_deref(),
+            trust: file.trust.as_ref(),
         })?;
         let text = rego_file::text(bytes, file.digest.as_deref())?;
-        let mut texts = texts();
-        if texts.len() >= MAX_TEXTS {
-            texts.clear();
-        }
-        texts.insert(key, text.clone());
+        self.texts().keep(key, text.clone());
         Ok(ModuleText::Read(text))
     }
 
+    fn texts(&self) -> MutexGuard<'_, Texts> {
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Texts {
+    fn get(&mut self, key: &[String; 4]) -> Option<String> {
+        let known = self.known.get_mut(key)?;
+        known.named = true;
+        Some(known.text.clone())
+    }
+
+    /// Keeps a text; one for which there is no room is fetched again when it is needed again.
+    fn keep(&mut self, key: [String; 4], text: String) {
+        if self.bytes + text.len() > MAX_TEXTS {
+            return;
+        }
+        self.bytes += text.len();
+        let before = self.known.insert(key, Text { text, named: true });
+        self.bytes -= before.map_or(0, |before| before.text.len());
+    }
+
+    /// Forgets what nobody named since this was called the last time.
+    fn forget_others(&mut self) {
+        self.known.retain(|_, text| std::mem::take(&mut text.named));
+        self.bytes = self.known.values().map(|text| text.text.len()).sum();
+    }
+}
+
+/// What tells trust roots from others.
+fn ids(roots: &TrustRoots) -> String {
+    let ids: Vec<&str> = roots.all().map(|root| root.id()).collect();
+    ids.join(" ")
+}
+
+impl Origin {
     async fn find(
         &self,
         image: &ImageReference,
-        asked: Asked<'_>,
-        deadline: Instant,
+        kind: Kind,
+        trust: Option<(Arc<ModuleTrust>, Arc<TrustRoots>)>,
     ) -> Result<Bytes, String> {
+        let deadline = Instant::now() + TIME;
         let metrics = Metrics::new().map_err(|error| error.to_string())?;
         let sources = Sources::open(&self.settings, &metrics);
         let mut sources = sources.map_err(|error| error.to_string())?;
+        if let Some((cluster, settings)) = &self.cluster {
+            sources.with_cluster(cluster, settings);
+        }
         // The policy says what the bytes must be, so a tag that moves is an error and nothing else.
         let digest = sources.resolve(image, deadline).await;
         let digest = digest.map_err(|error| error.to_string())?;
-        if let Some(trust) = asked.trust {
-            let roots = (*(self.trust)()?).clone();
-            let images = Images::over(sources, &self.settings, roots, metrics);
+        if let Some((trust, roots)) = trust {
+            let images = Images::over(sources, &self.settings, (*roots).clone(), metrics);
             let (host, path) = image.containerd_repository();
             let module = format!("{host}/{path}@{digest}");
-            self.verify(trust, &module, (&images, deadline)).await?;
+            self.verify(&trust, &module, (&images, deadline)).await?;
             sources = images.sources;
         }
-        let found = sources.layer(image, &digest, asked.kind, deadline).await;
+        let found = sources.layer(image, &digest, kind, deadline).await;
         found.map_err(|error| error.to_string())
     }
 

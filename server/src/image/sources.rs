@@ -10,6 +10,7 @@ use super::fetch::{FetchError, quoted};
 use super::layout::Layouts;
 use super::registry::{Registries, Repository};
 use super::{ImageSettings, ImageSettingsError, Network};
+use crate::cluster::{Cluster, ClusterSettings};
 use crate::metrics::Metrics;
 
 /// All that may be asked for bytes, and what takes note of the answers.
@@ -41,6 +42,13 @@ impl Sources {
             facts,
             recorder: settings.recorder.clone(),
         })
+    }
+
+    /// Has registries asked with Secrets of a cluster.
+    pub(super) fn with_cluster(&mut self, cluster: &Arc<Cluster>, settings: &ClusterSettings) {
+        if let Some(registries) = &mut self.registries {
+            registries.with_cluster(cluster, settings);
+        }
     }
 
     /// The registries, or that `image` is not to be had without them.

@@ -1,10 +1,12 @@
 //! Texts become what is in force: which of them count as they are now, and which as they were before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use regent_engine::ast::Policy;
 use regent_engine::diagnostic::{Diagnostic, Fault};
-use regent_engine::load::{Environment, Loaded, load};
+use regent_engine::load::{Environment, Loaded, Take, load, load_parts};
+use regent_engine::policy_set::PolicySet;
 use regent_engine::source::Source;
 
 use super::modules::{self, Read, Reader, Stamps, Texts};
@@ -21,6 +23,67 @@ pub(super) struct InForce {
     modules: Texts,
     /// Whether all of its policies are; what is broken already is nothing to go back to.
     whole: bool,
+    /// Policies that are in force as later texts have them, though others of these texts are broken.
+    newer: Vec<Newer>,
+}
+
+/// Policies of a text of which not everything is in force.
+#[derive(Debug, Clone)]
+struct Newer {
+    source: Arc<Source>,
+    modules: Texts,
+    keys: BTreeSet<String>,
+}
+
+impl InForce {
+    /// The same, with those policies of a text in force that demand who signed their modules: what the file was may run
+    /// the very module without asking.
+    fn with(&self, source: &Arc<Source>, policies: &PolicySet, modules: Texts) -> Self {
+        let keys = demanding(policies, source);
+        let mut newer = self.newer.clone();
+        for before in &mut newer {
+            before.keys.retain(|key| !keys.contains(key));
+        }
+        newer.push(Newer {
+            source: Arc::clone(source),
+            modules,
+            keys,
+        });
+        newer.retain(|one| !one.keys.is_empty());
+        Self {
+            newer,
+            ..self.clone()
+        }
+    }
+
+    /// Which policies of which texts.
+    fn parts(&self) -> Vec<(Arc<Source>, Take)> {
+        let keys = self.newer.iter().flat_map(|newer| newer.keys.clone());
+        let whole = (Arc::clone(&self.source), Take::AllBut(keys.collect()));
+        let newer = self.newer.iter();
+        let newer = newer.map(|one| (Arc::clone(&one.source), Take::Policies(one.keys.clone())));
+        newer.chain([whole]).collect()
+    }
+
+    /// The modules of Rego that they name.
+    fn modules(&self) -> Texts {
+        let mut modules = self.modules.clone();
+        for (name, text) in self.newer.iter().flat_map(|newer| &newer.modules) {
+            modules.entry(name.clone()).or_insert_with(|| text.clone());
+        }
+        modules
+    }
+}
+
+/// The policies of a text that demand who signed their modules.
+fn demanding(policies: &PolicySet, source: &Arc<Source>) -> BTreeSet<String> {
+    let policies = policies.policies().iter().map(|policy| &*policy.ast);
+    let of_text = policies.filter(|policy| Arc::ptr_eq(&policy.source, source));
+    let demanding = of_text.filter(|policy| {
+        let mut rules = policy.rules.iter();
+        rules.any(|rule| rule.module_verify().is_some())
+    });
+    demanding.map(Policy::key).collect()
 }
 
 /// What came of texts.
@@ -49,9 +112,13 @@ pub(super) fn judge(
         is_better(&earlier.source, source, &errors).then_some(*earlier)
     };
     let files = sources.iter().map(|source| match earlier(source) {
-        Some(earlier) => earlier.clone(),
+        Some(earlier) => {
+            let modules = read.texts.remove(&source.name).unwrap_or_default();
+            earlier.with(source, &loaded.policies, modules)
+        }
         None => InForce {
             source: Arc::clone(source),
+            newer: Vec::new(),
             modules: read.texts.remove(&source.name).unwrap_or_default(),
             whole: !faults(source, &errors).any(|fault| fault == Fault::Text),
         },
@@ -144,10 +211,10 @@ fn load_again(
     stamps: &mut Stamps,
 ) -> Loaded {
     let modules = files.iter();
-    let modules = modules.map(|file| (file.source.name.clone(), file.modules.clone()));
+    let modules = modules.map(|file| (file.source.name.clone(), file.modules()));
     let environment = modules::known(environment, modules.collect());
-    let sources: Vec<Arc<Source>> = files.iter().map(|file| file.source.clone()).collect();
-    let mut loaded = load(&sources, &environment);
+    let parts: Vec<_> = files.iter().flat_map(InForce::parts).collect();
+    let mut loaded = load_parts(&parts, &environment);
     stamps.add_guests(&loaded.policies);
     guests.prepare(&mut loaded);
     loaded
@@ -207,7 +274,9 @@ fn consequence(error: &Diagnostic) -> Consequence {
     match error.fault {
         Fault::Text => Consequence::NotInForce,
         Fault::LaterModule => Consequence::EarlierVersion,
-        Fault::Module | Fault::Absent | Fault::Untrusted => Consequence::RuleIsError,
+        Fault::Module | Fault::Absent | Fault::Untrusted | Fault::TrustRoots => {
+            Consequence::RuleIsError
+        }
     }
 }
 

@@ -269,3 +269,60 @@ fn what_no_longer_counts_is_an_error_though_no_text_can_be_read() {
     watch.poll_at(Instant::now() + FIRST);
     assert_eq!(consequences(&now(&watch)), [Consequence::EarlierVersion]);
 }
+
+#[test]
+fn a_demand_for_signatures_is_in_force_though_its_file_is_broken_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.yaml");
+    let other = "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {name: other}\nspec:\n  rules:\n  - name: r\n    match: {any: [{resources: {kinds: [Pod]}}]}\n    validate: {message: m, pattern: {metadata: {name: a}}}\n";
+    let broken = other.replace("pattern:", "patern:");
+    let (plain, signed) = (policy("labels", ""), policy("labels", VERIFY));
+    let write = |parts: [&str; 2]| fs::write(&path, parts.join("---\n")).unwrap();
+    let registry = Registry::new(true);
+    // Whether each policy demands who signed its modules, by name.
+    let in_force = |watch: &Watch| -> Vec<(String, bool)> {
+        let snapshot = now(watch);
+        let policies = snapshot.policies.policies().iter();
+        let mut found: Vec<_> = policies
+            .map(|policy| {
+                let mut rules = policy.ast.rules.iter();
+                let demands = rules.any(|rule| rule.module_verify().is_some());
+                (policy.ast.key(), demands)
+            })
+            .collect();
+        found.sort();
+        found
+    };
+    let both = |demands| vec![("other".to_owned(), false), ("p".to_owned(), demands)];
+    write([other, &plain]);
+    let mut watch = registry.watch(folder.path());
+    assert_eq!(in_force(&watch), both(false));
+    // What is broken stays as it was, and what demands something does.
+    write([&broken, &signed]);
+    watch.reload();
+    assert_eq!(in_force(&watch), both(true));
+    for problem in &now(&watch).problems {
+        let of_module = problem.message.contains("nobody signed it");
+        let wanted = if of_module {
+            Consequence::RuleIsError
+        } else {
+            Consequence::EarlierVersion
+        };
+        assert_eq!(problem.consequence, wanted, "{problem}");
+    }
+    assert!(consequences(&now(&watch)).contains(&Consequence::RuleIsError));
+    // Also where nothing can be read any more: the file, or the folder.
+    write([&signed, "a: ["]);
+    watch.reload();
+    assert_eq!(in_force(&watch), both(true));
+    fs::write(folder.path().join("no-text.yaml"), b"\xff").unwrap();
+    watch.reload();
+    assert_eq!(in_force(&watch), both(true));
+    assert!(consequences(&now(&watch)).contains(&Consequence::RuleIsError));
+    fs::remove_file(folder.path().join("no-text.yaml")).unwrap();
+    // Where the whole file can be read, it is in force as it is.
+    write([other, &plain]);
+    watch.reload();
+    assert_eq!(in_force(&watch), both(false));
+    assert!(now(&watch).problems.is_empty());
+}

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{BUILTINS, Expr, Import, Module, Rule, RuleHead};
 
+use super::absent::{self, Elsewhere};
 use super::{Dialect, ForeignError, bounded, old, walk};
 
 /// The longest chain of rules and functions that need each other. Real templates stay below 15; the stack of a server's
@@ -37,22 +38,8 @@ pub(super) struct Found {
     pub(super) functions: BTreeSet<String>,
     /// Whether one reads `data.inventory`.
     pub(super) reads_inventory: bool,
-    /// Paths below `data` that lead to nothing in the modules, by where they are written.
-    pub(super) elsewhere: BTreeMap<Written, String>,
-}
-
-/// Which module, and where in it.
-pub(super) type Written = (usize, (usize, usize));
-
-impl Found {
-    /// A reference is visited with those that it is made of: the longest is what was meant.
-    fn misses(&mut self, at: Written, path: Option<&str>) {
-        let Some(path) = path else { return };
-        let known = self.elsewhere.entry(at).or_default();
-        if path.len() > known.len() {
-            path.clone_into(known);
-        }
-    }
+    /// Paths below `data` that lead to nothing in the modules.
+    pub(super) elsewhere: Elsewhere,
 }
 
 /// Names of all modules.
@@ -93,14 +80,13 @@ pub(super) fn look_over(modules: &[&Module], dialect: Dialect) -> Result<Found, 
                     }
                 },
                 Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => {
-                    let written = path(expression);
-                    let path = place.resolve(&written);
+                    let path = place.resolve(&path(expression));
                     found.reads_inventory |= is_below(&path, "inventory");
-                    found.misses((index, start(expression)), place.absent(&written, &path));
                     node.needs.extend(names.rules_of(&path).cloned());
                 }
                 _ => {}
             });
+            place.look_for_absent((index, rule), &mut found.elsewhere);
         }
     }
     errors.extend(chains(&needs, &names));
@@ -143,7 +129,7 @@ impl Wrong {
 /// A module, for names that its rules use.
 struct Place<'a> {
     package: String,
-    imports: Vec<(String, String)>,
+    imports: Vec<(String, Vec<String>)>,
     names: &'a Names,
     dialect: Dialect,
 }
@@ -172,18 +158,43 @@ impl<'a> Place<'a> {
             return rest.unwrap_or("").to_owned();
         }
         let import = self.imports.iter().find(|(name, _)| name == first);
-        match (import, rest) {
-            (Some((_, target)), Some(rest)) => format!("{target}.{rest}"),
-            (Some((_, target)), None) => target.clone(),
+        let target = import.map(|(_, target)| target.join("."));
+        match (target, rest) {
+            (Some(target), Some(rest)) => format!("{target}.{rest}"),
+            (Some(target), None) => target,
             (None, _) => format!("{}.{path}", self.package),
         }
     }
 
-    /// The path, where it is written as one below `data` or begins with an import, and leads to nothing in the modules.
-    fn absent<'p>(&self, written: &str, path: &'p str) -> Option<&'p str> {
-        let first = written.split('.').next().unwrap_or(written);
-        let below = first == "data" || self.imports.iter().any(|(name, _)| name == first);
-        (below && !self.names.lead_to(path)).then_some(path)
+    /// Takes note of the paths of a rule that lead to nothing in the modules, and of what `with` puts somewhere.
+    fn look_for_absent(&self, (module, rule): (usize, &Rule), elsewhere: &mut Elsewhere) {
+        absent::references(rule, &mut |reference| {
+            if let Some(path) = self.absent(&parts(reference)) {
+                elsewhere.misses((module, start(reference)), path);
+            }
+        });
+        walk::statements_of_rule(rule, &mut |statement| {
+            let replaced = statement.with_mods.iter();
+            for path in replaced.filter_map(|with| self.below(&parts(&with.refr))) {
+                elsewhere.replaces(path);
+            }
+        });
+    }
+
+    /// The path below `data`, where it is written as one or begins with an import.
+    fn below(&self, written: &[String]) -> Option<Vec<String>> {
+        let (first, rest) = written.split_first()?;
+        if first == "data" {
+            return Some(rest.to_vec());
+        }
+        let (_, target) = self.imports.iter().find(|(name, _)| name == first)?;
+        Some(target.iter().chain(rest).cloned().collect())
+    }
+
+    /// The same, where it leads to nothing in the modules.
+    fn absent(&self, written: &[String]) -> Option<Vec<String>> {
+        let path = self.below(written)?;
+        (!self.names.lead_to(&path.join("."))).then_some(path)
     }
 
     /// The function of the modules that is called; none where a builtin is.
@@ -275,6 +286,11 @@ pub(super) fn rule_name(rule: &Rule) -> String {
 
 /// A reference as a path, as far as it is constant.
 pub(super) fn path(expression: &Expr) -> String {
+    parts(expression).join(".")
+}
+
+/// The same by its parts.
+fn parts(expression: &Expr) -> Vec<String> {
     let mut parts = Vec::new();
     let mut next = Some(expression);
     while let Some(expression) = next {
@@ -299,19 +315,18 @@ pub(super) fn path(expression: &Expr) -> String {
             _ => None,
         };
     }
-    let constant: Vec<String> = parts.into_iter().rev().map_while(|part| part).collect();
-    constant.join(".")
+    parts.into_iter().rev().map_while(|part| part).collect()
 }
 
 /// What an import stands for: its name, and a path below `data`.
-fn imported(import: &Import) -> Option<(String, String)> {
-    let full = path(&import.refr);
-    let target = full.strip_prefix("data.")?.to_owned();
+fn imported(import: &Import) -> Option<(String, Vec<String>)> {
+    let full = parts(&import.refr);
+    let (_, target) = full.split_first().filter(|(first, _)| *first == "data")?;
     let name = match &import.r#as {
         Some(name) => name.text().to_owned(),
-        None => target.rsplit('.').next()?.to_owned(),
+        None => target.last()?.clone(),
     };
-    Some((name, target))
+    Some((name, target.to_vec()))
 }
 
 /// Where a reference starts.

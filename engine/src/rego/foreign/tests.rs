@@ -283,3 +283,80 @@ fn what_is_nowhere_below_data_is_refused_where_it_is_known_what_there_is() {
         .unwrap();
     assert_eq!(answer.to_json(), Some(json!([])));
 }
+
+/// What is said of a module with data beside it, or its answer.
+fn with_data(
+    text: &str,
+    data: &serde_json::Value,
+) -> Result<Option<serde_json::Value>, Vec<String>> {
+    let data = Document::from_json(data);
+    let foreign = read(text, Dialect::V1).unwrap().with_data(Some(&data));
+    let foreign = foreign.map_err(|errors| {
+        let errors = errors.into_iter();
+        errors.map(|error| error.message).collect::<Vec<_>>()
+    })?;
+    let answer = foreign.answer(&Document::null(), None, (0, BUDGET));
+    Ok(answer.unwrap().and_then(|answer| answer.to_json()))
+}
+
+#[test]
+fn a_path_below_data_is_looked_up_to_its_end() {
+    let data = json!({"lists": {"a.b": {"c": 1}, "names": ["x"]}, "policy": {"more": 2}});
+    let of = |path: &str| {
+        with_data(
+            &format!("package policy\nviolation contains {path}\n"),
+            &data,
+        )
+    };
+    for there in [
+        "data.lists[\"a.b\"].c",
+        "data.lists.names[0]",
+        "data.lists",
+        "data.policy.more",
+    ] {
+        assert!(of(there).is_ok(), "{there}: {:?}", of(there));
+    }
+    for (absent, said) in [
+        ("data.lists.nmes[0]", "lists.nmes"),
+        ("data.lists.a.b.c", "lists.a.b.c"),
+        ("data.lists.names.x", "lists.names.x"),
+        ("data.lists[\"a.b\"].d.e", "lists.a.b.d.e"),
+        ("data.policy.less", "policy.less"),
+    ] {
+        assert_eq!(
+            of(absent),
+            Err(vec![format!("nothing is at `data.{said}`")])
+        );
+    }
+    let replaced = "package policy\n\nviolation contains x if x := limit with data.mock.limit as 3\n\nlimit := data.mock.limit\n";
+    assert_eq!(with_data(replaced, &data), Ok(Some(json!([3]))));
+}
+
+#[test]
+fn a_variable_is_no_import_of_its_name() {
+    let of = |rules: &str| {
+        let text = format!("package policy\n\nimport data.lists.x\n\n{rules}\n");
+        with_data(&text, &json!({"lists": {"x": {"there": 1}}}))
+    };
+    for own in [
+        "violation contains 1 if { every x in [{\"n\": 1}] { x.n == 1 } }",
+        "violation contains x.n if x := {\"n\": 1}",
+        "violation contains v if { some x; x = {\"n\": 1}; v := x.n }",
+        "violation contains v if { {\"k\": [x, _]} := {\"k\": [{\"n\": 1}, 2]}; v := x.n }",
+        "violation contains v if { v := [x.n | x := {\"n\": 1}][0] }",
+        "violation contains f({\"n\": 1})\nf(x) := x.n",
+        "violation contains v if { x := {\"n\": 1}; v := {y | y := x.n}[_] }",
+    ] {
+        assert_eq!(of(own), Ok(Some(json!([1]))), "{own}");
+    }
+    for imported in [
+        "violation contains x.n",
+        "violation contains x.n if { every x in [{\"n\": 1}] { x.n == 1 } }",
+        "violation contains v if { y := [x | x := 1]; v := x.n }",
+        "violation contains f(x.n)\nf(x) := x",
+        "violation contains 1 if { x := 1 }\nother := x.n",
+    ] {
+        let said = of(imported).unwrap_err();
+        assert_eq!(said, ["nothing is at `data.lists.x.n`"], "{imported}");
+    }
+}

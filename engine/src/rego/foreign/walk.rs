@@ -1,16 +1,89 @@
 //! All expressions of a rule, without recursion: a text can nest references deeper than a stack is.
 
-use regorus::unstable::{Expr, Literal, LiteralStmt, Query, Ref, Rule, RuleAssign, RuleHead};
+use std::collections::BTreeSet;
+
+use regorus::unstable::{Expr, Literal, LiteralStmt, Query, Ref, Rule, RuleAssign, RuleHead, Span};
+
+use super::absent;
 
 /// What is still to be visited.
 enum Item<'a> {
     Expression(&'a Expr),
     Query(&'a Query),
+    /// A query, and what is evaluated in it.
+    Within(&'a Query, Vec<&'a Expr>, Vec<&'a str>),
 }
 
 /// Visits every expression of a rule.
 pub(super) fn of_rule<'a>(rule: &'a Rule, visit: &mut dyn FnMut(&'a Expr)) {
     of_items(items_of(rule), visit, &mut |_| {});
+}
+
+/// Visits every expression of a rule, and says whether a name is a variable's there; `arguments` are such names.
+pub(super) fn with_names<'a>(
+    rule: &'a Rule,
+    arguments: BTreeSet<&'a str>,
+    visit: &mut dyn FnMut(&'a Expr, Variables<'_>),
+) {
+    let mut scopes = Scopes(vec![(None, arguments)]);
+    let items = items_of(rule);
+    let mut items: Vec<_> = items.into_iter().map(|item| (item, 0)).collect();
+    while let Some((item, scope)) = items.pop() {
+        let mut within = Vec::new();
+        let mut inner = scope;
+        match item {
+            Item::Expression(expression) => {
+                let scopes = &scopes;
+                visit(expression, Variables { scopes, scope });
+                of_expression(expression, &mut within);
+            }
+            Item::Query(query) => {
+                inner = scopes.add(scope, absent::made_by(query));
+                for statement in &query.stmts {
+                    add_statement(statement, &mut within);
+                }
+            }
+            Item::Within(query, evaluated, names) => {
+                let mut made = absent::made_by(query);
+                made.extend(names);
+                inner = scopes.add(scope, made);
+                within.extend(evaluated.into_iter().map(Item::Expression));
+                within.push(Item::Query(query));
+            }
+        }
+        items.extend(within.into_iter().map(|item| (item, inner)));
+    }
+}
+
+/// The names of variables, each with what it stands within.
+struct Scopes<'a>(Vec<(Option<usize>, BTreeSet<&'a str>)>);
+
+impl<'a> Scopes<'a> {
+    fn add(&mut self, outer: usize, names: BTreeSet<&'a str>) -> usize {
+        self.0.push((Some(outer), names));
+        self.0.len() - 1
+    }
+}
+
+/// The variables that there are at a place.
+#[derive(Clone, Copy)]
+pub(super) struct Variables<'s> {
+    scopes: &'s Scopes<'s>,
+    scope: usize,
+}
+
+impl Variables<'_> {
+    /// Whether a name is one's.
+    pub(super) fn have(self, name: &str) -> bool {
+        let mut next = Some(self.scope);
+        while let Some((outer, names)) = next.and_then(|scope| self.scopes.0.get(scope)) {
+            if names.contains(name) {
+                return true;
+            }
+            next = *outer;
+        }
+        false
+    }
 }
 
 /// Visits every statement of a rule, also those within others.
@@ -22,11 +95,14 @@ fn items_of(rule: &Rule) -> Vec<Item<'_>> {
     let mut items = Vec::new();
     match rule {
         Rule::Spec { head, bodies, .. } => {
-            of_head(head, &mut items);
+            let mut of_heads = Vec::new();
+            of_head(head, &mut of_heads);
             for body in bodies {
-                of_assign(body.assign.as_ref(), &mut items);
-                items.push(Item::Query(&body.query));
+                let mut evaluated = std::mem::take(&mut of_heads);
+                of_assign(body.assign.as_ref(), &mut evaluated);
+                items.push(Item::Within(&body.query, evaluated, Vec::new()));
             }
+            items.extend(of_heads.into_iter().map(Item::Expression));
         }
         Rule::Default { args, value, .. } => {
             items.extend(args.iter().map(|argument| Item::Expression(argument)));
@@ -65,29 +141,34 @@ fn of_items<'a>(
                     add_statement(statement, &mut items);
                 }
             }
+            Item::Within(query, evaluated, _) => {
+                items.extend(evaluated.into_iter().map(Item::Expression));
+                items.push(Item::Query(query));
+            }
         }
     }
 }
 
-fn of_head<'a>(head: &'a RuleHead, items: &mut Vec<Item<'a>>) {
+/// What is evaluated in a head: in the first body, where there is one.
+fn of_head<'a>(head: &'a RuleHead, items: &mut Vec<&'a Expr>) {
     match head {
         RuleHead::Compr { refr, assign, .. } => {
-            items.push(Item::Expression(refr));
+            items.push(refr);
             of_assign(assign.as_ref(), items);
         }
         RuleHead::Set { refr, key, .. } => {
-            items.push(Item::Expression(refr));
-            items.extend(key.iter().map(|key| Item::Expression(key)));
+            items.push(refr);
+            items.extend(key.iter().map(|key| &**key));
         }
         RuleHead::Func { args, assign, .. } => {
-            items.extend(args.iter().map(|argument| Item::Expression(argument)));
+            items.extend(args.iter().map(|argument| &**argument));
             of_assign(assign.as_ref(), items);
         }
     }
 }
 
-fn of_assign<'a>(assign: Option<&'a RuleAssign>, items: &mut Vec<Item<'a>>) {
-    items.extend(assign.map(|assign| Item::Expression(&assign.value)));
+fn of_assign<'a>(assign: Option<&'a RuleAssign>, items: &mut Vec<&'a Expr>) {
+    items.extend(assign.map(|assign| &*assign.value));
 }
 
 fn add_statement<'a>(statement: &'a LiteralStmt, items: &mut Vec<Item<'a>>) {
@@ -110,9 +191,16 @@ fn add_statement<'a>(statement: &'a LiteralStmt, items: &mut Vec<Item<'a>>) {
         Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => {
             items.push(Item::Expression(expr));
         }
-        Literal::Every { domain, query, .. } => {
+        Literal::Every {
+            key,
+            value,
+            domain,
+            query,
+            ..
+        } => {
             items.push(Item::Expression(domain));
-            items.push(Item::Query(query));
+            let names = key.iter().chain([value]).map(Span::text);
+            items.push(Item::Within(query, Vec::new(), names.collect()));
         }
     }
 }
@@ -139,15 +227,11 @@ fn of_expression<'a>(expression: &'a Expr, items: &mut Vec<Item<'a>>) {
             }
         }
         Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
-            add(&[term]);
-            items.push(Item::Query(query));
+            items.push(Item::Within(query, vec![&**term], Vec::new()));
         }
         Expr::ObjectCompr {
             key, value, query, ..
-        } => {
-            add(&[key, value]);
-            items.push(Item::Query(query));
-        }
+        } => items.push(Item::Within(query, vec![&**key, &**value], Vec::new())),
         Expr::Call { fcn, params, .. } => {
             add(&[fcn]);
             for parameter in params {
