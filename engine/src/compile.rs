@@ -245,7 +245,7 @@ fn compile_images(
         },
     );
     scope.place(entry.span);
-    let mut entry_points = ["used", "verdict", "judged"].map(str::to_owned).to_vec();
+    let mut entry_points = ["used", "verdict", "passed"].map(str::to_owned).to_vec();
     let mut conditions = Vec::new();
     for (index, attestation) in entry.attestations.iter().enumerate() {
         let name = format!("conditions_{index}");

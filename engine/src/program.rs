@@ -119,8 +119,8 @@ pub const VERDICT: usize = 2;
 pub const USED: usize = 0;
 /// Entry point of an image's program: `pass` or `fail`, with `validate` also `error`.
 pub const IMAGE_VERDICT: usize = 1;
-/// Entry point of an image's program: both at once, as `{"used", "verdict"}`.
-pub const IMAGE_JUDGED: usize = 2;
+/// Entry point of an image's program: what is used, where the verdict is `pass`.
+pub const IMAGE_PASSED: usize = 2;
 /// Entry point of an image's program: the conditions of its first attestation, those of the others behind it.
 pub const CONDITIONS: usize = 3;
 

@@ -1,8 +1,8 @@
 //! An entry of `verifyImages` as Rego over verified evidence.
 //!
 //! `used` says which statements answer for each attestation; the host judges the attestation's conditions for each of
-//! them; `verdict` says `pass` or `fail` over both, and `judged` is both in one run. What is not proven does not pass:
-//! nothing here is negated but the absence of statements of the asked type.
+//! them; `verdict` says `pass` or `fail` over both, and `passed` is `used` where the verdict is `pass`, in one run. What is
+//! not proven does not pass: nothing here is negated but the absence of statements of the asked type.
 
 use crate::ast::evidence::{Choice, Proof};
 use crate::ast::verify_images::{
@@ -57,7 +57,7 @@ pub(super) struct Entry<'a> {
     pub(super) builders: &'a Builders,
 }
 
-/// Writes `used`, `verdict` and `judged` for an entry.
+/// Writes `used`, `verdict` and `passed` for an entry.
 pub(super) fn compile(scope: &mut Scope, entry: &Entry<'_>) -> Asked {
     let mut asked = Asked::default();
     let mut demands = Vec::new();
@@ -139,22 +139,23 @@ fn finish(scope: &mut Scope, asked: &Asked, demands: Vec<Statement>, entry: &Ent
     } else {
         demands
     };
-    scope.rules.push(Rule::holds("verified", verified));
     let answer = |text: &str, body| Rule::value("verdict", Expression::text(text), body);
+    let passed = |body| Rule::value("passed", used, body);
     if entry.written.validate.is_some() {
         validate::verdicts(scope, entry.choice);
+        let verdict = Expression::name("verdict").equals(Expression::text("pass"));
+        scope.rules.push(passed(vec![Statement::Holds(verdict)]));
     } else {
         let holds = vec![Statement::Holds(Expression::name("verified"))];
         scope.rules.push(answer("pass", holds));
+        // It is asked for each image: what is demanded stands in it again, which saves the calls of two rules.
+        scope.rules.push(passed(verified.clone()));
     }
+    scope.rules.push(Rule::holds("verified", verified));
     scope.rules.push(answer(
         "fail",
         vec![Statement::Not(Expression::name("verified"))],
     ));
-    let both = [("used", used), ("verdict", Expression::name("verdict"))];
-    let both = both.map(|(name, value)| (name.to_owned(), value));
-    let judged = Rule::value("judged", Expression::Object(both.to_vec()), Vec::new());
-    scope.rules.push(judged);
 }
 
 /// `some name in input.evidence[source].list`.

@@ -15,11 +15,10 @@ use crate::source::Spanned;
 use crate::wildcard;
 
 use super::Phase;
-use super::names::Names;
+use super::names::{ImageName, Names};
 use super::need::{FactError, ImageNeed, PullSecret};
 use super::pod_images::{self, Found};
 use super::pull_secrets;
-use super::request_names::image_value;
 use super::rule::{Answer, Context, unexpected};
 
 use conditions::Conditions;
@@ -93,8 +92,12 @@ pub(super) fn verify(
                 continue;
             }
         };
+        let forms = reference.forms();
+        let image_name = ImageName::new(image);
+        let names = &names.of_image(&image_name);
         for (entry, ast) in entries.iter().zip(asts) {
-            if !is_about(ast, &reference) {
+            // An entry is about an image when one of the readings of its reference matches.
+            if !one_matches(&ast.image_references, &forms) {
                 continue;
             }
             let mut one = Verifier {
@@ -139,13 +142,11 @@ fn ended(status: RuleStatus, message: String) -> Outcome {
     }
 }
 
-/// An entry is about an image when one of the readings of its reference matches.
-fn is_about(entry: &VerifyImages, reference: &ImageReference) -> bool {
-    one_matches(&entry.image_references, &reference.forms())
-}
-
 /// An entry leaves an image out when a name of what is pulled matches: beside a digest a tag is none, anybody writes any.
 fn is_skipped(entry: &VerifyImages, reference: &ImageReference) -> bool {
+    if entry.skip_image_references.is_empty() {
+        return false;
+    }
     let pulled = [reference.kyverno_form(), reference.containerd_form()];
     one_matches(&entry.skip_image_references, &pulled)
 }
@@ -409,10 +410,10 @@ impl Verifier<'_, '_> {
             RuleStatus::Error
         };
         let facts = projection::known(self.program, verified, &evidence, keys);
-        let at_once = self.passes_at_once(image, &evidence, &facts);
+        let at_once = self.passes_at_once(&evidence, &facts);
         let (conditions, denied, answer) = match at_once {
             Some(conditions) => (conditions, None, Ok("pass".to_owned())),
-            None => match self.step_by_step(image, &evidence, facts)? {
+            None => match self.step_by_step(&evidence, facts)? {
                 Ok(found) => found,
                 Err(message) => return Some(failed(unjudged, &message)),
             },
@@ -452,18 +453,17 @@ impl Verifier<'_, '_> {
     /// outstanding.
     fn step_by_step(
         &mut self,
-        image: &Found,
         evidence: &[&Evidence],
         facts: Vec<(&'static str, Document)>,
     ) -> Option<Result<Stepped, String>> {
-        let conditions = match self.conditions(image, evidence, &facts)? {
+        let conditions = match self.conditions(evidence, &facts)? {
             Ok(conditions) => conditions,
             Err(message) => return Some(Err(message)),
         };
         let results = Document::from_json(&conditions.results);
         let mut input = facts;
         input.push(("conditions", results));
-        let denied = match self.denied(image, evidence, &input)? {
+        let denied = match self.denied(evidence, &input)? {
             Ok(denied) => denied,
             Err(message) => return Some(Err(message)),
         };
@@ -479,12 +479,6 @@ impl Verifier<'_, '_> {
 
 /// What the conditions said, what is denied, and the program's answer.
 type Stepped = (Conditions, Option<Denied>, Result<String, String>);
-
-/// The name of the image that is judged.
-fn locals(image: &Found) -> Vec<(String, Value)> {
-    let value = image_value(image).map(|image| ("image".to_owned(), image));
-    value.into_iter().collect()
-}
 
 fn passed(text: &str, note: Option<String>, verified: Option<VerifiedImage>) -> Judged {
     let aside = note

@@ -3,6 +3,7 @@
 //! Everything is made when it is first asked for. An entry of a context that the host has to be asked for makes the
 //! expression pending; once the host has answered, the rule is evaluated again.
 
+mod image;
 mod load;
 mod size;
 
@@ -18,6 +19,8 @@ use crate::template::{Deletion, Resolution, Template, TemplateError, Text};
 use super::facts::Facts;
 use super::request_names::{RequestNames, is_reserved};
 use super::variables::{self, Given};
+
+pub(super) use image::ImageName;
 
 /// Where `{{@}}` looks: the template stands where the object does.
 const HERE: [&str; 2] = ["request", "object"];
@@ -82,6 +85,8 @@ pub(crate) struct Names<'a> {
     below: Option<&'a Names<'a>>,
     locals: Vec<(String, Value)>,
     predicate: Predicate<'a>,
+    /// The image that the layer is about.
+    image: Option<&'a ImageName<'a>>,
     /// The index of the element that the layer is about.
     element: Option<usize>,
     entries: &'a [ContextEntry],
@@ -107,6 +112,7 @@ impl<'a> Names<'a> {
             below: None,
             locals: Vec::new(),
             predicate: Predicate::default(),
+            image: None,
             element: None,
             entries,
             loaded: entries.iter().map(|_| Loaded::default()).collect(),
@@ -126,6 +132,7 @@ impl<'a> Names<'a> {
             below: Some(self),
             locals,
             predicate: Predicate::default(),
+            image: None,
             element: None,
             entries,
             loaded: entries.iter().map(|_| Loaded::default()).collect(),
@@ -156,20 +163,25 @@ impl<'a> Names<'a> {
     }
 
     /// A layer above this, with the fields of a predicate.
-    pub(super) fn with_predicate(
-        &'a self,
-        predicate: Predicate<'a>,
-        locals: &[(String, Value)],
-    ) -> Self {
+    pub(super) fn with_predicate(&'a self, predicate: Predicate<'a>) -> Self {
         Self {
             predicate,
-            ..self.above(locals.to_vec(), &[])
+            ..self.above(Vec::new(), &[])
+        }
+    }
+
+    /// A layer above this, for an image: its name is `image`.
+    pub(super) fn of_image(&'a self, image: &'a ImageName<'a>) -> Self {
+        Self {
+            image: Some(image),
+            ..self.above(Vec::new(), &[])
         }
     }
 
     /// Whether a name means something already.
     pub(super) fn has(&self, name: &str) -> bool {
         self.locals.iter().any(|(local, _)| local == name)
+            || self.of_image_named(name).is_some()
             || self.of_predicate(name).is_some()
             || self.entries.iter().any(|entry| entry.name == name)
             || self.ground.given.names.contains_key(name)
@@ -225,6 +237,11 @@ impl<'a> Names<'a> {
         value
             .map(Cow::into_owned)
             .map_err(|error| QueryError::Evaluation(expression.text().to_owned(), error))
+    }
+
+    /// What the image's name stands for, where the layer is about one.
+    fn of_image_named(&self, name: &str) -> Option<&'a Value> {
+        self.image.filter(|_| name == image::NAME)?.value()
     }
 
     /// A field of the predicate; never one whose name means something already.
@@ -308,6 +325,9 @@ impl Scope for Names<'_> {
         if let Some((_, value)) = local {
             return Ok(Some(Cow::Borrowed(value)));
         }
+        if let Some(value) = self.of_image_named(name) {
+            return Ok(Some(Cow::Borrowed(value)));
+        }
         if let Some(value) = self.of_predicate(name) {
             return Ok(Some(Cow::Borrowed(value)));
         }
@@ -343,6 +363,7 @@ impl Scope for Names<'_> {
     fn within(&self, name: &str, field: &str) -> Result<Within<'_>, ScopeError> {
         let here = self.locals.iter().any(|(local, _)| local == name)
             || self.entries.iter().any(|entry| entry.name == name)
+            || self.of_image_named(name).is_some()
             || self.of_predicate(name).is_some()
             || self.given(name)?.is_some();
         Ok(match self.below {
@@ -378,6 +399,9 @@ impl Scope for Names<'_> {
             if let Some(value) = self.of_predicate(name) {
                 fields.insert(name.to_owned(), value.clone());
             }
+        }
+        if let Some(value) = self.of_image_named(image::NAME) {
+            fields.insert(image::NAME.to_owned(), value.clone());
         }
         fields.extend(self.locals.iter().cloned());
         Ok(Value::Object(fields))

@@ -333,15 +333,16 @@ impl Machine {
         entry_point: usize,
         input: &Document,
     ) -> Result<Option<Document>, RegoError> {
-        // The stages of a rule follow each other: what is loaded stays.
-        if !Arc::ptr_eq(self.vm.get_program(), &program.bytecode) {
-            self.vm.load_program(Arc::clone(&program.bytecode));
-        }
         if !self.has_data {
+            // Before the first program: there is none yet whose rules would be compared with what is in it.
             self.vm
                 .set_data(Value::new_object())
                 .map_err(|error| vm_error(&error))?;
             self.has_data = true;
+        }
+        // The stages of a rule follow each other: what is loaded stays.
+        if !Arc::ptr_eq(self.vm.get_program(), &program.bytecode) {
+            self.vm.load_program(Arc::clone(&program.bytecode));
         }
         self.vm.set_input(input.0.clone());
         let vm = &mut self.vm;

@@ -192,6 +192,10 @@ impl TrustRoot {
 
     /// Whether a log of signatures or an authority has this URL; scheme and host in any case, with or without a slash at the end.
     pub fn has_url(&self, url: &str) -> bool {
+        // Mostly it is written as the trust root has it.
+        if self.urls().any(|own| own == url) {
+            return true;
+        }
         let wanted = normal_url(url);
         self.urls().any(|own| normal_url(own) == wanted)
     }

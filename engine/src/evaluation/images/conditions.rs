@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 
 use crate::ast::verify_images::{SLSA_V1, SLSA_V02};
 use crate::evaluation::names::{Builder, Predicate};
-use crate::evaluation::pod_images::Found;
 use crate::evaluation::values::Values;
 use crate::explain;
 use crate::image::Evidence;
@@ -13,7 +12,7 @@ use crate::program;
 use crate::program::evidence::View;
 use crate::rego::evaluate::Document;
 
-use super::{UNKNOWN, Verifier, locals};
+use super::{UNKNOWN, Verifier};
 
 /// The most statements whose conditions are judged before it is known which of them are used.
 const MOST_AT_ONCE: usize = 4;
@@ -39,7 +38,6 @@ impl Verifier<'_, '_> {
     /// that is to be explained is left to the other way, which judges nothing that is not used.
     pub(super) fn passes_at_once(
         &mut self,
-        image: &Found,
         evidence: &[&Evidence],
         facts: &[(&'static str, Document)],
     ) -> Option<Conditions> {
@@ -54,10 +52,9 @@ impl Verifier<'_, '_> {
         if candidates.iter().map(Vec::len).sum::<usize>() > MOST_AT_ONCE {
             return None;
         }
-        let locals = locals(image);
         let mut results = Vec::new();
         for (view, candidates) in views.iter().zip(&candidates) {
-            match self.view(view.attestation, candidates, evidence, &locals)? {
+            match self.view(view.attestation, candidates, evidence)? {
                 Ok((of_sources, None)) => results.push(of_sources),
                 Ok((_, Some(_))) | Err(_) => return None,
             }
@@ -68,12 +65,10 @@ impl Verifier<'_, '_> {
         let run = self
             .context
             .machine
-            .run(&self.program.program, program::IMAGE_JUDGED, &input);
-        let judged = run.ok()??;
-        let verdict = judged.field("verdict")?;
-        (verdict.as_text() == Some("pass")).then_some(())?;
+            .run(&self.program.program, program::IMAGE_PASSED, &input);
+        let used = run.ok()??;
         Some(Conditions {
-            used: read_used(&judged.field("used")?)?,
+            used: read_used(&used)?,
             results,
             error: None,
         })
@@ -105,7 +100,6 @@ impl Verifier<'_, '_> {
     /// Judges the conditions of each attestation for each statement that is used; none as long as facts are outstanding.
     pub(super) fn conditions(
         &mut self,
-        image: &Found,
         evidence: &[&Evidence],
         facts: &[(&'static str, Document)],
     ) -> Option<Result<Conditions, String>> {
@@ -113,11 +107,10 @@ impl Verifier<'_, '_> {
             Ok(used) => used,
             Err(message) => return Some(Err(message)),
         };
-        let locals = locals(image);
         let mut results = Vec::new();
         let mut error = None;
         for (view, used) in self.program.views.iter().zip(&used) {
-            match self.view(view.attestation, used, evidence, &locals)? {
+            match self.view(view.attestation, used, evidence)? {
                 Ok((of_sources, reason)) => {
                     error = error.or(reason);
                     results.push(of_sources);
@@ -138,7 +131,6 @@ impl Verifier<'_, '_> {
         attestation: usize,
         used: &[(usize, usize)],
         evidence: &[&Evidence],
-        locals: &[(String, Value)],
     ) -> Option<Result<Answers, String>> {
         let mut error = None;
         let mut of_sources: Vec<Vec<Value>> = evidence
@@ -155,7 +147,7 @@ impl Verifier<'_, '_> {
             let (Some(statement), Some(cell)) = (statement, cell) else {
                 return Some(Err(UNKNOWN.to_owned()));
             };
-            match self.condition(attestation, statement, locals)? {
+            match self.condition(attestation, statement)? {
                 Ok((answer, reason)) => {
                     error = error.or(reason);
                     *cell = Value::from(answer);
@@ -190,12 +182,11 @@ impl Verifier<'_, '_> {
         &mut self,
         attestation: usize,
         statement: &VerifiedStatement,
-        locals: &[(String, Value)],
     ) -> Option<Result<(String, Option<String>), String>> {
         let Some(judged) = self.program.conditions.get(attestation) else {
             return Some(Err("the compiled rule lacks an attestation".to_owned()));
         };
-        let names = self.names.with_predicate(predicate(statement), locals);
+        let names = self.names.with_predicate(predicate(statement));
         let slots = judged.as_ref().map_or(&[][..], |judged| &judged.slots);
         let values = Values::of(&names, slots)?;
         let input = Document::object([("values", values.document())]);

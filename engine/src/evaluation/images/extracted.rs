@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Found;
-use super::image_value;
+use crate::evaluation::request_names::image_value;
 use crate::jmespath::Environment;
 use crate::limits;
 use crate::program::extractor::ImageExtractor;

@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::conditions::read_used;
-use super::{UNKNOWN, Verifier, locals};
+use super::{UNKNOWN, Verifier};
 use crate::evaluation::names::Names;
-use crate::evaluation::pod_images::Found;
 use crate::evaluation::rule::Answer;
 use crate::evaluation::values::Values;
 use crate::explain;
@@ -60,7 +59,6 @@ impl Verifier<'_, '_> {
     /// Judges what is denied for each choice, where anything is; none as long as facts are outstanding.
     pub(super) fn denied(
         &mut self,
-        image: &Found,
         evidence: &[&Evidence],
         input: &[(&'static str, Document)],
     ) -> Option<Result<Option<Denied>, String>> {
@@ -68,7 +66,6 @@ impl Verifier<'_, '_> {
         let Some(demand) = &entry.validate else {
             return Some(Ok(None));
         };
-        let locals = locals(image);
         let input = Document::object(input.iter().cloned());
         let choices = match self.choices(evidence, &input) {
             Ok(choices) => choices,
@@ -77,7 +74,7 @@ impl Verifier<'_, '_> {
         let (mut answers, mut message, mut error) = (Vec::new(), None, None);
         let rule = self.names;
         for choice in choices.into_iter().flatten() {
-            let names = rule.above(locals.iter().cloned().chain(choice.0).collect(), &[]);
+            let names = rule.above(choice.0, &[]);
             let answer = match self.denies(demand, &names)? {
                 Ok(answer) => answer,
                 Err(reason) => return Some(Err(reason)),
