@@ -172,14 +172,18 @@ impl ImageReference {
     /// All texts that an `imageReferences` pattern is compared with: both readings, and where there are a tag and a
     /// digest both by digest and by tag, so that a policy for a tag still holds after its digest was patched in.
     pub fn forms(&self) -> Vec<String> {
+        let own = (self.registry.as_str(), self.path.as_str());
         let (registry, path) = self.containerd_repository();
-        let mut forms = vec![self.kyverno_form(), self.form(&registry, &path)];
-        if let (Some(tag), Some(_)) = (&self.tag, &self.digest) {
-            forms.push(format!("{}/{}:{tag}", self.registry, self.path));
-            forms.push(format!("{registry}/{path}:{tag}"));
+        let pulled = (registry.as_str(), path.as_str());
+        // Mostly both readings are one.
+        let pulled = (pulled != own).then_some(pulled);
+        let mut forms = Vec::with_capacity(4);
+        for (registry, path) in std::iter::once(own).chain(pulled) {
+            forms.push(self.form(registry, path));
+            if let (Some(tag), Some(_)) = (&self.tag, &self.digest) {
+                forms.push(format!("{registry}/{path}:{tag}"));
+            }
         }
-        forms.sort();
-        forms.dedup();
         forms
     }
 

@@ -148,6 +148,11 @@ impl State {
             _ => self.log(b"(an event without level and message)"),
         }
     }
+
+    /// The most memory that it may have, in bytes.
+    pub(super) fn most_memory(&self) -> u64 {
+        self.terms.limits.memory
+    }
 }
 
 impl ResourceLimiter for State {

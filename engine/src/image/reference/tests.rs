@@ -44,8 +44,8 @@ fn a_digest_replaces_the_tag_but_a_pattern_for_the_tag_still_finds_it() {
     assert_eq!(
         reference.forms(),
         [
-            "ghcr.io/o/app:v1".to_owned(),
-            format!("ghcr.io/o/app@{DIGEST}")
+            format!("ghcr.io/o/app@{DIGEST}"),
+            "ghcr.io/o/app:v1".to_owned()
         ]
     );
     assert_eq!(reference.to_string(), format!("ghcr.io/o/app:v1@{DIGEST}"));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use wasmtime::{Extern, Instance, Memory, Module, TypedFunc};
+use wasmtime::{Extern, Instance, Memory, MemoryType, Module, TypedFunc};
 
 use super::length;
 use crate::wasm::bounds;
@@ -25,6 +25,12 @@ const ENV: &str = "env";
 
 /// The size of a page of memory.
 const PAGE: u64 = 65_536;
+
+/// The most that a byte of JSON takes as a value, about.
+const VALUE: u64 = 16;
+
+/// What an evaluation takes beside its input, about.
+const HEAP: u64 = 4 * PAGE;
 
 /// The host functions; the memory is made for each call.
 pub(in crate::wasm) fn define(imports: &mut Imports) {
@@ -163,7 +169,7 @@ pub(in crate::wasm) fn prepare(
     terms: Terms,
 ) -> Result<Prepared, WasmError> {
     let mut store = guest::store(runtime, State::new("", Vec::new(), terms));
-    let listed = instantiate(&mut store, module, imports).and_then(|running| {
+    let listed = instantiate(&mut store, (module, imports), 0).and_then(|running| {
         let builtins = running.listed(&mut store, "builtins")?;
         Ok((builtins, running.listed(&mut store, "entrypoints")?))
     });
@@ -193,12 +199,33 @@ struct Running {
     memory: Memory,
 }
 
-fn instantiate(store: &mut Store, module: &Module, imports: &Imports) -> wasmtime::Result<Running> {
+/// A memory as a module wants it, with room for so many bytes of JSON.
+///
+/// A guest makes room page by page as it needs it, each with a call of the kernel; room that is not touched costs nothing.
+fn roomy(wanted: &MemoryType, given: usize, most: u64) -> MemoryType {
+    let room = (given as u64).saturating_mul(VALUE) + HEAP;
+    let most = wanted.maximum().unwrap_or(u64::MAX).min(most / PAGE);
+    let pages = wanted.minimum().saturating_add(room / PAGE);
+    let pages = pages.min(most).max(wanted.minimum());
+    let number = |pages: u64| u32::try_from(pages).ok();
+    number(pages).map_or_else(
+        || wanted.clone(),
+        |pages| MemoryType::new(pages, wanted.maximum().and_then(number)),
+    )
+}
+
+/// Starts a module that is to be given so many bytes.
+fn instantiate(
+    store: &mut Store,
+    (module, imports): (&Module, &Imports),
+    bytes: usize,
+) -> wasmtime::Result<Running> {
     let mut given = Vec::new();
     let mut own = None;
+    let most = store.data().most_memory();
     for import in module.imports() {
         if let Some(wanted) = import.ty().memory() {
-            let memory = Memory::new(&mut *store, wanted.clone())?;
+            let memory = Memory::new(&mut *store, roomy(wanted, bytes, most))?;
             own = Some(memory);
             given.push(Extern::Memory(memory));
         } else {
@@ -321,7 +348,8 @@ pub(in crate::wasm) fn call(
     state.builtins = Some(Arc::clone(&prepared.builtins));
     let mut store = guest::store(runtime, state);
     let input = std::mem::take(&mut store.data_mut().payload);
-    let said = instantiate(&mut store, module, imports).and_then(|running| {
+    let bytes = input.len().saturating_add(data.len());
+    let said = instantiate(&mut store, (module, imports), bytes).and_then(|running| {
         let data = running.value(&mut store, data)?;
         let asked = (entry_point, input.as_slice(), data);
         let text = if running.instance.get_func(&mut store, "opa_eval").is_some() {
