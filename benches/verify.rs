@@ -31,6 +31,9 @@ use regent_server::image::trust::{Key, KeyKind, TrustRoot};
 use regent_server::image::verify::verify;
 use serde_json::{Value, json};
 
+#[path = "verify/cosign.rs"]
+mod cosign;
+
 /// Measures verification alone, and prints one JSON document
 #[derive(Debug, Parser)]
 struct Args {
@@ -95,6 +98,7 @@ fn main() -> Result<()> {
         "turns": args.turns,
         "operations_us": signatures.each(&args),
         "pieces": pieces,
+        "beside_cosign": cosign::beside(&demo, &cases, args.turns)?,
     });
     writeln!(std::io::stdout(), "{document:#}")?;
     Ok(())
