@@ -86,7 +86,7 @@ fn a_module_is_inspected_and_measured() {
     let annotated = folder.path().join("annotated.wasm");
     let metadata = write(
         "metadata.json",
-        &json!({"executionMode": "wasi", "hostCapabilities": ["oci/*"]}),
+        &json!({"executionMode": "wasi", "hostCapabilities": ["oci/*"], "ruls": []}),
     );
     let output = annotated.to_str().unwrap();
     let ran = regent(&[
@@ -99,6 +99,8 @@ fn a_module_is_inspected_and_measured() {
         output,
     ]);
     assert_eq!(ran.status, ExitStatus::Pass, "{}", ran.stderr);
+    let warned = "no tool reads the field `ruls` of metadata; did you mean `rules`?";
+    assert!(ran.stderr.contains(warned), "{}", ran.stderr);
     let ran = regent(&["wasm", "inspect", output, "--json"]);
     let said: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(said["hostCapabilities"], json!(["oci/*"]));

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use regent_engine::wasm::bounds;
-use regent_engine::wasm::metadata::annotate;
+use regent_engine::wasm::metadata::{annotate, unknown_fields};
 use serde_json::Value;
 
 use crate::args::wasm::{AnnotateArgs, WasmArgs, WasmCommand};
@@ -33,6 +33,13 @@ fn write_metadata(args: &AnnotateArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     let metadata = document(&args.metadata)?;
     if !metadata.is_object() {
         bail!("`{}`: metadata is a map", args.metadata.display());
+    }
+    for (name, known) in unknown_fields(&metadata) {
+        let known = known.map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
+        writeln!(
+            io.stderr,
+            "warning: no tool reads the field `{name}` of metadata{known}"
+        )?;
     }
     let annotated =
         annotate(&wasm, &metadata).with_context(|| args.module.display().to_string())?;

@@ -3,6 +3,8 @@
 use serde_json::Value;
 use wasmparser::{Parser, Payload};
 
+use crate::suggest::nearest;
+
 use super::bounds;
 use super::error::WasmError;
 
@@ -161,6 +163,29 @@ impl Inspection {
             .filter_map(|item| item.as_str().map(|text| super::text::clean(text, 80)))
             .collect()
     }
+}
+
+/// The fields that Kubewarden's tools know.
+const FIELDS: [&str; 10] = [
+    "protocolVersion",
+    "rules",
+    "mutating",
+    "backgroundAudit",
+    "executionMode",
+    "policyType",
+    "contextAwareResources",
+    "minimumKubewardenVersion",
+    "hostCapabilities",
+    "annotations",
+];
+
+/// Fields of metadata that nobody reads, each with the known one that it is nearest to.
+pub fn unknown_fields(metadata: &Value) -> Vec<(String, Option<&'static str>)> {
+    let written = metadata.as_object().into_iter().flatten();
+    let unknown = written.filter(|(name, _)| !FIELDS.contains(&name.as_str()));
+    unknown
+        .map(|(name, _)| (super::text::clean(name, 80), nearest(name, FIELDS)))
+        .collect()
 }
 
 fn metadata(bytes: &[u8]) -> Result<Value, WasmError> {

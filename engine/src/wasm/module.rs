@@ -177,7 +177,7 @@ impl Module {
         };
         let operation = match self.abi {
             Abi::Wasi => "validate-settings",
-            Abi::Wapc | Abi::Opa | Abi::Gatekeeper => "validate_settings",
+            Abi::Wapc | Abi::Opa | Abi::Gatekeeper => wapc::VALIDATE_SETTINGS,
         };
         let ran = self.ask(pre, (operation, settings.as_bytes().to_vec()), terms);
         let mut ran = ran.and_then(|answer| verdict::settings(&answer));

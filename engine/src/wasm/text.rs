@@ -36,10 +36,21 @@ pub fn reason(bytes: &[u8]) -> String {
     let end = text.find(['{', '[']).unwrap_or(text.len());
     let shown = text.get(..end).unwrap_or("");
     let cut = if end < text.len() { " …" } else { "" };
-    let cleaned = clean(shown, 512);
-    if cleaned.is_empty() {
+    said(clean(shown, REASON), cut)
+}
+
+/// The same of settings: all that can be repeated stands in the policy, and what is wrong is often said behind it.
+pub fn reason_about_settings(bytes: &[u8]) -> String {
+    said(clean_bytes(bytes, REASON), "")
+}
+
+/// The most bytes of a reason.
+const REASON: usize = 512;
+
+fn said(reason: String, cut: &str) -> String {
+    if reason.is_empty() {
         "it did not say why".to_owned()
     } else {
-        cleaned + cut
+        reason + cut
     }
 }

@@ -10,12 +10,15 @@ use crate::wasm::guest::{self, Ended, State, ended, ran};
 use crate::wasm::linker::Imports;
 use crate::wasm::memory::{guarded, read, read_start, write, write_from};
 use crate::wasm::runtime::Runtime;
-use crate::wasm::text::reason;
+use crate::wasm::text::{reason, reason_about_settings};
 
 const MODULE: &str = "wapc";
 
 /// What a guest exports to be asked.
 pub(in crate::wasm) const CALL: &str = "__guest_call";
+
+/// The operation that asks about settings.
+pub(in crate::wasm) const VALIDATE_SETTINGS: &str = "validate_settings";
 
 /// Functions that are called once before, where there are any, in this order.
 const INITIALISERS: [&str; 3] = ["_initialize", "_start", "wapc_init"];
@@ -189,13 +192,20 @@ fn initialised(
 }
 
 fn answer(state: &mut State, said: i32) -> Result<Vec<u8>, WasmError> {
-    let error = state.error.take();
+    let (response, error) = (state.response.take(), state.error.take());
+    let why = |error: &[u8]| {
+        WasmError::Guest(if state.operation == VALIDATE_SETTINGS {
+            reason_about_settings(error)
+        } else {
+            reason(error)
+        })
+    };
     if said == 0 {
-        return Err(WasmError::Guest(reason(&error.unwrap_or_default())));
+        return Err(why(&error.unwrap_or_default()));
     }
-    match (state.response.take(), error) {
+    match (response, error) {
         (Some(response), _) => Ok(response),
-        (None, Some(error)) => Err(WasmError::Guest(reason(&error))),
+        (None, Some(error)) => Err(why(&error)),
         (None, None) => Err(WasmError::Output("it gave none".to_owned())),
     }
 }
