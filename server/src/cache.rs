@@ -31,6 +31,9 @@ pub struct CacheSettings {
     /// How long ago a registry may have been asked for a tag, when it cannot be asked now. Longer than `max_age` gains
     /// little: the digest is known then, but its evidence is not.
     pub max_tag_age: Duration,
+    /// For how long what a registry said of a tag is taken again without asking. Not at all by default: a tag that was moved
+    /// is then seen at once.
+    pub tag_reuse: Duration,
     /// How long it counts that there was no verified evidence about an image, though all that could be asked answered.
     pub max_absence: Duration,
     /// Bytes of evidence, roughly. Provenance takes 30 to 100 kB in memory, so that the default has room for some
@@ -43,6 +46,7 @@ impl Default for CacheSettings {
         Self {
             max_age: Duration::from_hours(1),
             max_tag_age: Duration::from_hours(1),
+            tag_reuse: Duration::ZERO,
             max_absence: Duration::from_secs(5),
             max_bytes: 128 << 20,
         }
@@ -287,10 +291,23 @@ pub enum Origin {
     Shared,
 }
 
-/// Where tags pointed when their registry last said so. Asked only while the registry cannot be reached.
+/// Where tags pointed when their registry last said so. Asked while the registry cannot be reached, and otherwise for no
+/// longer than the operator lets it be taken again.
 #[derive(Debug)]
 pub struct Resolutions {
     entries: Cache<String, (Digest, Instant)>,
+    reuse: Duration,
+}
+
+/// What a registry said last of a tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// The digest that it stood for.
+    pub digest: Digest,
+    /// How long ago.
+    pub age: Duration,
+    /// Whether it need not be asked again.
+    pub is_fresh: bool,
 }
 
 impl Resolutions {
@@ -300,7 +317,10 @@ impl Resolutions {
             .max_capacity(MAX_TAGS)
             .time_to_live(settings.max_tag_age)
             .build();
-        Self { entries }
+        Self {
+            entries,
+            reuse: settings.tag_reuse,
+        }
     }
 
     /// Remembers what a registry has just said.
@@ -310,10 +330,15 @@ impl Resolutions {
             .await;
     }
 
-    /// What it said last, and how many seconds ago.
-    pub async fn recall(&self, name: &str) -> Option<(Digest, u64)> {
+    /// What it said last.
+    pub async fn recall(&self, name: &str) -> Option<Said> {
         let (digest, said) = self.entries.get(name).await?;
-        Some((digest, said.elapsed().as_secs()))
+        let age = said.elapsed();
+        Some(Said {
+            digest,
+            age,
+            is_fresh: age < self.reuse,
+        })
     }
 }
 

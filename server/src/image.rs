@@ -232,6 +232,10 @@ impl Images {
         let registries = self.sources.registries(image)?;
         let name = sources::name(image);
         let last = self.resolutions.recall(&name).await;
+        let fresh = last.as_ref().filter(|last| last.is_fresh);
+        if let Some(fresh) = fresh {
+            return Ok((fresh.digest.clone(), Resolution::Registry));
+        }
         let repository = if last.is_some() {
             // There is something to fall back on: nobody waits for another attempt, and half of the time is kept for
             // what comes after.
@@ -246,7 +250,8 @@ impl Images {
                 self.resolutions.remember(name, &digest).await;
                 Ok((digest, Resolution::Registry))
             }
-            (Err(error), Some((digest, age))) if error.is_outage() => {
+            (Err(error), Some(last)) if error.is_outage() => {
+                let (digest, age) = (last.digest, last.age.as_secs());
                 tracing::warn!(image = name, age, %error, "the last resolution of a tag stands in for its registry");
                 Ok((digest, Resolution::Remembered { age }))
             }

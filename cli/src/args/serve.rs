@@ -88,6 +88,10 @@ pub struct ServeArgs {
     /// How long ago a registry that cannot be reached may have been asked for a tag, at most a day
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
     pub tag_max_age: Duration,
+    /// For how long what a registry said of a tag is taken again without asking, at most a minute; by itself it is asked for
+    /// each request
+    #[arg(long, value_name = "DURATION", value_parser = parse_tag_reuse)]
+    pub tag_reuse: Option<Duration>,
     /// Mirror of The Update Framework that the default trust root is fetched from, at start and again in the background;
     /// trust roots of files stand beside it
     #[arg(long, value_name = "URL", requires = "tuf_root")]
@@ -137,6 +141,14 @@ fn parse_size(text: &str) -> Result<ContextSize, String> {
     bytes
         .map(ContextSize)
         .ok_or_else(|| "expected a quantity of bytes, as in 2Mi".to_owned())
+}
+
+/// Seconds, as in `5s`: whoever moves a tag waits no longer than it takes to look.
+fn parse_tag_reuse(text: &str) -> Result<Duration, String> {
+    let known = parse_duration(text).ok();
+    known
+        .filter(|reuse| *reuse <= Duration::from_mins(1))
+        .ok_or_else(|| "expected a duration of at most a minute, as in `5s`".to_owned())
 }
 
 fn parse_pull_secret(text: &str) -> Result<PullSecret, String> {

@@ -95,6 +95,7 @@ fn settings(args: &ServeArgs) -> Result<Settings> {
             cache: CacheSettings {
                 max_age: args.evidence_max_age,
                 max_tag_age: args.tag_max_age,
+                tag_reuse: args.tag_reuse.unwrap_or(Duration::ZERO),
                 max_absence: args.absence_max_age,
                 ..CacheSettings::default()
             },

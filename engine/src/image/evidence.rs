@@ -196,7 +196,7 @@ pub struct VerifiedImage {
 pub enum Resolution {
     /// The reference itself names it.
     Reference,
-    /// The registry was asked during this request.
+    /// The registry was asked during this request, or as long ago as the operator lets its answer be taken again.
     Registry,
     /// The registry could not be reached; it said so this many seconds ago.
     Remembered {

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use regent_engine::evaluation::need::FactError;
-use regent_engine::image::Digest;
 use regent_engine::image::evidence::Resolution;
+use regent_engine::image::{Digest, VerifiedImage};
+use regent_server::cache::CacheSettings;
 use regent_server::image::layout::Layouts;
 use regent_server::image::{ImageSettings, Images, Network};
 use regent_server::layout_registry::{LayoutRegistry, ReferrersApi};
@@ -51,6 +52,45 @@ async fn a_registry_that_is_gone_leaves_what_was_verified() {
         matches!(unknown, Err(FactError::Unavailable(_))),
         "{unknown:?}"
     );
+}
+
+/// Only where the operator says so, and no longer than that: what it said counts as if it had been asked.
+#[tokio::test]
+async fn a_tag_is_asked_for_each_time_unless_seconds_are_allowed() {
+    let Some(folder) = shared_path("conformance/provenance/right-bundle") else {
+        return;
+    };
+    let (digest, moved) = (image_of(&folder), Digest::from_sha256([1; 32]));
+    for (reuse, seconds) in [(0, 0), (1, 0), (1, 2)] {
+        let layouts = Layouts::open(&[folder.join("layout")]).unwrap();
+        let registry = LayoutRegistry::start(layouts, HOST, ReferrersApi::Served)
+            .await
+            .unwrap();
+        registry.move_tag("acme/app", "v1", &digest);
+        let settings = ImageSettings {
+            network: Network::Registries(mirrored(registry.address())),
+            cache: CacheSettings {
+                tag_reuse: Duration::from_secs(reuse),
+                ..CacheSettings::default()
+            },
+            ..ImageSettings::default()
+        };
+        let root = trust_roots(Some(&folder.join("trusted_root.json")));
+        let images = Images::new(&settings, root, Metrics::new().unwrap()).unwrap();
+        let tagged = need(&format!("{HOST}/acme/app:v1"));
+        ask(&images, &tagged).await.unwrap();
+        registry.move_tag("acme/app", "v1", &moved);
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        let again = ask(&images, &tagged).await;
+        if reuse > seconds {
+            let again = again.unwrap();
+            assert_eq!(*again.digest(), digest);
+            assert_eq!(again.resolution(), Resolution::Registry);
+        } else {
+            let told = again.as_ref().map(VerifiedImage::digest);
+            assert_ne!(told, Ok(&digest), "{reuse} s, after {seconds}");
+        }
+    }
 }
 
 /// A registry that answers nothing any more uses up half of the time, not all of it.
