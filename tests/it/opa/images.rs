@@ -153,7 +153,8 @@ fn what_is_denied_of_images_means_the_same_in_opa() {
         (vec![bom("a")], "fail fail fail"),
         (
             vec![statement("bom", json!({})), scan("a", true)],
-            "error error error",
+            // What is signed and cannot be judged is refused, not an error.
+            "fail fail fail",
         ),
         (Vec::new(), "fail fail fail"),
     ];
