@@ -193,6 +193,7 @@ fn reading(measure: &Measure) -> Result<Value> {
     let allow = Decision::Allow {
         patch: Vec::new(),
         warnings: Vec::new(),
+        audit: vec![],
     };
     Ok(Value::Object(measure.run(vec![
         (

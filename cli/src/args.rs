@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::io::ColourChoice;
 
 pub mod apply;
+pub mod break_glass;
 pub mod check;
 pub mod compile;
 pub mod demo;
@@ -62,6 +63,8 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Look at modules, run and measure them.
     Wasm(Box<wasm::WasmArgs>),
+    /// Show what break-glass let in, and what became of it.
+    BreakGlass(break_glass::BreakGlassArgs),
     /// Run tests that are written in Rego.
     Rego(rego::RegoArgs),
     /// Print the version.

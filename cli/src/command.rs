@@ -7,6 +7,7 @@ use crate::exit_status::ExitStatus;
 use crate::io::Io;
 
 pub mod apply;
+pub mod break_glass;
 pub mod check;
 pub mod compile;
 pub mod demo;
@@ -28,6 +29,7 @@ pub fn run(command: Command, io: &mut Io<'_>) -> Result<ExitStatus> {
         Command::Demo(args) => demo::run(&args, io),
         Command::Check(args) => check::run(&args, io),
         Command::FetchTrust(args) => fetch_trust::run(&args, io),
+        Command::BreakGlass(args) => break_glass::run(&args, io),
         Command::Jp(args) => jp::run(&args, io),
         Command::Rego(args) => rego::run(&args, io),
         Command::Wasm(args) => wasm::run(&args, io),

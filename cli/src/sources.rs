@@ -79,8 +79,9 @@ pub const POLICY_GROUPS: [&str; 5] = [
 ];
 
 /// API groups of what policies are made of.
-const OTHER_GROUPS: [&str; 3] = [
+const OTHER_GROUPS: [&str; 4] = [
     "config.gatekeeper.sh",
+    "regent.dev",
     "syncset.gatekeeper.sh",
     "templates.gatekeeper.sh",
 ];

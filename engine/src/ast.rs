@@ -3,6 +3,7 @@
 //! Knows neither YAML nor Rego. Fields hold what was written (`None` where nothing was); methods give the value that
 //! counts, defaults applied. Rules that autogen made stand after the author's, with the spans of the rule they came from.
 
+pub mod break_glass;
 pub mod condition;
 pub mod context;
 pub mod evidence;

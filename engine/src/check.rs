@@ -6,6 +6,7 @@
 mod any_identity;
 mod attestation_without_keyless;
 mod autogen_controllers;
+mod break_glass;
 mod conflicting_settings;
 mod dead;
 mod duplicate_rule_name;
@@ -38,6 +39,7 @@ mod wildcard_attestor;
 mod wildcard_kind;
 mod wrong_scope;
 
+pub use break_glass::break_glass;
 pub use exception::exception;
 pub(crate) use unknown_in_exception::unknown_in_exceptions;
 

@@ -21,7 +21,7 @@ mod text;
 mod together;
 mod validate;
 
-pub use exception::exception;
+pub use exception::{break_glass, exception};
 pub use rego::template;
 
 use std::sync::Arc;
@@ -127,6 +127,7 @@ fn compile_rule(
         report_properties: report_properties(rule),
         body,
         exceptions: Vec::new(),
+        break_glass: Vec::new(),
     })
 }
 

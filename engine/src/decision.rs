@@ -4,6 +4,7 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod break_glass;
 mod denial;
 
 use crate::admission::AdmissionRequest;
@@ -21,6 +22,8 @@ pub enum Decision {
         patch: Vec<PatchOperation>,
         /// What the user is told.
         warnings: Vec<String>,
+        /// What the API server's audit log is told: what let the request in although it is refused.
+        audit: Vec<(&'static str, String)>,
     },
     /// The request is refused.
     Deny {
@@ -33,7 +36,7 @@ pub enum Decision {
 ///
 /// A failing rule whose action is Enforce denies. An error denies unless the policy's failure policy is Ignore; the
 /// error of a rule that only audits denies where another rule of its policy enforces, as in Kyverno, and is a warning
-/// otherwise.
+/// otherwise. What a `BreakGlass` lets in refuses nothing, and is said.
 pub fn decide(request: &AdmissionRequest, responses: &[PolicyResponse]) -> Decision {
     let blocking: Vec<&PolicyResponse> = responses.iter().filter(|policy| blocks(policy)).collect();
     if !blocking.is_empty() {
@@ -48,6 +51,7 @@ pub fn decide(request: &AdmissionRequest, responses: &[PolicyResponse]) -> Decis
             .iter()
             .flat_map(|policy| warnings(policy).chain(of_modules(policy)))
             .collect(),
+        audit: break_glass::audit(responses),
     }
 }
 
@@ -69,6 +73,9 @@ fn blocks(policy: &PolicyResponse) -> bool {
 }
 
 fn rule_blocks(policy: &PolicyResponse, rule: &RuleResponse) -> bool {
+    if rule.let_in.is_some() {
+        return false;
+    }
     match rule.status {
         RuleStatus::Pass | RuleStatus::Skip | RuleStatus::Warn => false,
         RuleStatus::Fail => match rule.failure_action {
@@ -92,7 +99,10 @@ fn enforces(policy: &PolicyResponse) -> bool {
 
 /// What the user is told about rules that did not refuse.
 fn warnings(policy: &PolicyResponse) -> impl Iterator<Item = String> + '_ {
-    policy.rules.iter().filter_map(|rule| match rule.status {
+    let others = policy.rules.iter().filter(|rule| rule.let_in.is_none());
+    let let_in = policy.rules.iter();
+    let let_in = let_in.filter_map(|rule| break_glass::warning(policy, rule));
+    let said = others.filter_map(|rule| match rule.status {
         RuleStatus::Pass => {
             let noted = rule.images.iter().any(|image| image.note.is_some());
             noted.then(|| warning(policy, rule))
@@ -101,7 +111,8 @@ fn warnings(policy: &PolicyResponse) -> impl Iterator<Item = String> + '_ {
         // An error that was let through is said in any case: nobody else would notice that the rule is not in force.
         RuleStatus::Error => Some(warning(policy, rule)),
         RuleStatus::Fail | RuleStatus::Warn => policy.emit_warning.then(|| warning(policy, rule)),
-    })
+    });
+    let_in.chain(said)
 }
 
 /// What modules want the user to be told, whatever became of their rules.

@@ -4,6 +4,7 @@
 
 pub mod need;
 
+mod break_glass;
 mod documents;
 mod exception;
 mod existing;
@@ -44,6 +45,7 @@ use crate::rego::evaluate::{Machine, Opinion};
 use crate::rego::record::Asked;
 use crate::response::{FailurePolicy, PolicyResponse, RuleResponse, RuleStatus, RuleType};
 use crate::trace::Trace;
+use break_glass::{Glass, Unbroken};
 use documents::Documents;
 use facts::Facts;
 use need::{AtHand, Fact, Need, NeedId};
@@ -112,6 +114,7 @@ pub struct Evaluation {
     documents: Option<Arc<Documents>>,
     phase: Phase,
     opinion: Opinion,
+    glass: Unbroken,
     messages: Messages,
     environment: Environment,
     variables: Arc<Variables>,
@@ -146,6 +149,7 @@ impl Evaluation {
             documents: None,
             phase,
             opinion: Opinion::Bytecode,
+            glass: Unbroken::MayBreak,
             messages: Messages::All,
             environment,
             variables: Arc::default(),
@@ -167,6 +171,13 @@ impl Evaluation {
     #[must_use]
     pub fn without_messages_of_passes(mut self) -> Self {
         self.messages = Messages::NotOfPasses;
+        self
+    }
+
+    /// The same as if nothing let in what rules refuse.
+    #[must_use]
+    pub fn without_break_glass(mut self) -> Self {
+        self.glass = Unbroken::Stays;
         self
     }
 
@@ -223,8 +234,14 @@ impl Evaluation {
             machine = machine.recording(record);
         }
         self.run(&mut machine);
+        let waiting = self.rules.iter().any(|(_, progress)| is_waiting(progress));
+        let glass = if waiting {
+            Glass::Outstanding
+        } else {
+            self.break_glass(&mut machine)
+        };
         self.record = machine.into_record();
-        if self.rules.iter().any(|(_, progress)| is_waiting(progress)) {
+        if glass == Glass::Outstanding {
             return Step::Need(self.facts.borrow().outstanding());
         }
         Step::Done(self.responses())

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::ast::Checked;
 use crate::builders::Builders;
 use crate::diagnostic::Diagnostic;
+use crate::duration::Duration;
 use crate::limits::ContextSize;
 use crate::policy_set::PolicySet;
 use crate::source::Source;
@@ -24,6 +25,8 @@ pub struct Environment {
     pub log_urls: Option<Vec<String>>,
     /// Whose exceptions count that are found among the policies.
     pub exceptions: ExceptionsFrom,
+    /// Whether a `BreakGlass` among the policies, or the exceptions, counts.
+    pub break_glass: BreakGlassFor,
     /// Whether SLSA provenance of one version never answers for the other, as if each policy had the annotation that says
     /// so.
     pub exact_slsa_versions: bool,
@@ -47,6 +50,21 @@ pub enum ExceptionsFrom {
     Anywhere,
 }
 
+/// Whether a `BreakGlass` counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum BreakGlassFor {
+    /// None does.
+    #[default]
+    Nobody,
+    /// Those that are open for this long at most.
+    AtMost(Duration),
+}
+
+impl BreakGlassFor {
+    /// Where nothing is let in for real, as in a test: a day at most, which is the longest that any host can say.
+    pub const LONGEST: Self = Self::AtMost(Duration(86_400_000_000_000));
+}
+
 /// What a text holds that is looked through for exceptions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Holds {
@@ -66,6 +84,8 @@ pub enum Take {
     Policies(BTreeSet<String>),
     /// Everything but policies with these keys.
     AllBut(BTreeSet<String>),
+    /// The same of a text that is not the present one: what breaks the glass is left out too, since it may have been ended.
+    EarlierBut(BTreeSet<String>),
 }
 
 impl Take {
@@ -74,7 +94,9 @@ impl Take {
         match self {
             Self::Everything => true,
             Self::Policies(keys) => key.is_some_and(|key| keys.contains(key)),
-            Self::AllBut(keys) => !key.is_some_and(|key| keys.contains(key)),
+            Self::AllBut(keys) | Self::EarlierBut(keys) => {
+                !key.is_some_and(|key| keys.contains(key))
+            }
         }
     }
 }

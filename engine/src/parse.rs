@@ -5,6 +5,7 @@
 
 mod annotations;
 mod attestor;
+mod break_glass;
 pub mod builders;
 mod condition;
 mod context;
@@ -37,6 +38,7 @@ mod verify_images;
 use std::sync::Arc;
 
 use crate::ast::Policy;
+use crate::ast::break_glass::{self as glass, BreakGlass};
 use crate::ast::exception::PolicyException;
 use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Source;
@@ -70,6 +72,19 @@ pub fn exception(
     (exception, reader.into_diagnostics())
 }
 
+/// Whether a document is a `BreakGlass` that [`break_glass`] reads.
+pub fn is_break_glass(document: &Node) -> bool {
+    let text = |name| document.get(name).and_then(Node::as_str).unwrap_or("");
+    text("apiVersion") == glass::API_VERSION && text("kind") == glass::KIND
+}
+
+/// Reads a `BreakGlass`; where an error is among the diagnostics it lets nothing in.
+pub fn break_glass(source: &Arc<Source>, document: &Node) -> (Option<BreakGlass>, Vec<Diagnostic>) {
+    let mut reader = Reader::new(source);
+    let read = break_glass::read(&mut reader, document);
+    (read, reader.into_diagnostics())
+}
+
 /// Says what a document is that is no exception of ours.
 pub fn no_exception(source: &Arc<Source>, document: &Node) -> Vec<Diagnostic> {
     let mut reader = Reader::new(source);
@@ -90,7 +105,7 @@ pub fn no_exception(source: &Arc<Source>, document: &Node) -> Vec<Diagnostic> {
     };
     reader
         .error(code, span, message)
-        .set_help("`PolicyException` of `kyverno.io/v2` and `v2beta1` is");
+        .set_help("`PolicyException` of `kyverno.io/v2` and `v2beta1` is, and `BreakGlass` of `regent.dev/v1`");
     reader.into_diagnostics()
 }
 

@@ -8,7 +8,7 @@ use crate::jmespath::Environment;
 use crate::limits::ContextSize;
 use crate::program::guest::Guest;
 use crate::program::together::Programs;
-use crate::program::{Exception, Policy, Rule, RuleKey};
+use crate::program::{BreakGlass, Exception, Policy, Rule, RuleKey};
 use crate::selection::Selection;
 
 /// Compiled policies, indexed by kind and operation.
@@ -16,6 +16,7 @@ use crate::selection::Selection;
 pub struct PolicySet {
     policies: Vec<Policy>,
     exceptions: Vec<Arc<Exception>>,
+    break_glass: Vec<Arc<BreakGlass>>,
     selection: Selection,
     together: Programs,
     context_size: ContextSize,
@@ -28,6 +29,7 @@ impl PolicySet {
             selection: Selection::new(&policies),
             together: Programs::new(&mut policies),
             exceptions: Vec::new(),
+            break_glass: Vec::new(),
             context_size: ContextSize::default(),
             policies,
         }
@@ -42,9 +44,14 @@ impl PolicySet {
         }
     }
 
-    /// The same with exceptions, each for the rules that it names.
-    pub fn with_exceptions(mut policies: Vec<Policy>, exceptions: Vec<Exception>) -> Self {
+    /// The same with exceptions and what breaks the glass, each for the rules that it names.
+    pub fn with_exceptions(
+        mut policies: Vec<Policy>,
+        exceptions: Vec<Exception>,
+        break_glass: Vec<BreakGlass>,
+    ) -> Self {
         let exceptions: Vec<_> = exceptions.into_iter().map(Arc::new).collect();
+        let break_glass: Vec<_> = break_glass.into_iter().map(Arc::new).collect();
         for policy in &mut policies {
             let key = policy.ast.key();
             for rule in &mut policy.rules {
@@ -52,10 +59,14 @@ impl PolicySet {
                 let name = ast.map_or("", |ast| ast.name.value.as_str());
                 let about = exceptions.iter().filter(|one| one.is_about(&key, name));
                 rule.exceptions = about.map(Arc::clone).collect();
+                let lets_in = break_glass.iter();
+                let lets_in = lets_in.filter(|one| one.exception.is_about(&key, name));
+                rule.break_glass = lets_in.map(Arc::clone).collect();
             }
         }
         Self {
             exceptions,
+            break_glass,
             ..Self::new(policies)
         }
     }
@@ -112,6 +123,11 @@ impl PolicySet {
     /// The exceptions, in the order of loading.
     pub fn exceptions(&self) -> &[Arc<Exception>] {
         &self.exceptions
+    }
+
+    /// What breaks the glass, in the order of loading, whether it is open or not.
+    pub fn break_glass(&self) -> &[Arc<BreakGlass>] {
+        &self.break_glass
     }
 
     /// Programs that judge many rules at once.

@@ -70,6 +70,8 @@ pub struct Rule {
     pub body: Body,
     /// Exceptions that let requests off from it, in the order of loading.
     pub exceptions: Vec<Arc<Exception>>,
+    /// What lets requests in that it refuses, in the order of loading.
+    pub break_glass: Vec<Arc<BreakGlass>>,
     /// What of it can be judged together with other rules.
     pub together: Together,
 }
@@ -105,6 +107,15 @@ impl Exception {
             one.policy.value == policy && rules.any(|name| wildcard::matches(&name.value, rule))
         })
     }
+}
+
+/// A compiled `BreakGlass`.
+#[derive(Debug)]
+pub struct BreakGlass {
+    /// Whom and what it is about.
+    pub exception: Exception,
+    /// What it was made from.
+    pub ast: Arc<ast::break_glass::BreakGlass>,
 }
 
 /// Entry point: `match` or `nomatch`.

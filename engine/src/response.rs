@@ -107,7 +107,7 @@ pub struct ImageOutcome {
     pub pointer: String,
     /// The reference as the object has it.
     pub reference: String,
-    /// The digest that was verified; none where verification failed.
+    /// The digest that was verified, or of an image that is refused the digest that it has, where that is known.
     pub digest: Option<Digest>,
     /// Pass, fail, error or skip.
     pub status: RuleStatus,
@@ -166,8 +166,26 @@ pub struct RuleResponse {
     pub targets: Vec<TargetOutcome>,
     /// The resources that the rule generates.
     pub generated: Vec<serde_json::Value>,
+    /// Digests of images that are refused, put in where the request is let in all the same; nothing in an answer that is
+    /// given out.
+    pub digests: Vec<PatchOperation>,
+    /// What lets the request in although the rule refuses it.
+    pub let_in: Option<Box<LetIn>>,
     /// What reports say besides; none where that is nothing.
     pub details: Option<Box<Details>>,
+}
+
+/// A `BreakGlass` that lets a request in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LetIn {
+    /// Its name.
+    pub name: String,
+    /// Why it is there.
+    pub reason: String,
+    /// Where more is said of it.
+    pub ticket: Option<String>,
+    /// When it ends, in RFC 3339 and UTC.
+    pub expires_at: String,
 }
 
 /// What reports say of a result besides its message.
@@ -220,4 +238,14 @@ pub struct PolicyResponse {
     pub emit_warning: bool,
     /// Its rules that matched, in the policy's order.
     pub rules: Vec<RuleResponse>,
+}
+
+impl PolicyResponse {
+    /// `name`, or `namespace/name` for a `Policy`: what tells policies apart.
+    pub fn key(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{namespace}/{}", self.policy),
+            None => self.policy.clone(),
+        }
+    }
 }

@@ -20,6 +20,8 @@ use regent_engine::response::{
 };
 use tokio::time::{Instant, timeout_at};
 
+use crate::break_glass::journal::Journal;
+use crate::break_glass::record::{self, Record, Use};
 use crate::clock;
 use crate::host::{self, Host};
 use crate::metrics::{HostFailure, Metrics};
@@ -86,6 +88,8 @@ impl Clock {
 pub(crate) struct Admission {
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(crate) host: Arc<Host>,
+    /// Where it is written down what break-glass lets in.
+    pub(crate) journal: Option<Arc<Journal>>,
     pub(crate) metrics: Arc<Metrics>,
     /// Threads for evaluations that may take their time, and how many may run at once.
     pub(crate) evaluators: Evaluators,
@@ -110,6 +114,8 @@ type Begun = Result<Result<Progress, ReviewError>, HostFailure>;
 /// Where a request stands after a turn on the processor.
 enum Progress {
     Needs(Box<Evaluation>, Vec<(NeedId, Need)>),
+    /// It is let in by break-glass once that is written down.
+    LetIn(Box<Use>, Vec<PolicyResponse>),
     Done(Vec<u8>),
 }
 
@@ -157,6 +163,10 @@ impl Admission {
         loop {
             let (evaluation, needs) = match progress {
                 Progress::Done(answer) => return Ok(Ok(answer)),
+                Progress::LetIn(used, responses) => {
+                    self.record(case, *used).await?;
+                    return Ok(case.decided(&responses));
+                }
                 Progress::Needs(evaluation, needs) => (evaluation, needs),
             };
             let facts = self.facts(case, needs).await;
@@ -196,6 +206,37 @@ impl Admission {
         match timeout_at(clock.answer_by, self.evaluators.run(job)).await {
             Ok(outcome) => outcome,
             Err(_elapsed) => Err(HostFailure::Deadline),
+        }
+    }
+
+    /// Writes down what break-glass lets in. Where that does not succeed in time, nothing is let in.
+    async fn record(&self, case: &Case, used: Use) -> Result<(), HostFailure> {
+        let Some(journal) = self.journal.clone() else {
+            return Err(HostFailure::Unrecorded);
+        };
+        for rule in &used.rules {
+            let name = &rule.break_glass.name;
+            self.metrics.break_glass_use(name, &rule.policy, &rule.rule);
+            tracing::warn!(
+                id = used.id,
+                break_glass = name,
+                policy = rule.policy,
+                rule = rule.rule,
+                reason = rule.break_glass.reason,
+                refused = rule.message,
+                "break-glass lets a request in"
+            );
+        }
+        let line = [Record::Use(Box::new(used))];
+        // It waits for a disk: not where connections are served.
+        let written = tokio::task::spawn_blocking(move || journal.append(&line));
+        match timeout_at(case.clock.answer_by, written).await {
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Err(error))) => {
+                tracing::error!(%error, "what break-glass would let in could not be written down");
+                Err(HostFailure::Unrecorded)
+            }
+            Ok(Err(_)) | Err(_) => Err(HostFailure::Unrecorded),
         }
     }
 
@@ -280,7 +321,26 @@ impl Case {
     fn proceed(&self, mut evaluation: Box<Evaluation>) -> Result<Progress, ReviewError> {
         match evaluation.step() {
             Step::Need(needs) => Ok(Progress::Needs(evaluation, needs)),
-            Step::Done(responses) => self.decided(&responses).map(Progress::Done),
+            Step::Done(responses) => match self.to_record(&responses) {
+                Some(used) => Ok(Progress::LetIn(Box::new(used), responses)),
+                None => self.decided(&responses).map(Progress::Done),
+            },
+        }
+    }
+
+    /// What is to be written down before the answer is given: what is let in, unless another rule refuses it, or nothing
+    /// comes of it.
+    fn to_record(&self, responses: &[PolicyResponse]) -> Option<Use> {
+        let mut rules = responses.iter().flat_map(|policy| &policy.rules);
+        if !rules.any(|rule| rule.let_in.is_some()) {
+            return None;
+        }
+        let request = self.request.get().filter(|request| !request.dry_run)?;
+        match decide(request, responses) {
+            Decision::Allow { .. } => {
+                record::of_request(request, self.asked.phase, responses, &clock::environment())
+            }
+            Decision::Deny { .. } => None,
         }
     }
 
@@ -317,11 +377,21 @@ impl Case {
                 "too many requests at once",
                 StatusCode::SERVICE_UNAVAILABLE,
             ),
+            HostFailure::Unrecorded => (
+                "break-glass",
+                "what break-glass would let in could not be written down, and is not let in",
+                StatusCode::SERVICE_UNAVAILABLE,
+            ),
+        };
+        // What a rule refuses is refused, also where only those were asked whose errors are ignored.
+        let scope = match failure {
+            HostFailure::Unrecorded => Scope::FailurePolicyFail,
+            HostFailure::Panic | HostFailure::Deadline | HostFailure::Overload => self.asked.scope,
         };
         if self.request.get().is_none() {
             return Outcome::Refused(status, message.to_owned());
         }
-        match self.decided(&[host_response(self.asked.scope, rule, message)]) {
+        match self.decided(&[host_response(scope, rule, message)]) {
             Ok(answer) => Outcome::Review(answer),
             Err(error) => Outcome::Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         }
@@ -349,6 +419,8 @@ fn host_response(scope: Scope, rule: &str, message: &str) -> PolicyResponse {
             images: Vec::new(),
             targets: Vec::new(),
             generated: Vec::new(),
+            digests: Vec::new(),
+            let_in: None,
             details: None,
         }],
     }

@@ -1,5 +1,6 @@
 //! Everything of Regent that touches the network: the webhook, registries, Sigstore evidence, the cache, metrics.
 
+pub mod break_glass;
 pub mod cache;
 pub mod clock;
 pub mod cluster;

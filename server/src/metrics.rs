@@ -3,6 +3,7 @@
 //! Every series that a cluster's users could multiply (namespaces, kinds) is bounded by [`series`].
 //! Kyverno's label `policy_background_mode` is left out: nothing runs in the background here.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use regent_engine::response::{FailureAction, PolicyResponse, RuleResponse, RuleT
 
 use crate::clock;
 use family::Family;
-use groups::{Cluster, Http, Images, State};
+use groups::{Broken, Cluster, Http, Images, State};
 use series::Bounded;
 
 mod family;
@@ -84,6 +85,8 @@ pub enum HostFailure {
     Deadline,
     /// Too many requests at once.
     Overload,
+    /// What break-glass would let in could not be written down.
+    Unrecorded,
 }
 
 /// The metrics of one server; no globals, so that several can run in one process.
@@ -95,6 +98,7 @@ pub struct Metrics {
     http: Http,
     images: Images,
     cluster: Cluster,
+    broken: Broken,
     state: State,
 }
 
@@ -117,6 +121,7 @@ impl Metrics {
             http: Http::new(&family)?,
             images: Images::new(&family)?,
             cluster: Cluster::new(&family)?,
+            broken: Broken::new(&family)?,
             state: State::new(&family)?,
             registry: registry.clone(),
         }))
@@ -270,6 +275,27 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
+    /// Counts that a `BreakGlass` let in what a rule refuses.
+    pub fn break_glass_use(&self, break_glass: &str, policy: &str, rule: &str) {
+        let uses = &self.broken.uses;
+        uses.with_label_values(&[break_glass, policy, rule]).inc();
+    }
+
+    /// Counts a look at what was let in: `verified`, `refused`, `unknown`, or `error` where none was to be had.
+    pub fn break_glass_verification(&self, result: &'static str) {
+        let looks = &self.broken.verifications;
+        looks.with_label_values(&[result]).inc();
+    }
+
+    /// Notes how much of what was let in is neither verified nor closed.
+    pub fn break_glass_unverified(&self, by_name: &BTreeMap<String, usize>) {
+        self.broken.unverified.reset();
+        for (name, count) in by_name {
+            let gauge = self.broken.unverified.with_label_values(&[name]);
+            gauge.set(gauge_value(*count));
+        }
+    }
+
     /// Times the verification of one image's evidence.
     pub fn image_verification(&self, outcome: &'static str, took: Duration) {
         self.images
@@ -300,6 +326,7 @@ impl Metrics {
             HostFailure::Panic => "panic",
             HostFailure::Deadline => "deadline",
             HostFailure::Overload => "overload",
+            HostFailure::Unrecorded => "unrecorded",
         };
         self.state.failures.with_label_values(&[reason]).inc();
     }

@@ -13,7 +13,7 @@ use regent_engine::admission::{
 use regent_engine::decision::Decision;
 use regent_engine::response::PatchOperation;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 #[cfg(test)]
@@ -74,6 +74,58 @@ pub fn read(bytes: &[u8]) -> Result<AdmissionRequest, ReviewError> {
         .filter(|request| !request.is_null())
         .ok_or(ReviewError::Missing("request"))?;
     read_request(object(request, "request")?)
+}
+
+/// Reads a request that was written down by [`request_json`].
+pub(crate) fn read_recorded(request: &Value) -> Result<AdmissionRequest, ReviewError> {
+    read_request(object(request.clone(), "request")?)
+}
+
+/// A request as a review has it, with patches applied that replace texts; without what fields are managed by whom, and
+/// without the object of a Secret, which is to be in no file.
+pub(crate) fn request_json<'a>(
+    request: &AdmissionRequest,
+    patches: impl Iterator<Item = &'a PatchOperation>,
+) -> Value {
+    let is_secret = request.kind.group.is_empty() && request.kind.kind == "Secret";
+    let kept = |object: &Option<Value>| {
+        let mut object = object.clone().filter(|_| !is_secret)?;
+        if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
+            metadata.remove("managedFields");
+        }
+        Some(object)
+    };
+    let mut new = kept(&request.object);
+    for patch in patches {
+        if let PatchOperation::Replace { path, value } = patch
+            && let Some(place) = new.as_mut().and_then(|object| object.pointer_mut(path))
+        {
+            *place = value.clone();
+        }
+    }
+    let user = request.user_info.as_ref();
+    let user = user.map(|user| {
+        json!({
+            "username": user.username, "uid": user.uid, "groups": user.groups, "extra": user.extra,
+        })
+    });
+    let (kind, resource) = (&request.kind, &request.resource);
+    json!({
+        "uid": request.uid,
+        "kind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+        "resource": {
+            "group": resource.group, "version": resource.version, "resource": resource.resource,
+        },
+        "subResource": request.sub_resource,
+        "name": request.name,
+        "namespace": request.namespace,
+        "operation": request.operation.name(),
+        "userInfo": user,
+        "object": new,
+        "oldObject": kept(&request.old_object),
+        "dryRun": request.dry_run,
+        "options": request.options,
+    })
 }
 
 fn read_request(mut fields: Map<String, Value>) -> Result<AdmissionRequest, ReviewError> {
@@ -294,6 +346,8 @@ struct Response<'a> {
     patch_type: Option<&'static str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     warnings: &'a [String],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    audit_annotations: BTreeMap<&'static str, &'a str>,
 }
 
 /// As Kyverno writes it: no code and no reason; the API server fills in 400.
@@ -314,13 +368,21 @@ enum Operand<'a> {
 /// Writes the review that answers the request `uid`: the response alone, the request is not sent back.
 pub fn write(uid: &str, decision: &Decision) -> Result<Vec<u8>, ReviewError> {
     let response = match decision {
-        Decision::Allow { patch, warnings } => Response {
+        Decision::Allow {
+            patch,
+            warnings,
+            audit,
+        } => Response {
             uid,
             allowed: true,
             status: None,
             patch_type: (!patch.is_empty()).then_some("JSONPatch"),
             patch: encoded_patch(patch)?,
             warnings,
+            audit_annotations: audit
+                .iter()
+                .map(|(key, text)| (*key, text.as_str()))
+                .collect(),
         },
         Decision::Deny { message } => Response {
             uid,
@@ -332,6 +394,7 @@ pub fn write(uid: &str, decision: &Decision) -> Result<Vec<u8>, ReviewError> {
             patch: None,
             patch_type: None,
             warnings: &[],
+            audit_annotations: BTreeMap::new(),
         },
     };
     Ok(serde_json::to_vec(&Answer {

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use regent_engine::load::Environment;
+use regent_engine::duration;
 use regent_engine::load::modules::ModuleFiles;
+use regent_engine::load::{BreakGlassFor, Environment};
 use regent_engine::wasm::error::WasmError;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -21,6 +22,9 @@ use tokio_rustls::TlsAcceptor;
 use crate::admit::Admission;
 use crate::admit::evaluators::Evaluators;
 use crate::admit::pace::Here;
+use crate::break_glass::BreakGlassSettings;
+use crate::break_glass::journal::{Journal, JournalError};
+use crate::break_glass::verify::Verifier;
 use crate::cluster::{Cluster, ClusterError};
 use crate::guests::{GuestSettings, Guests};
 use crate::health::Health;
@@ -55,6 +59,9 @@ pub enum ServeError {
     /// The cluster, and services.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// The journal of break-glass.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// What runs modules.
     #[error("modules: {0}")]
     Guests(#[from] WasmError),
@@ -85,6 +92,7 @@ pub struct Running {
     tasks: Vec<JoinHandle<()>>,
     watching: JoinHandle<()>,
     refreshing: Option<JoinHandle<()>>,
+    verifying: Option<JoinHandle<()>>,
     shutdown_delay: Duration,
 }
 
@@ -102,13 +110,12 @@ pub async fn serve(settings: Settings) -> Result<Running, ServeError> {
     let policies = policies(&settings, urls, (&guests, &modules), &metrics)?;
     let (live, evict) = (images.live_trust_roots(), images.eviction());
     let host = host(&settings, images, (guests, cluster));
+    let journal = journal(&settings)?;
+    let verifier = verifier(&settings, &host, &policies, journal.as_ref(), &metrics);
     let (stage, stage_of) = watch::channel(Stage::Running);
-    let webhook = webhook(&settings, host, &policies, &stage_of, &metrics)?;
+    let webhook = webhook(&settings, (host, journal), &policies, &stage_of, &metrics)?;
     let (listener, address) = bind(settings.listen).await?;
-    let metrics_listener = match settings.metrics_listen {
-        Some(wanted) => Some(bind(wanted).await?),
-        None => None,
-    };
+    let metrics_listener = bind_metrics(&settings).await?;
     let drain = settings.drain_timeout;
     let common = Common {
         limits: settings.limits.clone(),
@@ -144,6 +151,7 @@ pub async fn serve(settings: Settings) -> Result<Running, ServeError> {
         tasks,
         watching: tokio::spawn(watching.run()),
         refreshing,
+        verifying: verifier.map(|verifier| tokio::spawn(verifier.run())),
         shutdown_delay: settings.shutdown_delay,
     })
 }
@@ -171,6 +179,10 @@ fn policies(
     let environment = Environment {
         log_urls: Some(log_urls),
         exceptions: settings.exceptions.clone(),
+        break_glass: settings
+            .break_glass
+            .as_ref()
+            .map_or(BreakGlassFor::Nobody, longest),
         exact_slsa_versions: settings.exact_slsa_versions,
         builders: settings.builders.clone(),
         context_size: settings.context_size,
@@ -182,6 +194,38 @@ fn policies(
         (environment, Arc::clone(guests)),
         metrics.clone(),
     )?)
+}
+
+fn longest(settings: &BreakGlassSettings) -> BreakGlassFor {
+    let nanoseconds = i64::try_from(settings.longest.as_nanos()).unwrap_or(i64::MAX);
+    BreakGlassFor::AtMost(duration::Duration(nanoseconds))
+}
+
+/// Where it is written down what is let in. That it cannot be is said before anything is let in.
+fn journal(settings: &Settings) -> Result<Option<Arc<Journal>>, ServeError> {
+    let Some(settings) = &settings.break_glass else {
+        return Ok(None);
+    };
+    let journal = Journal::new(&settings.journal);
+    journal.try_open()?;
+    Ok(Some(Arc::new(journal)))
+}
+
+/// What looks again at what was let in.
+fn verifier(
+    settings: &Settings,
+    host: &Arc<Host>,
+    policies: &Watch,
+    journal: Option<&Arc<Journal>>,
+    metrics: &Arc<Metrics>,
+) -> Option<Verifier> {
+    Some(Verifier {
+        snapshot: policies.current(),
+        host: Arc::clone(host),
+        journal: Arc::clone(journal?),
+        metrics: Arc::clone(metrics),
+        every: settings.break_glass.as_ref()?.verify_every,
+    })
 }
 
 /// Modules in registries, which are verified under the trust roots that images are verified under.
@@ -216,11 +260,11 @@ fn host(
     settings: &Settings,
     mut images: Images,
     (guests, cluster): (Arc<Guests>, Arc<Cluster>),
-) -> Host {
+) -> Arc<Host> {
     if cluster.is_there() {
         images.with_cluster(&cluster, &settings.cluster);
     }
-    Host::new(images, cluster, guests)
+    Arc::new(Host::new(images, cluster, guests))
 }
 
 /// What both listeners share.
@@ -244,7 +288,7 @@ impl Common {
 
 fn webhook(
     settings: &Settings,
-    host: Host,
+    (host, journal): (Arc<Host>, Option<Arc<Journal>>),
     policies: &Watch,
     stage: &watch::Receiver<Stage>,
     metrics: &Arc<Metrics>,
@@ -252,7 +296,8 @@ fn webhook(
     let evaluators = Evaluators::start(settings.limits.evaluations);
     let admission = Admission {
         snapshot: policies.current(),
-        host: Arc::new(host),
+        host,
+        journal,
         metrics: metrics.clone(),
         evaluators: evaluators.map_err(ServeError::Evaluators)?,
         here: Here::start(),
@@ -306,9 +351,19 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.watching.abort();
-        for task in self.tasks.iter().chain(&self.refreshing) {
+        let background = self.refreshing.iter().chain(&self.verifying);
+        for task in self.tasks.iter().chain(background) {
             task.abort();
         }
+    }
+}
+
+async fn bind_metrics(
+    settings: &Settings,
+) -> Result<Option<(TcpListener, SocketAddr)>, ServeError> {
+    match settings.metrics_listen {
+        Some(wanted) => Ok(Some(bind(wanted).await?)),
+        None => Ok(None),
     }
 }
 

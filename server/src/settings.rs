@@ -10,6 +10,7 @@ use regent_engine::builders::Builders;
 use regent_engine::limits::ContextSize;
 use regent_engine::load::ExceptionsFrom;
 
+use crate::break_glass::BreakGlassSettings;
 use crate::cluster::ClusterSettings;
 use crate::image::ImageSettings;
 use crate::image::trust::TrustRoots;
@@ -32,6 +33,8 @@ pub struct Settings {
     pub cluster: ClusterSettings,
     /// Whose policy exceptions count, of those among the policies.
     pub exceptions: ExceptionsFrom,
+    /// That a `BreakGlass` among the policies counts; none does otherwise.
+    pub break_glass: Option<BreakGlassSettings>,
     /// Whether SLSA provenance of one version never answers for the other, whatever policies say.
     pub exact_slsa_versions: bool,
     /// Builders beside those that are known anyway.

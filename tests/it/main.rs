@@ -4,6 +4,7 @@
 mod apply;
 #[cfg(test)]
 mod bad_input;
+mod break_glass;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use client::{PATIENCE, answer, half_request, pod_review, post, start};
 
+mod break_glass;
 pub(crate) mod client;
 mod hostile;
 mod images;

@@ -20,7 +20,7 @@ pub struct FactsArgs {
 }
 
 /// Seconds since 1970 of a time in RFC 3339.
-fn time(text: &str) -> Result<i64, String> {
+pub(crate) fn time(text: &str) -> Result<i64, String> {
     let time = Time::parse(RFC3339, text);
     time.map(|time| time.instant().0)
         .map_err(|_error| "expected a time, as in `2026-11-26T12:00:00Z`".to_owned())

@@ -73,6 +73,15 @@ pub struct ServeArgs {
     /// Namespace whose exceptions count, may have wildcards; `*` is all of them; repeatable
     #[arg(long, value_name = "NAMESPACE", requires = "enable_policy_exception")]
     pub exception_namespace: Vec<String>,
+    /// Have `BreakGlass` documents among the policies count, and write down here what they let in
+    #[arg(long, value_name = "FILE")]
+    pub break_glass_journal: Option<PathBuf>,
+    /// How long a `BreakGlass` may be open, at most a day
+    #[arg(long, value_name = "DURATION", default_value = "4h", value_parser = parse_duration, requires = "break_glass_journal")]
+    pub break_glass_longest: Duration,
+    /// How often what was let in is verified until it is found in order, at most a day
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration, requires = "break_glass_journal")]
+    pub break_glass_verify_interval: Duration,
     /// How much the entries of a rule's `context` may come to together, in bytes
     #[arg(long, value_name = "QUANTITY", default_value = "2Mi", value_parser = parse_size)]
     pub max_context_size: ContextSize,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use regent_engine::diagnostic::{Diagnostic, Severity};
 use regent_engine::load::modules::ModuleFiles;
-use regent_engine::load::{Environment, ExceptionsFrom, load};
+use regent_engine::load::{BreakGlassFor, Environment, ExceptionsFrom, load};
 use regent_engine::source::Source;
 use regent_engine::yaml;
 use regent_server::rego_file;
@@ -35,6 +35,7 @@ pub fn run(args: &CheckArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     let environment = Environment {
         log_urls: Some(images::trust_roots(&args.trusted_root)?.urls()),
         exceptions: ExceptionsFrom::Anywhere,
+        break_glass: BreakGlassFor::LONGEST,
         modules: ModuleFiles::new(rego_file::read),
         ..Environment::default()
     };

@@ -6,7 +6,7 @@ mod input;
 use anyhow::{Result, bail};
 use regent_engine::diagnostic::Diagnostic;
 use regent_engine::load::modules::ModuleFiles;
-use regent_engine::load::{Environment, ExceptionsFrom, load};
+use regent_engine::load::{BreakGlassFor, Environment, ExceptionsFrom, load};
 use regent_engine::policy_set::PolicySet;
 use regent_engine::program::{Policy, Rule};
 use regent_engine::wildcard;
@@ -29,6 +29,7 @@ pub fn run(args: &CompileArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     // Whether exceptions count is the business of whoever runs them.
     let environment = Environment {
         exceptions: ExceptionsFrom::Anywhere,
+        break_glass: BreakGlassFor::LONGEST,
         modules: ModuleFiles::new(rego_file::read),
         ..Environment::default()
     };

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use regent_engine::load::ExceptionsFrom;
+use regent_server::break_glass::BreakGlassSettings;
 use regent_server::cache::CacheSettings;
 use regent_server::cluster::{ClusterSettings, ClusterSource, PodSecrets};
 use regent_server::image::ImageSettings;
@@ -86,6 +87,7 @@ fn settings(args: &ServeArgs) -> Result<Settings> {
         } else {
             ExceptionsFrom::Nowhere
         },
+        break_glass: break_glass(args),
         trust_roots: images::trust_roots(&args.images.trusted_root)?,
         tuf: tuf(args)?,
         exact_slsa_versions: args.exact_slsa_versions,
@@ -106,6 +108,15 @@ fn settings(args: &ServeArgs) -> Result<Settings> {
         shutdown_delay: Duration::from_secs(args.shutdown_delay),
         drain_timeout: Duration::from_secs(args.drain_timeout),
         limits: Limits::default(),
+    })
+}
+
+/// Where it is written down what is let in, if anything is.
+fn break_glass(args: &ServeArgs) -> Option<BreakGlassSettings> {
+    Some(BreakGlassSettings {
+        journal: args.break_glass_journal.clone()?,
+        longest: args.break_glass_longest,
+        verify_every: args.break_glass_verify_interval,
     })
 }
 

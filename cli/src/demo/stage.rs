@@ -167,6 +167,7 @@ fn settings(written: &Written, tls: PathBuf, registry: SocketAddr) -> Result<Set
         namespaces: None,
         cluster: ClusterSettings::default(),
         exceptions: ExceptionsFrom::Nowhere,
+        break_glass: None,
         exact_slsa_versions: false,
         context_size: ContextSize::default(),
         tuf: None,

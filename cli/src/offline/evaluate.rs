@@ -11,7 +11,9 @@ use regent_engine::diagnostic::{Code, Diagnostic};
 use regent_engine::evaluation::{Evaluation, Phase, Variables};
 use regent_engine::limits::ContextSize;
 use regent_engine::load::modules::ModuleFiles;
-use regent_engine::load::{Environment, ExceptionsFrom, Holds, Loaded, load_with_exceptions};
+use regent_engine::load::{
+    BreakGlassFor, Environment, ExceptionsFrom, Holds, Loaded, load_with_exceptions,
+};
 use regent_engine::response::{PolicyResponse, RuleResponse, RuleStatus, RuleType};
 use regent_engine::source::Source;
 use regent_server::guests::Guests;
@@ -162,6 +164,11 @@ impl Prepared {
                 ExceptionsFrom::Anywhere
             } else {
                 ExceptionsFrom::Nowhere
+            },
+            break_glass: if inputs.exceptions.among_policies {
+                BreakGlassFor::LONGEST
+            } else {
+                BreakGlassFor::Nobody
             },
             exact_slsa_versions: inputs.slsa_versions == SlsaVersions::Exact,
             builders: inputs.images.builders().clone(),
@@ -342,7 +349,7 @@ impl Prepared {
         let mut answers = changed(first, &mut request.object);
         if answers.iter().any(Answer::could_not_mutate) {
             // As in Kyverno there is no object then to go on with.
-            return answers;
+            return let_in(answers);
         }
         let patched = Arc::new(request.object.clone().unwrap_or(Value::Null));
         let request = Arc::new(request);
@@ -357,8 +364,25 @@ impl Prepared {
                 None => answers.push(Answer::new(response, Arc::clone(&patched), None)),
             }
         }
-        answers
+        let_in(answers)
     }
+}
+
+/// Shows what break-glass lets in as what exceptions let off: a rule that says nothing against the resource.
+fn let_in(mut answers: Vec<Answer>) -> Vec<Answer> {
+    for rule in answers.iter_mut().flat_map(|answer| &mut answer.rules) {
+        if let Some(one) = rule.let_in.take() {
+            let said = std::mem::take(&mut rule.message);
+            rule.message = format!(
+                "let in by break-glass {} until {}: {said}",
+                one.name, one.expires_at
+            );
+            rule.status = RuleStatus::Skip;
+            let details = rule.details.get_or_insert_default();
+            details.exceptions.push(one.name);
+        }
+    }
+    answers
 }
 
 /// Puts into an object what values say of it.
@@ -380,7 +404,9 @@ fn changed(responses: Vec<PolicyResponse>, object: &mut Option<Value>) -> Vec<An
             patched = Arc::clone(last);
         }
         let mut failed = response.rules.iter().filter(|rule| {
-            rule.rule_type == RuleType::Mutation && rule.status == RuleStatus::Error
+            rule.rule_type == RuleType::Mutation
+                && rule.status == RuleStatus::Error
+                && rule.let_in.is_none()
         });
         let mutation_failed = failed.next().is_some();
         answers.push(Answer {

@@ -10,6 +10,7 @@ use regent_engine::diagnostic::{Code, Diagnostic};
 use regent_engine::source::{Source, Span};
 use regent_engine::yaml::Node;
 
+use crate::args::facts;
 use crate::offline::decode::{Fields, Problems};
 use crate::offline::documents::{self, Documents};
 use crate::offline::images::ImageSection;
@@ -42,6 +43,8 @@ pub struct Definition {
     pub exceptions: Vec<String>,
     /// Where images come from: an extension of ours.
     pub images: ImageSection,
+    /// The time that the test is run at: an extension of ours.
+    pub now: Option<i64>,
     /// What is in the cluster besides, and how calls are answered.
     pub world: WorldSection,
     /// Fields that are used and that this version cannot honour.
@@ -195,6 +198,7 @@ fn definition(
         user_info: fields.text("userinfo", problems),
         exceptions: fields.texts("exceptions", problems),
         images: images(&mut fields, problems),
+        now: now(&mut fields, problems),
         world: world(&mut fields, problems),
         unsupported,
         rows: fields
@@ -278,6 +282,17 @@ fn images(fields: &mut Fields<'_>, problems: &mut Problems) -> ImageSection {
         .extend(fields.text("trustedRoot", problems));
     fields.finish(problems);
     section
+}
+
+fn now(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<i64> {
+    let node = fields.node("now")?;
+    match facts::time(node.as_str().unwrap_or_default()) {
+        Ok(now) => Some(now),
+        Err(message) => {
+            problems.error(Code::InvalidValue, node.span, format!("`now`: {message}"));
+            None
+        }
+    }
 }
 
 fn world(fields: &mut Fields<'_>, problems: &mut Problems) -> WorldSection {

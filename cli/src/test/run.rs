@@ -156,7 +156,7 @@ fn run_test(definition: &Definition, options: &Options<'_>) -> Option<TestResult
     if rows.is_empty() {
         return Some(result);
     }
-    let begun = Instant::now();
+    let (begun, now) = (Instant::now(), options.now.or(definition.now));
     let images = OfflineImages::new(
         definition.folder(),
         &definition.images,
@@ -164,7 +164,7 @@ fn run_test(definition: &Definition, options: &Options<'_>) -> Option<TestResult
         &options.registries,
     );
     let prepared = match images {
-        Ok(images) => prepare(definition, images.at(options.now), options.slsa_versions),
+        Ok(images) => prepare(definition, images.at(now), options.slsa_versions),
         Err(error) => Err(vec![definition.unreadable(&error)]),
     };
     match prepared {

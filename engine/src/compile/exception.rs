@@ -1,7 +1,8 @@
-//! A `PolicyException` as Rego: `selected` says whether it is about a request, `conditions` whether these hold.
+//! A `PolicyException`, or what a `BreakGlass` has of one, as Rego: `selected` says whether it is about a request, `conditions` whether these hold.
 
 use std::sync::Arc;
 
+use crate::ast::break_glass::BreakGlass;
 use crate::ast::exception::PolicyException;
 use crate::diagnostic::Diagnostic;
 use crate::program;
@@ -10,6 +11,14 @@ use crate::rego::module::{Expression, Rule};
 
 use super::scope::Scope;
 use super::{condition, matching};
+
+/// Compiles a `BreakGlass` that was checked.
+pub fn break_glass(written: &Arc<BreakGlass>) -> Result<program::BreakGlass, Diagnostic> {
+    Ok(program::BreakGlass {
+        exception: exception(&Arc::new(written.exception.clone()))?,
+        ast: Arc::clone(written),
+    })
+}
 
 /// Compiles an exception that was checked.
 pub fn exception(exception: &Arc<PolicyException>) -> Result<program::Exception, Diagnostic> {

@@ -43,6 +43,8 @@ fn rule(name: &str, status: RuleStatus, action: FailureAction, message: &str) ->
         images: vec![],
         targets: vec![],
         generated: vec![],
+        digests: Vec::new(),
+        let_in: None,
         details: None,
     }
 }
@@ -121,6 +123,7 @@ fn an_allow_carries_patches_and_warnings_and_a_denial_neither() {
         Decision::Allow {
             patch: patched.patches,
             warnings: vec!["policy p.b: not good".into()],
+            audit: vec![],
         }
     );
 }

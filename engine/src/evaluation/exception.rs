@@ -64,7 +64,7 @@ impl Context<'_> {
     }
 
     /// Whether an exception is about the request; one that cannot be evaluated is not.
-    fn is_excepted(&mut self, exception: &Exception, names: &Names<'_>) -> Option<bool> {
+    pub(super) fn is_excepted(&mut self, exception: &Exception, names: &Names<'_>) -> Option<bool> {
         let labels = self.labels_for(exception)?;
         let Ok(labels) = labels else {
             return Some(false);

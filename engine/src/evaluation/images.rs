@@ -34,6 +34,8 @@ mod validate;
 pub(super) struct Outcome {
     pub(super) answer: Answer,
     pub(super) patches: Vec<PatchOperation>,
+    /// Digests of images that are refused.
+    pub(super) digests: Vec<PatchOperation>,
     pub(super) images: Vec<ImageOutcome>,
 }
 
@@ -42,6 +44,8 @@ pub(super) struct Judged {
     pub(super) status: RuleStatus,
     pub(super) message: String,
     verified: Option<VerifiedImage>,
+    /// The image with evidence that does not satisfy.
+    resolved: Option<VerifiedImage>,
     note: Option<String>,
     pub(super) findings: Vec<Finding>,
 }
@@ -52,9 +56,17 @@ impl Judged {
             status,
             message: message.into(),
             verified: None,
+            resolved: None,
             note: None,
             findings: Vec::new(),
         }
+    }
+}
+
+impl Judged {
+    /// The image, verified or not, where it is known which one it is.
+    fn image(&self) -> Option<&VerifiedImage> {
+        self.verified.as_ref().or(self.resolved.as_ref())
     }
 }
 
@@ -138,6 +150,7 @@ fn ended(status: RuleStatus, message: String) -> Outcome {
     Outcome {
         answer: Answer::new(status, message),
         patches: Vec::new(),
+        digests: Vec::new(),
         images: Vec::new(),
     }
 }
@@ -187,17 +200,22 @@ fn outcome(phase: Phase, results: &[(&Found, Judged, bool)]) -> Outcome {
             "skip run verification as image in resource not found in imageRefs",
         ),
     };
-    let pins = phase == Phase::Mutate && matches!(answer.status, RuleStatus::Pass);
-    let patches = if pins { pins_of(results) } else { Vec::new() };
+    let passed = matches!(answer.status, RuleStatus::Pass);
+    let pins = match phase {
+        Phase::Mutate => pins_of(results),
+        Phase::Validate => Vec::new(),
+    };
+    let (patches, digests) = if passed {
+        (pins, Vec::new())
+    } else {
+        (Vec::new(), pins)
+    };
     let images = results
         .iter()
         .map(|(image, judged, _)| ImageOutcome {
             pointer: image.pointer.clone(),
             reference: image.text.clone(),
-            digest: judged
-                .verified
-                .as_ref()
-                .map(|verified| verified.digest().clone()),
+            digest: judged.image().map(|image| image.digest().clone()),
             status: judged.status,
             note: judged.note.clone(),
             findings: judged.findings.clone(),
@@ -206,6 +224,7 @@ fn outcome(phase: Phase, results: &[(&Found, Judged, bool)]) -> Outcome {
     Outcome {
         answer,
         patches,
+        digests,
         images,
     }
 }
@@ -225,7 +244,7 @@ fn placeable(image: &Found, patches: bool, judged: Judged) -> Judged {
 fn pins_of(results: &[(&Found, Judged, bool)]) -> Vec<PatchOperation> {
     let mut places: Vec<(&str, Vec<&str>, String)> = Vec::new();
     for (image, judged, patch) in results {
-        let Some(verified) = judged.verified.as_ref().filter(|_| *patch) else {
+        let Some(verified) = judged.image().filter(|_| *patch) else {
             continue;
         };
         let (text, digest) = (image.text.as_str(), verified.digest());
@@ -446,7 +465,12 @@ impl Verifier<'_, '_> {
             Err(message) => failed(unjudged, message),
         };
         let findings = findings.collect();
-        Some(Judged { findings, ..judged })
+        let resolved = verified.first().filter(|_| judged.verified.is_none());
+        Some(Judged {
+            findings,
+            resolved: resolved.cloned(),
+            ..judged
+        })
     }
 
     /// Which statements are used, their conditions, what is denied, and then the answer; none as long as facts are

@@ -47,7 +47,10 @@ impl Evaluation {
     fn needs_roles(&self, key: (usize, usize)) -> bool {
         find(&self.set, key).is_some_and(|(_, rule)| {
             let mut exceptions = rule.exceptions.iter();
-            rule.needs_roles || exceptions.any(|exception| exception.needs_roles)
+            let mut broken = rule.break_glass.iter();
+            rule.needs_roles
+                || exceptions.any(|exception| exception.needs_roles)
+                || broken.any(|one| one.exception.needs_roles)
         })
     }
 

@@ -253,6 +253,7 @@ impl Context<'_> {
             None => Progress::WaitingForImages,
             Some(outcome) => Progress::Answered(RuleResponse {
                 patches: outcome.patches,
+                digests: outcome.digests,
                 images: outcome.images,
                 ..respond(policy, rule, action, outcome.answer)
             }),
@@ -498,7 +499,7 @@ fn selects(selector: &Selector, labels: &BTreeMap<String, String>) -> bool {
 }
 
 /// The name that the author gave a rule.
-fn base_name<'a>(policy: &'a Policy, rule: &Rule) -> &'a str {
+pub(super) fn base_name<'a>(policy: &'a Policy, rule: &Rule) -> &'a str {
     policy.rule_ast(rule).map_or("", |ast| match &ast.origin {
         Origin::Written => ast.name.value.as_str(),
         Origin::Autogen { base, .. } => base.as_str(),
@@ -544,6 +545,8 @@ pub(super) fn respond(
         images: Vec::new(),
         targets: Vec::new(),
         generated: Vec::new(),
+        digests: Vec::new(),
+        let_in: None,
         details: None,
     }
 }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use crate::admission::AdmissionRequest;
 use crate::ast::ApplyRules;
+use crate::limits::ContextSize;
 use crate::program::{Policy, Rule, RuleKey};
 use crate::rego::evaluate::{Machine, Opinion};
 use crate::response::{FailureAction, FailurePolicy, RuleResponse, RuleStatus};
 use crate::trace::Trace;
 
+use super::break_glass::Glass;
 use super::documents::Documents;
 use super::request_names::RequestNames;
 use super::rule::{Answer, Context, Progress, respond};
@@ -17,10 +19,24 @@ use super::tracing::Traced;
 use super::{Evaluation, changes_object, find, is_waiting};
 
 /// The request as rules see it.
-struct View<'r> {
+pub(super) struct View<'r> {
     request: &'r AdmissionRequest,
     documents: Arc<Documents>,
     names: RequestNames<'r>,
+}
+
+impl<'r> View<'r> {
+    pub(super) fn new(
+        request: &'r AdmissionRequest,
+        documents: Arc<Documents>,
+        context_size: ContextSize,
+    ) -> Self {
+        Self {
+            request,
+            documents,
+            names: RequestNames::new(request, context_size),
+        }
+    }
 }
 
 /// How the rules that change the object stand.
@@ -41,11 +57,8 @@ impl Evaluation {
     pub(super) fn run(&mut self, machine: &mut Machine) {
         loop {
             let request = Arc::clone(&self.request);
-            let view = View {
-                request: &request,
-                documents: self.documents(),
-                names: RequestNames::new(&request, self.set.context_size()),
-            };
+            let documents = self.documents();
+            let view = View::new(&request, documents, self.set.context_size());
             match self.change(machine, &view) {
                 Changes::Changed => {}
                 Changes::Waiting => return,
@@ -60,14 +73,18 @@ impl Evaluation {
     }
 
     /// The documents of the request, made once for each object that it has on the way.
-    fn documents(&mut self) -> Arc<Documents> {
+    pub(super) fn documents(&mut self) -> Arc<Documents> {
         let made = self.documents.take();
         let made = made.unwrap_or_else(|| Arc::new(Documents::new(&self.request)));
         self.documents = Some(Arc::clone(&made));
         made
     }
 
-    fn context<'a>(&'a self, machine: &'a mut Machine, view: &'a View<'_>) -> Context<'a> {
+    pub(super) fn context<'a>(
+        &'a self,
+        machine: &'a mut Machine,
+        view: &'a View<'_>,
+    ) -> Context<'a> {
         Context {
             request: view.request,
             phase: self.phase,
@@ -121,6 +138,10 @@ impl Evaluation {
             };
             if self.settle(index, progress) {
                 return Some(Changes::Changed);
+            }
+            // What it cannot change may be let in as it is.
+            if self.break_for(index, machine, view) == Glass::Outstanding {
+                self.settle(index, Progress::Waiting);
             }
         }
         match &self.rules.get(index)?.1 {
@@ -217,7 +238,9 @@ fn defective((policy, rule): (&Policy, &Rule), text: String) -> Progress {
 
 /// Whether the request is refused because its object could not be changed.
 fn refuses(policy: &Policy, response: &RuleResponse) -> bool {
-    response.status == RuleStatus::Error && policy.ast.failure_policy() == FailurePolicy::Fail
+    response.status == RuleStatus::Error
+        && response.let_in.is_none()
+        && policy.ast.failure_policy() == FailurePolicy::Fail
 }
 
 /// Whether no other rule of the policy changes the object.

@@ -20,6 +20,7 @@ use crate::source::Source;
 
 mod attestors;
 mod blow_up;
+mod break_glass;
 mod candidates;
 mod context_size;
 mod denied_images;

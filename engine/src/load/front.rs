@@ -4,6 +4,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::ast::break_glass::BreakGlass;
 use crate::ast::evidence::SLSA_VERSION_FALLBACK;
 use crate::ast::exception::PolicyException;
 use crate::ast::rego::RegoModules;
@@ -20,13 +21,14 @@ use crate::{autogen, check, compile, parse, wildcard, yaml};
 
 use super::gatekeeper::Gatekeeper;
 use super::modules::{ModuleFile, ModuleFiles, ModuleText};
-use super::{Environment, ExceptionsFrom, Holds, Loaded, Take};
+use super::{BreakGlassFor, Environment, ExceptionsFrom, Holds, Loaded, Take};
 
 /// What could be read and checked so far.
 #[derive(Default)]
 pub(super) struct Front {
     pub(super) policies: Vec<Checked>,
     exceptions: Vec<Arc<PolicyException>>,
+    break_glass: Vec<Arc<BreakGlass>>,
     pub(super) diagnostics: Vec<Diagnostic>,
     /// Where the policies of each name stand.
     places: BTreeMap<String, String>,
@@ -74,6 +76,11 @@ impl Front {
                 return Vec::new();
             }
             self.exception(source, document, &environment.exceptions)
+        } else if parse::is_break_glass(document) {
+            if only_policies || matches!(take, Take::EarlierBut(_)) {
+                return Vec::new();
+            }
+            self.break_glass(source, document, environment.break_glass)
         } else if let Some(kind) = parse::gatekeeper::document(document) {
             if only_policies {
                 return Vec::new();
@@ -168,12 +175,47 @@ impl Front {
         said
     }
 
+    /// Reads a break-glass; one with errors, of a name that there is already, or that does not count is left out.
+    fn break_glass(
+        &mut self,
+        source: &Arc<Source>,
+        document: &yaml::Node,
+        counts: BreakGlassFor,
+    ) -> Vec<Diagnostic> {
+        let (written, mut said) = parse::break_glass(source, document);
+        let Some(written) = written else {
+            return said;
+        };
+        let name = &written.exception.name;
+        let BreakGlassFor::AtMost(longest) = counts else {
+            let message = "break-glass is not enabled: this one has no effect";
+            let code = Code::NeverEvaluated;
+            let warning = Diagnostic::warning(code, source, name.span, message);
+            said.push(warning.help("give `serve` a `--break-glass-journal`"));
+            return said;
+        };
+        said.extend(check::break_glass(&written, longest));
+        let mut known = self.break_glass.iter();
+        if known.any(|one| one.name() == name.value) {
+            let message = format!("there is another break-glass `{}`", name.value);
+            let error = Diagnostic::error(Code::InvalidValue, source, name.span, message);
+            said.push(error.help("what is let in is recorded by this name: give it another one"));
+        }
+        if !said.iter().any(Diagnostic::is_error) {
+            self.break_glass.push(Arc::new(written));
+        }
+        said
+    }
+
     /// Reads the exceptions of more sources, from wherever they are.
     pub(super) fn exceptions(&mut self, sources: &[(Arc<Source>, Holds)]) {
         for (source, holds) in sources {
             let (documents, mut found) = yaml::parse(source);
             for document in &documents {
+                let glass = parse::is_break_glass(document);
+                let longest = BreakGlassFor::LONGEST;
                 found.extend(match (parse::is_exception(document), holds) {
+                    _ if glass => self.break_glass(source, document, longest),
                     (true, _) => self.exception(source, document, &ExceptionsFrom::Anywhere),
                     (false, Holds::Exceptions) => parse::no_exception(source, document),
                     (false, Holds::Anything) => Vec::new(),
@@ -198,7 +240,8 @@ impl Front {
             return Vec::new();
         };
         let exceptions = self.exceptions.iter().map(Arc::as_ref);
-        check::unknown_in_exceptions(exceptions, &policies, left_out)
+        let broken = self.break_glass.iter().map(|one| &one.exception);
+        check::unknown_in_exceptions(exceptions.chain(broken), &policies, left_out)
     }
 
     fn compile_all(self) -> Loaded {
@@ -222,7 +265,14 @@ impl Front {
                 Err(diagnostic) => diagnostics.push(diagnostic),
             }
         }
-        let set = PolicySet::with_exceptions(policies, exceptions);
+        let mut break_glass = Vec::new();
+        for one in &self.break_glass {
+            match compile::break_glass(one) {
+                Ok(one) => break_glass.push(one),
+                Err(diagnostic) => diagnostics.push(diagnostic),
+            }
+        }
+        let set = PolicySet::with_exceptions(policies, exceptions, break_glass);
         Loaded {
             policies: Arc::new(set.bounding_contexts(self.context_size)),
             diagnostics,

@@ -44,7 +44,7 @@ pub(super) fn read(reader: &mut Reader<'_>, document: &Node) -> Option<PolicyExc
     })
 }
 
-fn read_exceptions(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Excepted>> {
+pub(super) fn read_exceptions(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Excepted>> {
     let items = reader.items(node, "exceptions");
     if items.is_empty() {
         let message = "the exception names no policy";

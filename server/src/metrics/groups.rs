@@ -32,6 +32,13 @@ pub(super) struct Cluster {
 }
 
 #[derive(Debug)]
+pub(super) struct Broken {
+    pub(super) uses: CounterVec,
+    pub(super) verifications: CounterVec,
+    pub(super) unverified: GaugeVec,
+}
+
+#[derive(Debug)]
 pub(super) struct State {
     pub(super) rule_info: GaugeVec,
     pub(super) deadline_remaining: Histogram,
@@ -121,6 +128,28 @@ impl Cluster {
                 "regent_cluster_request_duration_seconds",
                 "Time of questions to the API server and to services.",
                 &["request"],
+            )?,
+        })
+    }
+}
+
+impl Broken {
+    pub(super) fn new(family: &Family<'_>) -> Result<Self, prometheus::Error> {
+        Ok(Self {
+            uses: family.counters(
+                "regent_break_glass_uses_total",
+                "Requests that break-glass let in, by what let them in and the rule that refuses them.",
+                &["break_glass", "policy", "rule"],
+            )?,
+            verifications: family.counters(
+                "regent_break_glass_verifications_total",
+                "Looks at what break-glass let in, and how they ended.",
+                &["result"],
+            )?,
+            unverified: family.gauges(
+                "regent_break_glass_unverified",
+                "Requests that break-glass let in, and that are neither verified nor closed.",
+                &["break_glass"],
             )?,
         })
     }

@@ -128,6 +128,7 @@ fn an_answer_holds_the_response_alone() {
             PatchOperation::Remove { path: "/x".into() },
         ],
         warnings: vec!["policy p.r: careful".into()],
+        audit: vec![("break-glass", "incident: p/r".into())],
     };
     let answer: Value = serde_json::from_slice(&write("u-1", &allow).unwrap()).unwrap();
     assert_eq!(answer["response"]["patchType"], "JSONPatch");
@@ -159,4 +160,48 @@ fn a_huge_message_is_cut_at_a_character() {
     let answer: Value = serde_json::from_slice(&write("u", &deny).unwrap()).unwrap();
     let message = answer["response"]["status"]["message"].as_str().unwrap();
     assert!(message.len() < 132_000 && message.ends_with("é…"));
+}
+
+#[test]
+fn what_is_written_down_of_a_request_is_read_again() {
+    let mut review = review();
+    review["request"]["object"] = json!({
+        "kind": "Pod",
+        "metadata": {"name": "a", "managedFields": [{"manager": "kubectl"}]},
+        "spec": {"image": "a:1"},
+    });
+    let request = read(review.to_string().as_bytes()).unwrap();
+    let patches = [
+        PatchOperation::Replace {
+            path: "/spec/image".into(),
+            value: json!("a:1@sha256:00"),
+        },
+        PatchOperation::Replace {
+            path: "/spec/none/0".into(),
+            value: json!("b"),
+        },
+    ];
+    let written = super::request_json(&request, patches.iter());
+    let again = super::read_recorded(&written).unwrap();
+    let object =
+        json!({"kind": "Pod", "metadata": {"name": "a"}, "spec": {"image": "a:1@sha256:00"}});
+    assert_eq!(again.object, Some(object));
+    assert_eq!(again.user_info, request.user_info);
+    assert_eq!(
+        (again.name, again.namespace),
+        (request.name, request.namespace)
+    );
+}
+
+#[test]
+fn nothing_of_a_secret_is_written_down() {
+    let mut review = review();
+    review["request"]["kind"]["kind"] = json!("Secret");
+    review["request"]["operation"] = json!("UPDATE");
+    review["request"]["object"] = json!({"kind": "Secret", "data": {"password": "aHVudGVyMg=="}});
+    review["request"]["oldObject"] = review["request"]["object"].clone();
+    let request = read(review.to_string().as_bytes()).unwrap();
+    let written = super::request_json(&request, std::iter::empty());
+    assert!(!written.to_string().contains("aHVudGVyMg"), "{written}");
+    assert!(super::read_recorded(&written).is_err());
 }

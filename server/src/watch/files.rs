@@ -45,7 +45,7 @@ pub enum FileError {
 
 /// Says of a document that it is a policy, in YAML and in JSON.
 static POLICY: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#""?apiVersion["']?\s*:\s*["']?((policies\.)?kyverno\.io|policies\.kubewarden\.io|(templates|constraints|config|syncset)\.gatekeeper\.sh)/"#).ok()
+    Regex::new(r#""?apiVersion["']?\s*:\s*["']?((policies\.)?kyverno\.io|policies\.kubewarden\.io|regent\.dev|(templates|constraints|config|syncset)\.gatekeeper\.sh)/"#).ok()
 });
 
 /// Reads all policy files of `paths`, sorted within each directory.

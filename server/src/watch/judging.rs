@@ -25,6 +25,8 @@ pub(super) struct InForce {
     whole: bool,
     /// Policies that are in force as later texts have them, though others of these texts are broken.
     newer: Vec<Newer>,
+    /// Whether the present text is another.
+    is_earlier: bool,
 }
 
 /// Policies of a text of which not everything is in force.
@@ -52,6 +54,7 @@ impl InForce {
         newer.retain(|one| !one.keys.is_empty());
         Self {
             newer,
+            is_earlier: true,
             ..self.clone()
         }
     }
@@ -59,7 +62,12 @@ impl InForce {
     /// Which policies of which texts.
     fn parts(&self) -> Vec<(Arc<Source>, Take)> {
         let keys = self.newer.iter().flat_map(|newer| newer.keys.clone());
-        let whole = (Arc::clone(&self.source), Take::AllBut(keys.collect()));
+        let rest = if self.is_earlier {
+            Take::EarlierBut(keys.collect())
+        } else {
+            Take::AllBut(keys.collect())
+        };
+        let whole = (Arc::clone(&self.source), rest);
         let newer = self.newer.iter();
         let newer = newer.map(|one| (Arc::clone(&one.source), Take::Policies(one.keys.clone())));
         newer.chain([whole]).collect()
@@ -119,6 +127,7 @@ pub(super) fn judge(
         None => InForce {
             source: Arc::clone(source),
             newer: Vec::new(),
+            is_earlier: false,
             modules: read.texts.remove(&source.name).unwrap_or_default(),
             whole: !faults(source, &errors).any(|fault| fault == Fault::Text),
         },

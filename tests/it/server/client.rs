@@ -76,6 +76,7 @@ pub(crate) async fn start(policies: &[(&str, &str)], adjust: impl FnOnce(&mut Se
         namespaces: None,
         cluster: ClusterSettings::default(),
         exceptions: ExceptionsFrom::Nowhere,
+        break_glass: None,
         exact_slsa_versions: false,
         context_size: ContextSize::default(),
         tuf: None,

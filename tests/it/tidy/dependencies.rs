@@ -157,6 +157,7 @@ const MAY_USE: [(&str, &[&str]); 8] = [
         "ast",
         &[
             "admission",
+            "go_time",
             "operator",
             "pod_security",
             "response",

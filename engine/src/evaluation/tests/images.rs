@@ -497,7 +497,8 @@ fn spelling_does_not_evade_the_rule_and_other_images_are_not_its_business() {
         (
             Decision::Allow {
                 patch: vec![],
-                warnings: vec![]
+                warnings: vec![],
+                audit: vec![],
             },
             0
         )
