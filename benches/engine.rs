@@ -27,6 +27,8 @@ use serde_json::{Map, Value, json};
 mod generated;
 #[path = "engine/images.rs"]
 mod images;
+#[path = "engine/inventory.rs"]
+mod inventory;
 
 /// The binary's.
 #[global_allocator]
@@ -70,13 +72,14 @@ fn main() -> Result<()> {
         "unit": "microseconds, medians",
     });
     // Loading first, while nothing else has grown the heap.
-    let sections: [Section; 6] = [
+    let sections: [Section; 7] = [
         ("loading_1000_policies", loading),
         ("reading", reading),
         ("one_rule_10_kb", one_rule),
         ("pod_security", pod_security),
         ("loaded_1000_matching_100", many),
         ("image_cached", images::cached),
+        ("inventory_1000_objects", inventory::thousand),
     ];
     for (name, section) in sections {
         if let (true, Value::Object(fields)) = (wanted(name), &mut document) {

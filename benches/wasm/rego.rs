@@ -40,7 +40,7 @@ pub(crate) fn measure(args: &Args) -> Result<Value> {
         let input = json!({"review": request, "parameters": case.settings});
         let budget = (0, limits::FOREIGN);
         let document = Document::from_json(&input);
-        let answer = foreign.answer(&document, None, budget)?;
+        let answer = foreign.answer(&document, budget)?;
         ensure!(answer.is_some(), "regorus has no answer");
         let times = by_turns(
             args.turns,
@@ -48,13 +48,11 @@ pub(crate) fn measure(args: &Args) -> Result<Value> {
             &mut [
                 &mut || drop(black_box(asked.ask(accepts))),
                 &mut || {
-                    drop(black_box(foreign.answer(
-                        &Document::from_json(&input),
-                        None,
-                        budget,
-                    )));
+                    drop(black_box(
+                        foreign.answer(&Document::from_json(&input), budget),
+                    ));
                 },
-                &mut || drop(black_box(foreign.answer(&document, None, budget))),
+                &mut || drop(black_box(foreign.answer(&document, budget))),
             ],
         );
         let [wasm, regorus, without_input] = times[..] else {

@@ -2,6 +2,7 @@
 //!
 //! Does no I/O: it stops with needs, and goes on when the host has answered them with facts.
 
+pub mod inventory;
 pub mod need;
 
 mod break_glass;
@@ -13,7 +14,6 @@ mod foreach;
 mod generate;
 mod guest;
 mod images;
-mod inventory;
 mod mutate;
 mod names;
 mod objects;

@@ -315,7 +315,7 @@ pub struct RegoModules {
     /// What to say of a resource that fails, before what they say.
     pub message: Option<Text>,
     /// The modules, or why they cannot be asked.
-    pub foreign: Result<Foreign, String>,
+    pub foreign: Result<Arc<Foreign>, String>,
     /// `input.parameters`.
     pub parameters: evaluate::Document,
     /// What `data.inventory` holds.

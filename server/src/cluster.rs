@@ -10,7 +10,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use regent_engine::admission::{Roles, UserInfo};
-use regent_engine::evaluation::need::{ApiCall, ApiTarget, PullSecret};
+use regent_engine::evaluation::inventory::Snapshot;
+use regent_engine::evaluation::need::{ApiCall, ApiTarget, InventoryNeed, PullSecret};
 use serde_json::Value;
 use thiserror::Error;
 use tokio::time::Instant;
@@ -268,12 +269,10 @@ impl Cluster {
     /// All objects of a kind, by a copy that is kept up to date.
     pub(crate) async fn objects(
         &self,
-        api_version: &str,
-        kind: &str,
+        need: &InventoryNeed,
         deadline: Instant,
-    ) -> Result<Value, FetchError> {
-        let inventory = &self.api()?.inventory;
-        inventory.objects(api_version, kind, deadline).await
+    ) -> Result<Arc<Snapshot>, FetchError> {
+        self.api()?.inventory.objects(need, deadline).await
     }
 
     fn api(&self) -> Result<&Api, FetchError> {

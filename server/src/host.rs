@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use regent_engine::admission::{AdmissionRequest, Roles};
-use regent_engine::evaluation::need::{DataNeed, Fact, FactError, Need, Purpose};
+use regent_engine::evaluation::need::{DataNeed, Fact, FactError, Need};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -38,7 +38,11 @@ impl Host {
     pub fn remembered(&self, need: &Need) -> Option<Fact> {
         match need {
             Need::Image(image) => Some(Fact::Image(Ok(self.images.remembered(image)?))),
-            Need::NamespaceLabels { .. } | Need::Roles | Need::Data(_) | Need::Guest(_) => None,
+            Need::NamespaceLabels { .. }
+            | Need::Roles
+            | Need::Data(_)
+            | Need::Inventory(_)
+            | Need::Guest(_) => None,
         }
     }
 
@@ -58,6 +62,10 @@ impl Host {
             Need::Roles => Fact::Roles(self.roles(request, deadline).await),
             Need::Image(image) => Fact::Image(self.images.evidence(&image, deadline).await),
             Need::Data(data) => Fact::Data(self.data(&data, deadline).await),
+            Need::Inventory(need) => {
+                let found = self.cluster.objects(&need, deadline).await;
+                Fact::Inventory(found.map_err(FactError::from))
+            }
             Need::Guest(need) => self.guests.answer_beside(need, deadline).await,
         }
     }
@@ -76,10 +84,6 @@ impl Host {
                 pull_secrets,
             } => {
                 return self.images.data(reference, pull_secrets, deadline).await;
-            }
-            DataNeed::Objects(objects) if objects.purpose == Purpose::Inventory => {
-                let (version, kind) = (&objects.api_version, &objects.kind);
-                cluster.objects(version, kind, deadline).await
             }
             // Only rules that change and generate other resources ask for them, and no webhook runs those.
             DataNeed::Objects(_) => {
@@ -141,6 +145,7 @@ pub(crate) fn too_late(need: &Need) -> Fact {
         Need::Roles => "the roles of the user were not found out".to_owned(),
         Need::Image(image) => format!("{} was not verified", described(image)),
         Need::Data(data) => format!("{} was not fetched", data.description()),
+        Need::Inventory(need) => format!("{} were not listed", need.description()),
         Need::Guest(need) => format!("module `{}` did not answer", need.guest.module),
     };
     let message = format!("{what} before the deadline of the request");

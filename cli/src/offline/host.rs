@@ -3,9 +3,11 @@
 //! Knows nothing of policies.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use regent_engine::admission::Roles;
-use regent_engine::evaluation::need::{DataNeed, Fact, FactError, Need, Purpose};
+use regent_engine::evaluation::inventory::Snapshot;
+use regent_engine::evaluation::need::{DataNeed, Fact, FactError, InventoryNeed, Need, Purpose};
 use regent_engine::evaluation::{Evaluation, Step};
 use regent_engine::response::PolicyResponse;
 use regent_server::cluster::permitted;
@@ -69,6 +71,7 @@ impl Host<'_> {
             Need::Roles => Fact::Roles(Ok(Roles::default())),
             Need::Image(need) => Fact::Image(self.images.evidence(need)),
             Need::Data(need) => Fact::Data(self.data(need)),
+            Need::Inventory(need) => Fact::Inventory(Ok(self.inventory(need))),
             Need::Guest(guest) => match self.guests {
                 Some(guests) => guests.answer(guest),
                 None => Fact::missing(need, FactError::Unavailable("it is not loaded".to_owned())),
@@ -96,12 +99,15 @@ impl Host<'_> {
         }
     }
 
+    fn inventory(self, need: &InventoryNeed) -> Arc<Snapshot> {
+        let objects = self.objects.iter().chain(self.world.objects());
+        Arc::new(Snapshot::of(need, objects))
+    }
+
     /// All of them: the engine takes those that it means.
     fn existing(self, purpose: Purpose) -> Result<Value, FactError> {
         let objects = match (purpose, self.targets) {
-            (Purpose::Copy | Purpose::Inventory, _) | (Purpose::Change, Targets::Everything) => {
-                self.objects
-            }
+            (Purpose::Copy, _) | (Purpose::Change, Targets::Everything) => self.objects,
             (Purpose::Change, Targets::Named(targets)) => targets,
             (Purpose::Change, Targets::Unknown) if self.world.objects().is_empty() => {
                 let message = "nothing says what exists; `--target-resource` names it";

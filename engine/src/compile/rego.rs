@@ -49,7 +49,7 @@ pub(super) fn modules(
             Ok(foreign) if foreign.reads_inventory() => written.inventory.clone(),
             Ok(_) | Err(_) => Vec::new(),
         },
-        foreign,
+        foreign: foreign.map(Arc::new),
         parameters: Document::from_json(&written.parameters),
     };
     if let Some(reason) = &written.unread {

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::need::{AtHand, DataNeed, Fact, FactError, GuestNeed, ImageNeed, Need, NeedId};
+use super::inventory::Snapshot;
+use super::need::{
+    AtHand, DataNeed, Fact, FactError, GuestNeed, ImageNeed, InventoryNeed, Need, NeedId,
+};
 use crate::admission::Roles;
 use crate::image::{Digest, VerifiedImage};
 use crate::wasm::call::Outcome;
@@ -89,9 +93,11 @@ impl Facts {
         let namespace = namespace.to_owned();
         match self.get(Need::NamespaceLabels { namespace })? {
             Fact::NamespaceLabels(labels) => Some(labels.clone()),
-            Fact::Roles(_) | Fact::Image(_) | Fact::Data(_) | Fact::Guest(_) => {
-                Some(Err(wrong_kind()))
-            }
+            Fact::Roles(_)
+            | Fact::Image(_)
+            | Fact::Data(_)
+            | Fact::Inventory(_)
+            | Fact::Guest(_) => Some(Err(wrong_kind())),
         }
     }
 
@@ -99,9 +105,11 @@ impl Facts {
     pub(super) fn roles(&mut self) -> Option<Result<Roles, FactError>> {
         match self.get(Need::Roles)? {
             Fact::Roles(roles) => Some(roles.clone()),
-            Fact::NamespaceLabels(_) | Fact::Image(_) | Fact::Data(_) | Fact::Guest(_) => {
-                Some(Err(wrong_kind()))
-            }
+            Fact::NamespaceLabels(_)
+            | Fact::Image(_)
+            | Fact::Data(_)
+            | Fact::Inventory(_)
+            | Fact::Guest(_) => Some(Err(wrong_kind())),
         }
     }
 
@@ -109,9 +117,27 @@ impl Facts {
     pub(super) fn data(&mut self, need: DataNeed) -> Option<Result<Value, FactError>> {
         match self.get(Need::Data(need))? {
             Fact::Data(data) => Some(data.clone()),
-            Fact::Image(_) | Fact::Roles(_) | Fact::NamespaceLabels(_) | Fact::Guest(_) => {
-                Some(Err(wrong_kind()))
-            }
+            Fact::Image(_)
+            | Fact::Roles(_)
+            | Fact::NamespaceLabels(_)
+            | Fact::Inventory(_)
+            | Fact::Guest(_) => Some(Err(wrong_kind())),
+        }
+    }
+
+    /// The resources of a kind; none where they are not known yet.
+    pub(super) fn inventory(
+        &mut self,
+        need: &InventoryNeed,
+    ) -> Option<Result<Arc<Snapshot>, FactError>> {
+        match self.get(Need::Inventory(need.clone()))? {
+            Fact::Inventory(Ok(found)) if found.need() != need => Some(Err(wrong_kind())),
+            Fact::Inventory(found) => Some(found.clone()),
+            Fact::Image(_)
+            | Fact::Roles(_)
+            | Fact::NamespaceLabels(_)
+            | Fact::Data(_)
+            | Fact::Guest(_) => Some(Err(wrong_kind())),
         }
     }
 
@@ -119,9 +145,11 @@ impl Facts {
     pub(super) fn guest(&mut self, need: GuestNeed) -> Option<Result<Outcome<Verdict>, FactError>> {
         match self.get(Need::Guest(need))? {
             Fact::Guest(said) => Some(said.clone()),
-            Fact::Image(_) | Fact::Roles(_) | Fact::NamespaceLabels(_) | Fact::Data(_) => {
-                Some(Err(wrong_kind()))
-            }
+            Fact::Image(_)
+            | Fact::Roles(_)
+            | Fact::NamespaceLabels(_)
+            | Fact::Data(_)
+            | Fact::Inventory(_) => Some(Err(wrong_kind())),
         }
     }
 
@@ -133,7 +161,11 @@ impl Facts {
         let image = match self.get(Need::Image(need))? {
             Fact::Image(Ok(image)) => image.clone(),
             Fact::Image(Err(error)) => return Some(Err(error.clone())),
-            Fact::NamespaceLabels(_) | Fact::Roles(_) | Fact::Data(_) | Fact::Guest(_) => {
+            Fact::NamespaceLabels(_)
+            | Fact::Roles(_)
+            | Fact::Data(_)
+            | Fact::Inventory(_)
+            | Fact::Guest(_) => {
                 return Some(Err(wrong_kind()));
             }
         };

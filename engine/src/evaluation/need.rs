@@ -13,6 +13,8 @@ use crate::program::guest::Guest;
 use crate::wasm::call::{HostAnswer, HostCall, Outcome};
 use crate::wasm::verdict::Verdict;
 
+use super::inventory::Snapshot;
+
 /// Names a need within one evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NeedId(pub usize);
@@ -31,6 +33,8 @@ pub enum Need {
     Image(ImageNeed),
     /// Data that a `context` names.
     Data(DataNeed),
+    /// All resources of a kind, which modules look at.
+    Inventory(InventoryNeed),
     /// What a module says of the request.
     Guest(GuestNeed),
 }
@@ -108,8 +112,22 @@ pub enum Purpose {
     Change,
     /// To be copied, by `generate.clone` and `cloneList`.
     Copy,
-    /// To be read by modules, as `data.inventory`.
-    Inventory,
+}
+
+/// Asks for all resources of a kind, which modules find in `data.inventory`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct InventoryNeed {
+    /// Their `apiVersion`.
+    pub api_version: String,
+    /// Their kind.
+    pub kind: String,
+}
+
+impl InventoryNeed {
+    /// What is asked for, for messages.
+    pub fn description(&self) -> String {
+        format!("objects of kind `{}`", self.kind)
+    }
 }
 
 /// An HTTP call.
@@ -189,6 +207,8 @@ pub enum Fact {
     Image(Result<VerifiedImage, FactError>),
     /// To [`Need::Data`].
     Data(Result<Value, FactError>),
+    /// To [`Need::Inventory`]; the same one as long as nothing changed.
+    Inventory(Result<Arc<Snapshot>, FactError>),
     /// To [`Need::Guest`].
     Guest(Result<Outcome<Verdict>, FactError>),
 }
@@ -229,6 +249,7 @@ impl Fact {
             Need::Roles => Self::Roles(Err(error)),
             Need::Image(_) => Self::Image(Err(error)),
             Need::Data(_) => Self::Data(Err(error)),
+            Need::Inventory(_) => Self::Inventory(Err(error)),
             Need::Guest(_) => Self::Guest(Err(error)),
         }
     }

@@ -31,10 +31,18 @@ pub(super) fn is_meant(need: &ObjectsNeed, object: &Value) -> bool {
     let fits = |wanted: Option<&String>, actual: &str| {
         wanted.is_none_or(|wanted| wildcard::matches(wanted, actual))
     };
-    wildcard::matches(&need.api_version, text("/apiVersion"))
-        && wildcard::matches(&need.kind, text("/kind"))
+    is_of_kind(&need.api_version, &need.kind, object)
         && fits(need.namespace.as_ref(), text("/metadata/namespace"))
         && fits(need.name.as_ref(), text("/metadata/name"))
+}
+
+/// Whether an object is of a kind; both may be wildcards.
+pub(super) fn is_of_kind(api_version: &str, kind: &str, object: &Value) -> bool {
+    let is = |wanted, field| {
+        let actual = object.get(field).and_then(Value::as_str);
+        wildcard::matches(wanted, actual.unwrap_or(""))
+    };
+    is(api_version, "apiVersion") && is(kind, "kind")
 }
 
 /// Whether an object is the one of a uid.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::limits;
 use crate::program::{self, Policy, RegoModules, Rule};
 use crate::rego::evaluate::Document;
+use crate::rego::foreign::Foreign;
 use crate::response::{Details, RuleStatus};
 
 use super::names::Names;
@@ -27,10 +28,8 @@ impl Context<'_> {
         modules: &RegoModules,
         names: &Names<'_>,
     ) -> Option<(Answer, Option<Box<Details>>)> {
-        let found = match self.data_of(modules)? {
-            Ok(data) => self.violations(modules, data.as_ref()),
-            Err(error) => Err(error.to_string()),
-        };
+        let found = self.modules_with_data(modules)?;
+        let found = found.and_then(|foreign| self.violations(modules, &foreign));
         let input = self.documents.modules(document(&found));
         let status = match self.ask(&rule.program, program::VERDICT, &input).as_deref() {
             Ok("pass") => RuleStatus::Pass,
@@ -56,15 +55,10 @@ impl Context<'_> {
     }
 
     /// The violations that modules found.
-    fn violations(
-        &self,
-        modules: &RegoModules,
-        data: Option<&Document>,
-    ) -> Result<Vec<String>, String> {
+    fn violations(&self, modules: &RegoModules, foreign: &Foreign) -> Result<Vec<String>, String> {
         let input = self.documents.review(self.request, &modules.parameters);
         let time = (self.environment.nanoseconds_since_1970(), limits::FOREIGN);
-        let foreign = modules.foreign.as_ref().map_err(Clone::clone)?;
-        let answer = foreign.answer(&input, data, time);
+        let answer = foreign.answer(&input, time);
         let answer = answer.map_err(|error| error.to_string())?;
         let answer = answer.ok_or("the rule that answers is undefined")?;
         let answer = answer.to_json();

@@ -40,7 +40,7 @@ mod validate;
 
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-fn set(policy: &str) -> Arc<PolicySet> {
+pub(super) fn set(policy: &str) -> Arc<PolicySet> {
     let loaded = load(
         &[Source::new("policy.yaml", policy)],
         &Environment::default(),
@@ -54,7 +54,7 @@ fn set(policy: &str) -> Arc<PolicySet> {
     loaded.policies
 }
 
-fn request(kind: &str, object: Value) -> AdmissionRequest {
+pub(super) fn request(kind: &str, object: Value) -> AdmissionRequest {
     let metadata = |field: &str| {
         object
             .pointer(&format!("/metadata/{field}"))
@@ -133,7 +133,7 @@ fn no_facts(_: &Need) -> Fact {
 }
 
 /// Some time.
-const NOW: crate::jmespath::Environment = crate::jmespath::Environment {
+pub(super) const NOW: crate::jmespath::Environment = crate::jmespath::Environment {
     seconds: 1_780_000_000,
     nanoseconds: 0,
     seed: 1,

@@ -90,6 +90,15 @@ impl Document {
         Self(Value::from(fields))
     }
 
+    /// An object whose names are documents; of two with one name, the last counts.
+    pub fn named(fields: impl IntoIterator<Item = (Self, Self)>) -> Self {
+        let fields: BTreeMap<Value, Value> = fields
+            .into_iter()
+            .map(|(name, field)| (name.0, field.0))
+            .collect();
+        Self(Value::from(fields))
+    }
+
     /// A list of documents.
     pub fn list(items: impl IntoIterator<Item = Self>) -> Self {
         Self(Value::from(

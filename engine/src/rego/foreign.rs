@@ -177,26 +177,33 @@ impl Foreign {
         Ok(self)
     }
 
+    /// The same with `data.inventory`; the parts of a document are not copied.
+    pub fn with_inventory(&self, inventory: Document) -> Result<Self, RegoError> {
+        let mut with = self.clone();
+        let data = Document::object([("inventory", inventory)]);
+        with.engine
+            .add_data(data.0)
+            .map_err(|error| RegoError::Internal(error.to_string()))?;
+        prepare(&mut with.engine).map_err(|errors| {
+            let errors = errors.into_iter().map(|error| error.message);
+            RegoError::Internal(errors.collect::<Vec<_>>().join("; "))
+        })?;
+        Ok(with)
+    }
+
     /// Whether they read `data.inventory`.
     pub fn reads_inventory(&self) -> bool {
         self.reads_inventory
     }
 
-    /// The answer about an input; none where it is undefined. `data` stands below `data` for this once, and `now` is the
-    /// time in nanoseconds since 1970.
+    /// The answer about an input; none where it is undefined. `now` is the time in nanoseconds since 1970.
     pub fn answer(
         &self,
         input: &Document,
-        data: Option<&Document>,
         (now, budget): (i64, Budget),
     ) -> Result<Option<Document>, RegoError> {
         let mut engine = self.engine.clone();
         bounded::tell_time(&mut engine, now)?;
-        if let Some(data) = data {
-            engine
-                .add_data(data.0.clone())
-                .map_err(|error| RegoError::Internal(error.to_string()))?;
-        }
         engine.set_execution_timer_config(ExecutionTimerConfig {
             limit: budget.time,
             check_interval: CHECK_INTERVAL,

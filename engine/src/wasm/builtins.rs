@@ -67,7 +67,7 @@ impl Builtins {
         // The engine reads no clock: it is told the time.
         let now = seconds.saturating_mul(1_000_000_000);
         let input = Document::list(arguments?);
-        let answer = module.answer(&input, None, (now, limits::FOREIGN));
+        let answer = module.answer(&input, (now, limits::FOREIGN));
         answer.ok().flatten().map(|answer| term::write(&answer))
     }
 }

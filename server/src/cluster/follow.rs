@@ -5,7 +5,7 @@
 //! noticed by then. Knows nothing of what the objects mean.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -34,19 +34,41 @@ const FIRST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 /// What is kept of an object; nothing where it is of no interest.
-type Keep<T> = fn(&Value) -> Option<T>;
+type Keep<T> = Box<dyn Fn(&Value) -> Option<T> + Send + Sync>;
 
-/// The objects of a resource; dropped, it stops following.
+/// The objects of a resource, and a view that is made of all of them; dropped, it stops following.
 #[derive(Debug)]
-pub(super) struct Followed<T> {
+pub(super) struct Followed<T, V = ()> {
     path: String,
-    kept: Arc<Kept<T>>,
+    kept: Arc<Kept<T, V>>,
     state: watch::Receiver<State>,
     following: JoinHandle<()>,
 }
 
 #[derive(Debug)]
-struct Kept<T>(RwLock<BTreeMap<String, T>>);
+struct Kept<T, V>(RwLock<Known<T, V>>);
+
+#[derive(Debug)]
+struct Known<T, V> {
+    objects: BTreeMap<String, T>,
+    /// Of these very objects.
+    view: OnceLock<V>,
+}
+
+impl<T, V> Kept<T, V> {
+    fn read(&self) -> RwLockReadGuard<'_, Known<T, V>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the objects; what was seen of them before is over.
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<String, T>)) {
+        // Dropped after the lock is open again: it may be large.
+        let mut over = OnceLock::new();
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::swap(&mut known.view, &mut over);
+        change(&mut known.objects);
+    }
+}
 
 /// How the copy stands.
 #[derive(Debug, Clone, Default)]
@@ -57,22 +79,29 @@ struct State {
     problem: Option<FetchError>,
 }
 
-impl<T> Drop for Followed<T> {
+impl<T, V> Drop for Followed<T, V> {
     fn drop(&mut self) {
         self.following.abort();
     }
 }
 
-impl<T: Send + Sync + 'static> Followed<T> {
+impl<T: Send + Sync + 'static, V: Send + Sync + 'static> Followed<T, V> {
     /// Starts following the resource at a path, which may have a query.
-    pub(super) fn start(client: Arc<Client>, path: String, keep: Keep<T>) -> Self {
-        let kept = Arc::new(Kept(RwLock::default()));
+    pub(super) fn start(
+        client: Arc<Client>,
+        path: String,
+        keep: impl Fn(&Value) -> Option<T> + Send + Sync + 'static,
+    ) -> Self {
+        let kept = Arc::new(Kept(RwLock::new(Known {
+            objects: BTreeMap::new(),
+            view: OnceLock::new(),
+        })));
         let (tell, state) = watch::channel(State::default());
         let follower = Follower {
             client,
             path: path.clone(),
             kept: Arc::clone(&kept),
-            keep,
+            keep: Box::new(keep),
             tell,
         };
         Self {
@@ -89,6 +118,26 @@ impl<T: Send + Sync + 'static> Followed<T> {
         deadline: Instant,
         read: impl FnOnce(&BTreeMap<String, T>) -> R,
     ) -> Result<R, FetchError> {
+        self.confirmed(deadline).await?;
+        Ok(read(&self.kept.read().objects))
+    }
+
+    /// The view of the objects, made by the first who asks after a change.
+    pub(super) async fn view(
+        &self,
+        deadline: Instant,
+        make: impl FnOnce(&BTreeMap<String, T>) -> V,
+    ) -> Result<V, FetchError>
+    where
+        V: Clone,
+    {
+        self.confirmed(deadline).await?;
+        let known = self.kept.read();
+        Ok(known.view.get_or_init(|| make(&known.objects)).clone())
+    }
+
+    /// Waits until there is a list; an error where what is known is not known well enough.
+    async fn confirmed(&self, deadline: Instant) -> Result<(), FetchError> {
         let mut state = self.state.clone();
         // For the first list only: what is too old then is not waited for.
         let listed = state.wait_for(|state| state.heard.is_some() || state.problem.is_some());
@@ -101,9 +150,7 @@ impl<T: Send + Sync + 'static> Followed<T> {
             }
         };
         match (state.heard, state.problem) {
-            (Some(heard), _) if heard.elapsed() <= MAX_AGE => Ok(read(
-                &self.kept.0.read().unwrap_or_else(PoisonError::into_inner),
-            )),
+            (Some(heard), _) if heard.elapsed() <= MAX_AGE => Ok(()),
             (_, Some(problem)) => Err(problem),
             (_, None) => Err(self.unknown("the API server has not been heard of")),
         }
@@ -115,10 +162,10 @@ impl<T: Send + Sync + 'static> Followed<T> {
 }
 
 /// Keeps the copy up to date.
-struct Follower<T> {
+struct Follower<T, V> {
     client: Arc<Client>,
     path: String,
-    kept: Arc<Kept<T>>,
+    kept: Arc<Kept<T, V>>,
     keep: Keep<T>,
     tell: watch::Sender<State>,
 }
@@ -131,7 +178,7 @@ enum Ended {
     Lost,
 }
 
-impl<T: Send + Sync + 'static> Follower<T> {
+impl<T: Send + Sync + 'static, V: Send + Sync + 'static> Follower<T, V> {
     async fn run(self) {
         let mut wait = FIRST_WAIT;
         loop {
@@ -192,7 +239,7 @@ impl<T: Send + Sync + 'static> Follower<T> {
             metadata("continue").clone_into(&mut next);
             if next.is_empty() {
                 let version = metadata("resourceVersion").to_owned();
-                *self.kept.0.write().unwrap_or_else(PoisonError::into_inner) = objects;
+                self.kept.change(|kept| *kept = objects);
                 self.heard();
                 return Ok(version);
             }
@@ -266,20 +313,18 @@ impl<T: Send + Sync + 'static> Follower<T> {
         let kind = event.get("type")?.as_str()?;
         let object = event.get("object")?;
         let version = object.pointer("/metadata/resourceVersion")?.as_str()?;
-        let change = |change: &dyn Fn(&mut BTreeMap<String, T>)| {
-            change(&mut self.kept.0.write().unwrap_or_else(PoisonError::into_inner));
-        };
         match kind {
             "ADDED" | "MODIFIED" => {
                 let key = key_of(object)?;
-                change(&|kept| match (self.keep)(object) {
-                    Some(value) => drop(kept.insert(key.clone(), value)),
+                let value = (self.keep)(object);
+                self.kept.change(|kept| match value {
+                    Some(value) => drop(kept.insert(key, value)),
                     None => drop(kept.remove(&key)),
                 });
             }
             "DELETED" => {
                 let key = key_of(object)?;
-                change(&|kept| drop(kept.remove(&key)));
+                self.kept.change(|kept| drop(kept.remove(&key)));
             }
             "BOOKMARK" => {}
             _ => return None,

@@ -333,7 +333,11 @@ impl Origin {
 async fn answer(images: &Images, need: &Need, deadline: Instant) -> Fact {
     match need {
         Need::Image(need) => Fact::Image(images.evidence(need, deadline).await),
-        Need::NamespaceLabels { .. } | Need::Roles | Need::Data(_) | Need::Guest(_) => {
+        Need::NamespaceLabels { .. }
+        | Need::Roles
+        | Need::Data(_)
+        | Need::Inventory(_)
+        | Need::Guest(_) => {
             let reason = "it cannot be had while policies are loaded".to_owned();
             Fact::missing(need, FactError::Unavailable(reason))
         }

@@ -84,7 +84,7 @@ fn by_interpreter(foreign: &Foreign, input: &Value) -> Option<BTreeSet<String>> 
         instructions: usize::MAX,
         time: Duration::from_secs(5),
     };
-    match foreign.answer(&Document::from_json(input), None, (0, budget)) {
+    match foreign.answer(&Document::from_json(input), (0, budget)) {
         Ok(answer) => Some(messages(&answer.unwrap().to_json().unwrap())),
         Err(error) => {
             let labels = &input["review"]["object"]["metadata"]["labels"];

@@ -120,7 +120,7 @@ async fn answer(images: &Images, need: &Need, args: &VerifyArgs) -> Fact {
             data.description()
         )))),
         // Only rules that verify images are asked.
-        Need::Guest(_) => Fact::missing(
+        Need::Guest(_) | Need::Inventory(_) => Fact::missing(
             need,
             FactError::Unavailable("modules are not run here".to_owned()),
         ),

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use regent_engine::admission::{AdmissionRequest, GroupVersionKind, Operation, Roles, UserInfo};
 use regent_engine::diagnostic::Diagnostic;
-use regent_engine::evaluation::need::{DataNeed, Fact, FactError, Need};
+use regent_engine::evaluation::inventory::Snapshot;
+use regent_engine::evaluation::need::{Fact, FactError, Need};
 use regent_engine::evaluation::{Phase, Scope, Step};
 use regent_engine::jmespath::Environment;
 use regent_engine::policy_set::PolicySet;
@@ -208,7 +209,7 @@ fn evaluate(
 /// Of the world there is what the inventory holds.
 fn answer(need: &Need, inventory: &[Value]) -> Fact {
     match need {
-        Need::Data(DataNeed::Objects(_)) => Fact::Data(Ok(inventory.iter().cloned().collect())),
+        Need::Inventory(need) => Fact::Inventory(Ok(Arc::new(Snapshot::of(need, inventory)))),
         Need::NamespaceLabels { namespace } => {
             let mut namespaces = inventory.iter().filter(|object| {
                 let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);

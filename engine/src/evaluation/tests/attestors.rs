@@ -82,9 +82,11 @@ pub(super) fn judge(
                     None => Err(FactError::Unavailable("nobody to ask".into())),
                 })
             }
-            Need::NamespaceLabels { .. } | Need::Roles | Need::Data(_) | Need::Guest(_) => {
-                no_facts(need)
-            }
+            Need::NamespaceLabels { .. }
+            | Need::Roles
+            | Need::Data(_)
+            | Need::Inventory(_)
+            | Need::Guest(_) => no_facts(need),
         },
     );
     let [(status, message)] = &statuses[..] else {

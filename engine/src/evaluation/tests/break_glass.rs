@@ -109,9 +109,7 @@ fn unsigned(need: &Need) -> Fact {
             Arc::new(evidence(vec![], vec![])),
             Resolution::Registry,
         ))),
-        Need::NamespaceLabels { .. } | Need::Roles | Need::Data(_) | Need::Guest(_) => {
-            Fact::missing(need, FactError::Unavailable("nobody to ask".into()))
-        }
+        _ => Fact::missing(need, FactError::Unavailable("nobody to ask".into())),
     }
 }
 

@@ -32,9 +32,11 @@ fn judge(policy: &str, kind: &str, spec: &Value, signer: &str) -> (Decision, Rul
                 Arc::new(evidence(vec![signature(signer)], vec![])),
                 Resolution::Registry,
             ))),
-            Need::NamespaceLabels { .. } | Need::Roles | Need::Data(_) | Need::Guest(_) => {
-                no_facts(need)
-            }
+            Need::NamespaceLabels { .. }
+            | Need::Roles
+            | Need::Data(_)
+            | Need::Inventory(_)
+            | Need::Guest(_) => no_facts(need),
         },
     );
     let (status, message) = statuses[0].clone();
@@ -219,9 +221,11 @@ fn an_annotation_that_claims_a_verification_is_not_believed() {
                             Resolution::Reference,
                         )))
                     }
-                    Need::NamespaceLabels { .. } | Need::Roles | Need::Data(_) | Need::Guest(_) => {
-                        no_facts(need)
-                    }
+                    Need::NamespaceLabels { .. }
+                    | Need::Roles
+                    | Need::Data(_)
+                    | Need::Inventory(_)
+                    | Need::Guest(_) => no_facts(need),
                 });
             assert_eq!(statuses[0].0, RuleStatus::Fail, "{statuses:?}");
             assert!(matches!(decision, Decision::Deny { .. }));
@@ -296,9 +300,11 @@ fn judged_by(extractors: &Value, spec: &Value, (key, value): (&str, &str)) -> Ru
                 Arc::new(evidence(vec![signature("builder")], vec![said.clone()])),
                 Resolution::Registry,
             ))),
-            Need::NamespaceLabels { .. } | Need::Roles | Need::Data(_) | Need::Guest(_) => {
-                no_facts(need)
-            }
+            Need::NamespaceLabels { .. }
+            | Need::Roles
+            | Need::Data(_)
+            | Need::Inventory(_)
+            | Need::Guest(_) => no_facts(need),
         },
     );
     statuses[0].0

@@ -1,3 +1,4 @@
+use super::super::inventory::Snapshot;
 use super::*;
 
 const TEMPLATE: &str = r#"apiVersion: templates.gatekeeper.sh/v1
@@ -276,7 +277,7 @@ fn the_inventory_holds_what_is_synced() {
     let Step::Need(needs) = evaluation.step() else {
         panic!("the inventory is needed");
     };
-    let [(id, Need::Data(need))] = needs.as_slice() else {
+    let [(id, Need::Inventory(need))] = needs.as_slice() else {
         panic!("one kind is needed: {needs:?}");
     };
     assert_eq!(need.description(), "objects of kind `Pod`");
@@ -284,7 +285,8 @@ fn the_inventory_holds_what_is_synced() {
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "other", "namespace": "n"}});
     let service =
         json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "namespace": "n"}});
-    evaluation.answer(*id, Fact::Data(Ok(json!([other, service]))));
+    let snapshot = Snapshot::of(need, &[other, service]);
+    evaluation.answer(*id, Fact::Inventory(Ok(Arc::new(snapshot))));
     let Step::Done(responses) = evaluation.step() else {
         panic!("nothing more is needed");
     };

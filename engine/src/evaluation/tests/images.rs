@@ -136,9 +136,11 @@ fn judge_under(
             Arc::new(evidence.clone()),
             resolution,
         ))),
-        Need::NamespaceLabels { .. } | Need::Roles | Need::Data(_) | Need::Guest(_) => {
-            no_facts(need)
-        }
+        Need::NamespaceLabels { .. }
+        | Need::Roles
+        | Need::Data(_)
+        | Need::Inventory(_)
+        | Need::Guest(_) => no_facts(need),
     })
 }
 
@@ -553,9 +555,7 @@ fn every_place_of_an_image_is_looked_at_also_in_controllers() {
                         Arc::new(right()),
                         Resolution::Registry,
                     ))),
-                    Need::NamespaceLabels { .. } | Need::Roles | Need::Data(_) | Need::Guest(_) => {
-                        no_facts(need)
-                    }
+                    _ => no_facts(need),
                 });
             let Decision::Allow { patch, .. } = decision else {
                 panic!("{rules:?}")

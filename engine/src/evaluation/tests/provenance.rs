@@ -404,9 +404,11 @@ fn builders_can_be_added() {
                 Arc::new(built.clone()),
                 Resolution::Registry,
             ))),
-            Need::NamespaceLabels { .. } | Need::Roles | Need::Data(_) | Need::Guest(_) => {
-                no_facts(need)
-            }
+            Need::NamespaceLabels { .. }
+            | Need::Roles
+            | Need::Data(_)
+            | Need::Inventory(_)
+            | Need::Guest(_) => no_facts(need),
         },
     );
     assert_eq!(statuses[0].0, RuleStatus::Pass, "{statuses:?}");

@@ -18,7 +18,7 @@ fn read(text: &str, dialect: Dialect) -> Result<Foreign, Vec<ForeignError>> {
 fn answer(text: &str, input: &serde_json::Value) -> Result<Option<serde_json::Value>, RegoError> {
     let foreign = read(text, Dialect::V1).unwrap();
     let input = Document::from_json(input);
-    let answer = foreign.answer(&input, None, (1_700_000_000_000_000_000, BUDGET))?;
+    let answer = foreign.answer(&input, (1_700_000_000_000_000_000, BUDGET))?;
     Ok(answer.and_then(|answer| answer.to_json()))
 }
 
@@ -34,7 +34,7 @@ fn a_module_of_either_dialect_answers() {
         "package policy\nviolation[{\"msg\": msg}] { not input.label; msg := \"no label\" }\n";
     let foreign = read(old, Dialect::V0).unwrap();
     let input = Document::from_json(&json!({}));
-    let answer = foreign.answer(&input, None, (0, BUDGET)).unwrap().unwrap();
+    let answer = foreign.answer(&input, (0, BUDGET)).unwrap().unwrap();
     assert_eq!(answer.to_json(), Some(json!([{"msg": "no label"}])));
     let new = "package policy\nviolation contains {\"msg\": \"no label\"} if not input.label\n";
     assert_eq!(
@@ -126,7 +126,7 @@ fn an_endless_evaluation_ends_with_its_time() {
         instructions: 1,
         time: Duration::from_millis(30),
     };
-    let answer = foreign.answer(&Document::null(), None, (0, budget));
+    let answer = foreign.answer(&Document::null(), (0, budget));
     assert_eq!(answer, Err(RegoError::Timeout));
 }
 
@@ -141,7 +141,7 @@ fn lists_that_take_all_memory_are_not_made() {
             Some("policy/violation"),
         )
         .unwrap();
-        foreign.answer(&Document::null(), None, (0, BUDGET))
+        foreign.answer(&Document::null(), (0, BUDGET))
     };
     // A host's function that fails is an error in either case.
     assert!(of(Strictness::Strict).is_err());
@@ -159,7 +159,7 @@ fn a_failing_builtin_is_undefined_or_an_error() {
             Some("data.policy.violation"),
         )
         .unwrap();
-        let answer = foreign.answer(&Document::null(), None, (0, BUDGET));
+        let answer = foreign.answer(&Document::null(), (0, BUDGET));
         answer.map(|answer| answer.and_then(|answer| answer.to_json()))
     };
     assert_eq!(of(Strictness::Lenient), Ok(Some(json!([]))));
@@ -194,7 +194,7 @@ fn libraries_are_called_by_their_imports() {
     )
     .unwrap();
     let answer = foreign
-        .answer(&Document::null(), None, (0, BUDGET))
+        .answer(&Document::null(), (0, BUDGET))
         .unwrap()
         .unwrap();
     assert_eq!(answer.to_json(), Some(json!(["A"])));
@@ -206,8 +206,9 @@ fn who_reads_the_inventory_is_known() {
     let text = "package policy\nviolation contains x if some x in data.inventory.cluster.v1\n";
     let foreign = read(text, Dialect::V1).unwrap();
     assert!(foreign.reads_inventory());
-    let data = Document::from_json(&json!({"inventory": {"cluster": {"v1": {"a": 1}}}}));
-    let answer = foreign.answer(&Document::null(), Some(&data), (0, BUDGET));
+    let inventory = Document::from_json(&json!({"cluster": {"v1": {"a": 1}}}));
+    let foreign = foreign.with_inventory(inventory).unwrap();
+    let answer = foreign.answer(&Document::null(), (0, BUDGET));
     assert_eq!(answer.unwrap().unwrap().to_json(), Some(json!([1])));
 }
 
@@ -228,7 +229,7 @@ fn builtins_that_opa_took_away_are_there_for_old_modules_only() {
     let text = "package policy\nviolation[x] {\n  any([false, input.a == 1])\n  all({true})\n  re_match(`^\\d+$`, \"12\")\n  not re_match(`^\\d+$`, \"x\")\n  x := set_diff({1, 2}, {2})\n}\n";
     let foreign = read(text, Dialect::V0).unwrap();
     let input = Document::from_json(&json!({"a": 1}));
-    let answer = foreign.answer(&input, None, (0, BUDGET)).unwrap().unwrap();
+    let answer = foreign.answer(&input, (0, BUDGET)).unwrap().unwrap();
     assert_eq!(answer.to_json(), Some(json!([[1]])));
     let new = "package policy\nviolation contains 1 if any([true])\n";
     assert!(refusal(new).ends_with("there is no function `any`"));
@@ -255,7 +256,7 @@ fn what_is_nowhere_below_data_is_refused_where_it_is_known_what_there_is() {
     let foreign = read(text).with_data(Some(&data)).unwrap();
     let input = Document::from_json(&json!({"name": "x", "size": 2}));
     for _ in 0..2 {
-        let answer = foreign.answer(&input, None, (0, BUDGET)).unwrap().unwrap();
+        let answer = foreign.answer(&input, (0, BUDGET)).unwrap().unwrap();
         assert_eq!(answer.to_json(), Some(json!(["a"])));
     }
     let wrong = |source: &str, data: Option<&Document>| {
@@ -277,10 +278,7 @@ fn what_is_nowhere_below_data_is_refused_where_it_is_known_what_there_is() {
         ["(7, 5) nothing is at `data.policy.limits`; did you mean `data.policy.limit`?"]
     );
     // Without that knowledge it is undefined, as in OPA.
-    let answer = read(text)
-        .answer(&input, None, (0, BUDGET))
-        .unwrap()
-        .unwrap();
+    let answer = read(text).answer(&input, (0, BUDGET)).unwrap().unwrap();
     assert_eq!(answer.to_json(), Some(json!([])));
 }
 
@@ -295,7 +293,7 @@ fn with_data(
         let errors = errors.into_iter();
         errors.map(|error| error.message).collect::<Vec<_>>()
     })?;
-    let answer = foreign.answer(&Document::null(), None, (0, BUDGET));
+    let answer = foreign.answer(&Document::null(), (0, BUDGET));
     Ok(answer.unwrap().and_then(|answer| answer.to_json()))
 }
 

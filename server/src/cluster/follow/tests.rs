@@ -105,7 +105,7 @@ async fn a_copy_is_what_was_listed_and_what_was_told_since() {
         (200, list(&[object("z", "again", 20)], 21)),
     ])
     .await;
-    let followed = Followed::start(client, "/api/v1/things".to_owned(), name_of);
+    let followed: Followed<String> = Followed::start(client, "/api/v1/things".to_owned(), name_of);
     let asked = served.await.unwrap();
     is(&followed, &[("n/z", "again")]).await;
     assert_eq!(asked[0], "GET /api/v1/things?limit=500 HTTP/1.1");
@@ -136,7 +136,7 @@ async fn changes_are_seen_in_their_order() {
         (200, told.concat()),
     ])
     .await;
-    let followed = Followed::start(client, "/api/v1/things".to_owned(), name_of);
+    let followed: Followed<String> = Followed::start(client, "/api/v1/things".to_owned(), name_of);
     served.await.unwrap();
     // What lost what was of interest is gone.
     is(&followed, &[("n/b", "2")]).await;
@@ -146,7 +146,7 @@ async fn changes_are_seen_in_their_order() {
 async fn what_cannot_be_listed_is_an_error_with_the_reason() {
     let status = json!({"kind": "Status", "message": "things is forbidden"}).to_string();
     let (client, _served) = saying(vec![(403, status)]).await;
-    let followed = Followed::start(client, "/api/v1/things".to_owned(), name_of);
+    let followed: Followed<String> = Followed::start(client, "/api/v1/things".to_owned(), name_of);
     let error = followed.read(soon(), BTreeMap::len).await.unwrap_err();
     assert!(
         matches!(&error, FetchError::Unauthorized(what) if what == "things is forbidden"),
@@ -154,18 +154,32 @@ async fn what_cannot_be_listed_is_an_error_with_the_reason() {
     );
 }
 
+/// A view is made once of the same objects, and again of others.
+#[tokio::test]
+async fn a_view_is_made_again_after_a_change_only() {
+    let (client, served) = saying(vec![(200, list(&[object("a", "1", 1)], 4))]).await;
+    let followed: Followed<String, usize> =
+        Followed::start(client, "/api/v1/things".to_owned(), name_of);
+    let (first, second) = (|_: &_| 1, |_: &_| 2);
+    assert_eq!(followed.view(soon(), first).await.unwrap(), 1);
+    served.await.unwrap();
+    assert_eq!(followed.view(soon(), second).await.unwrap(), 1);
+    followed.kept.change(|kept| drop(kept.remove("n/a")));
+    assert_eq!(followed.view(soon(), second).await.unwrap(), 2);
+}
+
 /// A copy that nobody has confirmed for too long is no answer.
 #[tokio::test]
 async fn an_old_copy_is_an_error() {
     let kept = || {
-        Arc::new(Kept(RwLock::new(BTreeMap::from([(
-            "a".to_owned(),
-            "b".to_owned(),
-        )]))))
+        Arc::new(Kept(RwLock::new(Known {
+            objects: BTreeMap::from([("a".to_owned(), "b".to_owned())]),
+            view: OnceLock::new(),
+        })))
     };
     let with = |heard: Option<Instant>, problem: Option<FetchError>| {
         let (tell, state) = watch::channel(State { heard, problem });
-        let followed = Followed {
+        let followed: Followed<String> = Followed {
             path: "/api/v1/things".to_owned(),
             kept: kept(),
             state,

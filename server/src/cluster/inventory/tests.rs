@@ -1,3 +1,4 @@
+use regent_engine::evaluation::inventory::document;
 use serde_json::json;
 
 use super::*;
@@ -19,6 +20,19 @@ fn list(items: &[Value]) -> String {
 
 const VERSION: &str = "networking.k8s.io/v1";
 
+fn need(api_version: &str, kind: &str) -> InventoryNeed {
+    InventoryNeed {
+        api_version: api_version.to_owned(),
+        kind: kind.to_owned(),
+    }
+}
+
+/// The ingresses of the namespace, as modules see them.
+fn ingresses(snapshot: &Arc<Snapshot>) -> Value {
+    let whole = document(std::slice::from_ref(snapshot)).to_json().unwrap();
+    whole["namespace"]["n"][VERSION]["Ingress"].clone()
+}
+
 #[tokio::test]
 async fn objects_of_a_kind_are_listed_once_and_watched() {
     let changed = json!({"type": "ADDED", "object": {"metadata": {"name": "b", "namespace": "n", "resourceVersion": "4"}}});
@@ -29,9 +43,10 @@ async fn objects_of_a_kind_are_listed_once_and_watched() {
     ])
     .await;
     let inventory = Inventory::new(&client);
-    let first = inventory.objects(VERSION, "Ingress", soon()).await.unwrap();
+    let need = need(VERSION, "Ingress");
+    let first = inventory.objects(&need, soon()).await.unwrap();
     let named = |name: &str| json!({"apiVersion": VERSION, "kind": "Ingress", "metadata": {"name": name, "namespace": "n"}});
-    assert_eq!(first[0], named("a"));
+    assert_eq!(ingresses(&first)["a"], named("a"));
     let asked = served.await.unwrap();
     assert_eq!(asked[0], "GET /apis/networking.k8s.io/v1 HTTP/1.1");
     let path = "GET /apis/networking.k8s.io/v1/ingresses?";
@@ -41,14 +56,32 @@ async fn objects_of_a_kind_are_listed_once_and_watched() {
     );
     let deadline = soon();
     loop {
-        let now = inventory.objects(VERSION, "Ingress", soon()).await.unwrap();
-        if now.as_array().unwrap().len() == 2 {
-            assert_eq!(now[1]["metadata"]["name"], "b");
+        let now = inventory.objects(&need, soon()).await.unwrap();
+        let seen = ingresses(&now);
+        if seen.as_object().unwrap().len() == 2 {
+            assert_eq!(seen["b"]["metadata"]["name"], "b");
             return;
         }
-        assert!(Instant::now() < deadline, "{now}");
+        assert!(Instant::now() < deadline, "{seen}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// What was made for one request, the next one is given.
+#[tokio::test]
+async fn requests_share_a_snapshot_as_long_as_nothing_changes() {
+    let (client, served) = saying(vec![
+        (200, resources()),
+        (200, list(&[ingress("a"), ingress("b")])),
+    ])
+    .await;
+    let inventory = Inventory::new(&client);
+    let need = need(VERSION, "Ingress");
+    let first = inventory.objects(&need, soon()).await.unwrap();
+    served.await.unwrap();
+    let second = inventory.objects(&need, soon()).await.unwrap();
+    assert!(Arc::ptr_eq(&first, &second));
+    assert_eq!(ingresses(&first).as_object().unwrap().len(), 2);
 }
 
 /// An outage, a refusal and an unknown kind are errors, never an inventory without the kind.
@@ -70,34 +103,30 @@ async fn what_cannot_be_listed_is_an_error() {
     ] {
         let (client, _served) = saying(answers).await;
         let inventory = Inventory::new(&client);
-        let error = inventory.objects(VERSION, "Ingress", soon()).await;
+        let error = inventory.objects(&need(VERSION, "Ingress"), soon()).await;
         let error = error.unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
     let (client, _served) = saying(Vec::new()).await;
     let inventory = Inventory::new(&client);
-    let error = inventory.objects("../v1", "Pod", soon()).await.unwrap_err();
+    let error = inventory.objects(&need("../v1", "Pod"), soon()).await;
+    let error = error.unwrap_err();
     assert!(matches!(error, FetchError::Malformed(_)), "{error}");
 }
 
 #[tokio::test]
 async fn more_than_a_request_can_look_at_is_an_error() {
-    let many: BTreeMap<String, Kept> = (0..=MAX_OBJECTS)
-        .map(|number| {
-            let kept = Kept {
-                object: json!({}),
-                bytes: 2,
-            };
-            (number.to_string(), kept)
-        })
-        .collect();
-    let large = Kept {
-        object: json!({}),
-        bytes: MAX_BYTES + 1,
+    let need = need("v1", "Pod");
+    let kept = |bytes: usize| Kept {
+        bytes,
+        ..keep(&need, &json!({})).unwrap()
     };
-    let large = BTreeMap::from([("a".to_owned(), large)]);
+    let many: BTreeMap<String, Kept> = (0..=MAX_OBJECTS)
+        .map(|number| (number.to_string(), kept(2)))
+        .collect();
+    let large = BTreeMap::from([("a".to_owned(), kept(MAX_BYTES + 1))]);
     for known in [many, large] {
-        let error = listed(&known, ("v1", "Pod")).unwrap_err();
+        let error = snapshot(&need, &known).unwrap_err();
         assert!(matches!(error, FetchError::TooLarge(_)), "{error}");
     }
 }
@@ -108,8 +137,8 @@ async fn kinds_are_bounded() {
     let (client, _served) = saying(Vec::new()).await;
     let inventory = Inventory::new(&client);
     let begin = |number: usize| {
-        let key = ("v1".to_owned(), format!("Kind{number}"));
-        inventory.begin(key, format!("/api/v1/kind{number}"))
+        let need = need("v1", &format!("Kind{number}"));
+        inventory.begin(&need, format!("/api/v1/kind{number}"))
     };
     for number in 0..MAX_KINDS {
         begin(number).unwrap();
