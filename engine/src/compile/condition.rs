@@ -1,6 +1,7 @@
 //! Conditions as Rego: the answer is `true`, `false` or `error`, and an error counts only where Kyverno would reach it.
 //!
-//! Values with variables are slots, `{"ok": true, "value": …}` or `{"ok": false}`, that the host fills.
+//! Values with variables are slots, `{"ok": true, "value": …}` or `{"ok": false}`, that the host fills. Of an element's
+//! preconditions the host also says `why` there is no value, and the answer may be `missing`.
 
 use std::sync::Arc;
 
@@ -13,23 +14,50 @@ use crate::rego::module::{Expression, Operator, Rule, Statement};
 use super::scope::Scope;
 use super::text;
 
+/// What a condition says without a value of its sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unknown {
+    /// That it is an error.
+    Error,
+    /// What the host says of the value.
+    Told,
+}
+
 /// Writes the rules of `conditions` and `name`, whose value is `true`, `false` or `error` as a text.
 pub(super) fn compile(
     scope: &mut Scope,
     name: &str,
     conditions: &Conditions,
 ) -> program::Conditions {
+    written(scope, (name, Unknown::Error), conditions)
+}
+
+/// The same for an element, whose value may be `missing` too.
+pub(super) fn compile_of_element(
+    scope: &mut Scope,
+    name: &str,
+    conditions: &Conditions,
+) -> program::Conditions {
+    written(scope, (name, Unknown::Told), conditions)
+}
+
+fn written(
+    scope: &mut Scope,
+    (name, unknown): (&str, Unknown),
+    conditions: &Conditions,
+) -> program::Conditions {
+    let of = (name, unknown);
     let (value, compiled) = match conditions {
         Conditions::List(written) => {
-            let (value, compiled) = list(scope, name, written, "true");
+            let (value, compiled) = list(scope, of, written, "true");
             (value, program::Conditions::List(compiled))
         }
         Conditions::Block(written) => {
-            let (value, compiled) = block(scope, name, written);
+            let (value, compiled) = block(scope, of, written);
             (value, program::Conditions::Block(compiled))
         }
         Conditions::Blocks(blocks) => {
-            let (results, compiled) = blocks.iter().map(|one| block(scope, name, one)).unzip();
+            let (results, compiled) = blocks.iter().map(|one| block(scope, of, one)).unzip();
             (
                 decided(results, "true"),
                 program::Conditions::Blocks(compiled),
@@ -51,12 +79,12 @@ pub(super) fn compile(
 /// `any` is looked at first, and `all` in any case.
 fn block(
     scope: &mut Scope,
-    name: &str,
+    of: (&str, Unknown),
     block: &ConditionBlock,
 ) -> (Expression, program::ConditionBlock) {
     let mut parts = Vec::new();
     let mut part = |scope: &mut Scope, written: &Option<Vec<Condition>>, neutral| {
-        let (value, compiled) = list(scope, name, written.as_ref()?, neutral);
+        let (value, compiled) = list(scope, of, written.as_ref()?, neutral);
         parts.push(value);
         Some(compiled)
     };
@@ -71,14 +99,11 @@ fn block(
 
 fn list(
     scope: &mut Scope,
-    name: &str,
+    of: (&str, Unknown),
     written: &[Condition],
     neutral: &str,
 ) -> (Expression, Vec<program::Condition>) {
-    let (results, compiled) = written
-        .iter()
-        .map(|one| condition(scope, name, one))
-        .unzip();
+    let (results, compiled) = written.iter().map(|one| condition(scope, of, one)).unzip();
     (decided(results, neutral), compiled)
 }
 
@@ -96,7 +121,7 @@ fn decided(results: Vec<Expression>, neutral: &str) -> Expression {
 /// One comparison, as a rule of its own.
 fn condition(
     scope: &mut Scope,
-    prefix: &str,
+    (prefix, unknown): (&str, Unknown),
     condition: &Condition,
 ) -> (Expression, program::Condition) {
     let name = scope.fresh(prefix);
@@ -123,8 +148,19 @@ fn condition(
     scope
         .rules
         .push(Rule::value(&name, call, known).at(condition.span));
+    let mut before = Vec::new();
     for slot in slots {
-        let rule = Rule::value(&name, Expression::text("error"), vec![ok(slot, false)]);
+        let (value, body) = match unknown {
+            Unknown::Error => (Expression::text("error"), vec![ok(slot, false)]),
+            // The first without a value is the reason: two might give two.
+            Unknown::Told => {
+                let mut body: Vec<_> = before.iter().map(|known| ok(*known, true)).collect();
+                body.push(ok(slot, false));
+                before.push(slot);
+                (slot_at(slot).field("why"), body)
+            }
+        };
+        let rule = Rule::value(&name, value, body);
         scope.rules.push(rule.at(condition.span));
     }
     (Expression::name(name), compiled)
@@ -177,8 +213,17 @@ pub(super) fn slot_at(slot: usize) -> Expression {
     Expression::Index(Box::new(values), Box::new(Expression::count(slot)))
 }
 
-/// The functions that the rules above use.
+/// The functions that the rules above use where no value is told to be missing.
 pub(super) fn prelude() -> Vec<Rule> {
+    functions(Unknown::Error)
+}
+
+/// The same where one may be.
+pub(super) fn prelude_of_element() -> Vec<Rule> {
+    functions(Unknown::Told)
+}
+
+fn functions(unknown: Unknown) -> Vec<Rule> {
     let head = Expression::Index(
         Box::new(Expression::name("others")),
         Box::new(Expression::count(0)),
@@ -189,7 +234,12 @@ pub(super) fn prelude() -> Vec<Rule> {
     let two: &[&str] = &["results", "neutral"];
     let all_true = others(Expression::text("true"), Operator::Equal);
     let error = || within("error");
-    vec![
+    let missing = || within("missing");
+    let mut unmet = vec![Statement::Holds(within("false")), Statement::Not(error())];
+    if unknown == Unknown::Told {
+        unmet.push(Statement::Not(missing()));
+    }
+    let mut functions = vec![
         function("first_other", two, head, others(neutral(), Operator::More))
             .comment("The first result that is not the neutral one."),
         function(
@@ -205,14 +255,19 @@ pub(super) fn prelude() -> Vec<Rule> {
             vec![Statement::Holds(error())],
         )
         .comment("Whether all hold; an error is one also beside what does not hold."),
-        function(
+        function("both", &["results"], Expression::text("false"), unmet),
+        function("both", &["results"], Expression::text("true"), all_true),
+    ];
+    if unknown == Unknown::Told {
+        let body = vec![Statement::Holds(missing()), Statement::Not(error())];
+        functions.push(function(
             "both",
             &["results"],
-            Expression::text("false"),
-            vec![Statement::Holds(within("false")), Statement::Not(error())],
-        ),
-        function("both", &["results"], Expression::text("true"), all_true),
-    ]
+            Expression::text("missing"),
+            body,
+        ));
+    }
+    functions
 }
 
 /// The results that are not neutral, and how their number is to zero.

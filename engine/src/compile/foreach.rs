@@ -35,7 +35,7 @@ fn block(
 ) -> Result<program::Foreach, RegoError> {
     let mut scope = Scope::default();
     let preconditions = written.preconditions.as_ref().map(|conditions| {
-        let what = condition::compile(&mut scope, "preconditions", conditions);
+        let what = condition::compile_of_element(&mut scope, "preconditions", conditions);
         let slots = std::mem::take(&mut scope.slots);
         Judged { what, slots }
     });
@@ -49,7 +49,9 @@ fn block(
         ForeachBody::Deny(deny) => validate::of_deny(&mut scope, deny),
         ForeachBody::Foreach(blocks) => compile(&mut scope, (policy, rule), blocks, number)?,
     };
-    if preconditions.is_some() || matches!(demand, Demand::Deny(_)) {
+    if preconditions.is_some() {
+        scope.rules.extend(condition::prelude_of_element());
+    } else if matches!(demand, Demand::Deny(_)) {
         scope.rules.extend(condition::prelude());
     }
     let package = package(policy, rule, Some(&format!("foreach{number}")));

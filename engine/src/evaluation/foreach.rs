@@ -140,8 +140,9 @@ impl Context<'_> {
         match preconditions {
             None => return Element::Waiting,
             Some(Ok(())) => {}
-            // An element whose preconditions cannot be judged is passed over too, as Kyverno has it.
-            Some(Err(_)) => return Element::Skipped,
+            Some(Err(answer)) if answer.status == RuleStatus::Skip => return Element::Skipped,
+            // Whoever brings about an error must not have the element passed over by it.
+            Some(Err(answer)) => return Element::Judged(answer),
         }
         // An empty map is no scope: Kyverno looks at the whole object then.
         let is_empty = element.as_object().is_some_and(serde_json::Map::is_empty);
@@ -172,13 +173,10 @@ impl Context<'_> {
             Err(message) => return Outcome::error(message),
         };
         let status = match answer.as_str() {
+            // What could not be listed may hold what would be refused, whatever the other elements are like.
+            "pass" | "none" if let Some(reason) = listed => return Outcome::error(reason),
             "pass" => return Outcome::Judged(Answer::new(RuleStatus::Pass, "rule passed")),
-            "none" => {
-                return match listed {
-                    Some(reason) => Outcome::error(reason),
-                    None => Outcome::Nothing,
-                };
-            }
+            "none" => return Outcome::Nothing,
             "fail" => RuleStatus::Fail,
             "error" => RuleStatus::Error,
             other => return Outcome::error(unexpected(other)),

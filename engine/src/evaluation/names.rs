@@ -189,6 +189,20 @@ impl<'a> Names<'a> {
             || self.below.is_some_and(|below| below.has(name))
     }
 
+    /// Whether the layer is about an element of a list.
+    pub(super) fn is_about_element(&self) -> bool {
+        self.element.is_some()
+    }
+
+    /// Whether a name is the element's, or one of those of the elements around it.
+    pub(super) fn is_of_element(&self, name: &str) -> bool {
+        if self.locals.iter().any(|(local, _)| local == name) {
+            return self.is_about_element();
+        }
+        let shadowed = self.entries.iter().any(|entry| entry.name == name);
+        !shadowed && self.below.is_some_and(|below| below.is_of_element(name))
+    }
+
     /// Whether a name may stand for what the host has to be asked for.
     pub(super) fn may_ask(&self) -> bool {
         self.entries.iter().any(|entry| !load::is_own(entry))

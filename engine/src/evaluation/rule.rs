@@ -46,6 +46,9 @@ pub(super) struct Context<'a> {
     pub(super) messages: Messages,
 }
 
+/// What the preconditions of an element say that lacks what they look at: it is not meant, as in Kyverno.
+const MISSING: &str = "missing";
+
 /// What came of a rule so far.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Progress {
@@ -358,13 +361,23 @@ impl Context<'_> {
             return Some(Ok(()));
         };
         let values = Values::of(names, &judged.slots)?;
-        let input = self.documents.input(None, values.document());
+        let values = if names.is_about_element() {
+            values.of_element(names, &judged.slots)
+        } else {
+            values.document()
+        };
+        let input = self.documents.input(None, values);
         let said = self.ask(program, entry, &input);
         if let Ok(said) = &said {
+            // The walk does not tell the two apart.
+            let said = if said == MISSING { "error" } else { said };
             self.trace_conditions(program, &judged.what, names, said);
         }
         let answer = match said.as_deref() {
             Ok("true") => return Some(Ok(())),
+            Ok(MISSING) if names.is_about_element() => {
+                Answer::new(RuleStatus::Skip, "preconditions not met")
+            }
             Ok("false") => {
                 let said = explain::conditions::walk(&judged.what, names).messages;
                 Answer::new(RuleStatus::Skip, joined("preconditions not met", &said))

@@ -26,6 +26,7 @@ mod context_size;
 mod denied_images;
 mod exception;
 mod extractors;
+mod foreach;
 mod gatekeeper;
 mod guests;
 mod identities;

@@ -32,8 +32,40 @@ impl Values {
         Document::list(self.0.iter().map(|value| Document::from_json(&slot(value))))
     }
 
+    /// The same for the preconditions of an element, which say `why` there is none: `missing` where the element lacks the
+    /// key that is asked for, else `error`.
+    pub(super) fn of_element(&self, names: &Names<'_>, slots: &[Arc<Template>]) -> Document {
+        let values = self.0.iter().zip(slots).map(|(value, slot)| match value {
+            Ok(value) => json!({"ok": true, "value": value}),
+            Err(error) if is_lacking(names, slot, error) => json!({"ok": false, "why": "missing"}),
+            Err(_reason) => json!({"ok": false, "why": "error"}),
+        });
+        Document::list(values.map(|value| Document::from_json(&value)))
+    }
+
     /// The first reason why a value is missing.
     pub(super) fn first_error(&self) -> Option<&TemplateError> {
         self.0.iter().find_map(|value| value.as_ref().err())
     }
+}
+
+/// Whether a value is missing because the element that it is read from lacks a key.
+fn is_lacking(names: &Names<'_>, slot: &Template, error: &TemplateError) -> bool {
+    error.is_not_found() && reads_only(slot, error, &|name| names.is_of_element(name))
+}
+
+/// Whether the expression that has no value reads nothing but what `is_meant` says of the names at its root. What an
+/// expression reads that variables make is not known.
+fn reads_only(slot: &Template, error: &TemplateError, is_meant: &dyn Fn(&str) -> bool) -> bool {
+    let TemplateError::Variable { variable, .. } = error else {
+        return false;
+    };
+    let mut found = false;
+    slot.for_each_expression(&mut |expression| {
+        if expression.text() == variable {
+            let mut names = expression.root_names().into_iter();
+            found = names.all(|name| name.is_some_and(is_meant));
+        }
+    });
+    found
 }
