@@ -304,12 +304,13 @@ fn changes_object(rule: &Rule) -> bool {
 }
 
 /// Whether a rule of a policy applied before; those that mutate are counted for themselves, as they are run for themselves.
+/// Of one that ended with an error it is not known whether it would have, and it must not hide what another refuses.
 fn is_after_another(response: &RuleResponse, earlier: &[RuleResponse]) -> bool {
     let mutates = |rule: &RuleResponse| rule.rule_type == RuleType::Mutation;
     let mut alike = earlier
         .iter()
         .filter(|rule| mutates(rule) == mutates(response));
-    alike.any(|rule| rule.status != RuleStatus::Skip)
+    alike.any(|rule| !matches!(rule.status, RuleStatus::Skip | RuleStatus::Error))
 }
 
 fn is_waiting(progress: &Progress) -> bool {

@@ -178,3 +178,35 @@ fn a_list_that_cannot_be_had_is_not_forgotten_for_another_that_passes() {
         }
     }
 }
+
+/// Of a policy whose first rule that applies counts, one that ends with an error does not keep the others from being heard.
+#[test]
+fn an_error_does_not_hide_what_a_later_rule_refuses() {
+    let rule = |name: &str, key: &str| {
+        format!(
+            r#"{{name: {name}, match: {{any: [{{resources: {{kinds: [Pod]}}}}]}}, validate: {{message: refused,
+                deny: {{conditions: {{all: [{{key: "{{{{ {key} }}}}", operator: Equals, value: bad}}]}}}}}}}}"#
+        )
+    };
+    let set = set(&format!(
+        r#"{{apiVersion: kyverno.io/v1, kind: ClusterPolicy, metadata: {{name: p}},
+            spec: {{validationFailureAction: Enforce, failurePolicy: Ignore, applyRules: One, rules: [{}, {}, {}]}}}}"#,
+        rule("first", "request.object.metadata.labels.first"),
+        rule("second", "request.object.metadata.labels.second"),
+        rule("third", "request.object.metadata.labels.second"),
+    ));
+    let pod = |labels: Value| {
+        let mut pod = pod("a");
+        pod.object.as_mut().unwrap()["metadata"]["labels"] = labels;
+        let (decision, rules) = evaluate(&set, &pod, Phase::Validate, &no_facts);
+        let statuses: Vec<_> = rules.iter().map(|(status, _)| *status).collect();
+        (matches!(decision, Decision::Deny { .. }), statuses)
+    };
+    let (error, fail, pass) = (RuleStatus::Error, RuleStatus::Fail, RuleStatus::Pass);
+    assert_eq!(
+        pod(json!({"first": "good", "second": "bad"})),
+        (false, vec![pass])
+    );
+    assert_eq!(pod(json!({"second": "bad"})), (true, vec![error, fail]));
+    assert_eq!(pod(json!({"second": "good"})), (false, vec![error, pass]));
+}
