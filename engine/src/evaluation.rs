@@ -5,6 +5,7 @@
 pub mod inventory;
 pub mod need;
 
+mod action;
 mod break_glass;
 mod documents;
 mod exception;

@@ -67,6 +67,16 @@ pub enum ExpressionError {
     Scope(#[from] ScopeError),
 }
 
+impl ExpressionError {
+    /// Whether a bound is the reason.
+    pub const fn is_too_large(&self) -> bool {
+        matches!(
+            self,
+            Self::LimitExceeded | Self::Scope(ScopeError::TooLarge(_))
+        )
+    }
+}
+
 /// Why a name of the scope has no value, although it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ScopeError {
@@ -76,6 +86,9 @@ pub enum ScopeError {
     /// It could not be had.
     #[error("{0}")]
     Failed(String),
+    /// It is larger, or takes more steps, than an evaluation may.
+    #[error("{0}")]
+    TooLarge(String),
     /// It is not there after all: the name is an unknown one.
     #[error("nothing stands for the name")]
     Absent,

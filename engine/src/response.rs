@@ -197,6 +197,8 @@ pub struct Details {
     pub exceptions: Vec<String>,
     /// What a `podSecurity` rule found.
     pub pod_security: Option<PodSecurityDetails>,
+    /// Whether the failure is that the object is too large to be judged.
+    pub too_large: bool,
     /// What modules found, one text each.
     pub violations: Vec<String>,
     /// What a module wants the user to be told besides; cleaned and cut.

@@ -124,6 +124,19 @@ impl TemplateError {
         )
     }
 
+    /// Whether a bound is the reason.
+    pub fn is_too_large(&self) -> bool {
+        match self {
+            Self::TooLong => true,
+            Self::Variable { cause, .. } => match cause {
+                Cause::Scope(ScopeError::TooLarge(_)) => true,
+                Cause::Evaluation(error) => error.is_too_large(),
+                Cause::Syntax { .. } | Cause::Empty | Cause::Scope(_) => false,
+            },
+            Self::KeyIsNoText(_) => false,
+        }
+    }
+
     /// Whether the host has to be asked before there can be a value.
     pub fn is_pending(&self) -> bool {
         matches!(

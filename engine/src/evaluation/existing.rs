@@ -10,7 +10,7 @@ use crate::response::{FailureAction, RuleResponse, RuleStatus};
 
 use super::documents::Documents;
 use super::request_names::RequestNames;
-use super::rule::{Context, Progress};
+use super::rule::{Answer, Context, Progress};
 use super::together::Known;
 use super::tracing::Traced;
 
@@ -21,7 +21,7 @@ impl Context<'_> {
         &mut self,
         (policy, rule): (&Policy, &Rule),
         labels: Option<&BTreeMap<String, String>>,
-    ) -> Result<bool, String> {
+    ) -> Result<bool, Answer> {
         let is_constraint = policy.rule_ast(rule).and_then(ast::Rule::constraint);
         let old = self.request.old_object.as_ref().zip(is_constraint);
         let (Some((old, _)), true) = (old, self.request.object.is_some()) else {
@@ -58,7 +58,8 @@ impl Context<'_> {
 
     /// The response to an update, or that the old object broke the rule as well.
     ///
-    /// Kyverno lets an update pass where the old object cannot be judged; here the failure stands then.
+    /// Kyverno lets an update pass where the old object cannot be judged; here the failure stands then. That one of them is
+    /// too large to be judged says nothing of the other.
     pub(super) fn allow_existing(
         &mut self,
         policy: &Policy,
@@ -66,6 +67,7 @@ impl Context<'_> {
         response: RuleResponse,
     ) -> Progress {
         let failed = matches!(response.status, RuleStatus::Fail | RuleStatus::Warn);
+        let failed = failed && !is_too_large(&response);
         let old = self
             .request
             .old_object
@@ -85,7 +87,7 @@ impl Context<'_> {
         let mut before = self.about((&request, &documents, &names));
         match before.evaluate((policy, rule), &Progress::Waiting, Known::Nothing) {
             waiting @ (Progress::Waiting | Progress::WaitingForImages) => waiting,
-            Progress::Answered(old) if old.status == response.status => {
+            Progress::Answered(old) if old.status == response.status && !is_too_large(&old) => {
                 Progress::Answered(RuleResponse {
                     status: RuleStatus::Skip,
                     message: "skipping the rule evaluation as pre-existing violations are allowed"
@@ -96,6 +98,11 @@ impl Context<'_> {
             Progress::Answered(_) | Progress::NotAbout => Progress::Answered(response),
         }
     }
+}
+
+fn is_too_large(response: &RuleResponse) -> bool {
+    let details = response.details.as_ref();
+    details.is_some_and(|details| details.too_large)
 }
 
 /// Whether the rule allows it; as in Kyverno, overrides for namespaces do not count here, and a rule with preconditions

@@ -43,7 +43,7 @@ impl Context<'_> {
         said: &Said<'_>,
     ) -> Outcome {
         let mut walked = Walked::default();
-        let mut listed = None;
+        let mut listed: Option<Answer> = None;
         for block in blocks {
             let elements = match elements(asked.names, block) {
                 Ok(elements) => elements,
@@ -52,8 +52,8 @@ impl Context<'_> {
                     self.trace_list(block.list.text.raw(), Err(&reason));
                     continue;
                 }
-                Err(Unlisted::Failed(reason)) => {
-                    listed = listed.or(Some(reason));
+                Err(Unlisted::Failed(answer)) => {
+                    listed = Some(decisive(listed, answer));
                     continue;
                 }
             };
@@ -85,7 +85,8 @@ impl Context<'_> {
             let came = if walked.count > MAX_ELEMENTS {
                 let message =
                     format!("the lists of `foreach` have more than {MAX_ELEMENTS} elements");
-                Element::Judged(Answer::new(RuleStatus::Error, message))
+                let status = asked.names.too_large_in(&block.list);
+                Element::Judged(Answer::too_large(status, message))
             } else {
                 self.trace_element(block.list.text.raw(), index);
                 let came = self.element((asked.names, block), element, index, said);
@@ -162,7 +163,7 @@ impl Context<'_> {
     }
 
     /// The program's word on what the elements answered.
-    fn concluded(&mut self, asked: &Asked<'_>, walked: Walked, listed: Option<String>) -> Outcome {
+    fn concluded(&mut self, asked: &Asked<'_>, walked: Walked, listed: Option<Answer>) -> Outcome {
         let statuses = walked
             .blocks
             .iter()
@@ -174,23 +175,26 @@ impl Context<'_> {
         };
         let status = match answer.as_str() {
             // What could not be listed may hold what would be refused, whatever the other elements are like.
-            "pass" | "none" if let Some(reason) = listed => return Outcome::error(reason),
+            "pass" | "none" if let Some(answer) = listed => return Outcome::Judged(answer),
             "pass" => return Outcome::Judged(Answer::new(RuleStatus::Pass, "rule passed")),
             "none" => return Outcome::Nothing,
             "fail" => RuleStatus::Fail,
             "error" => RuleStatus::Error,
             other => return Outcome::error(unexpected(other)),
         };
-        let inner = walked
-            .last
-            .map_or_else(String::new, |answer| answer.message);
+        let last = walked.last;
+        let too_large = last.as_ref().is_some_and(|answer| answer.too_large);
+        let inner = last.map_or_else(String::new, |answer| answer.message);
         // What went wrong before an element was looked at is said as it is.
         let message = if inner.starts_with("failed to process foreach") {
             inner
         } else {
             format!("validation failure: {inner}")
         };
-        Outcome::Judged(Answer::new(status, message))
+        Outcome::Judged(Answer {
+            too_large,
+            ..Answer::new(status, message)
+        })
     }
 }
 
@@ -210,7 +214,15 @@ enum Unlisted {
     Pending,
     /// There is no such list, as the error says.
     Unknown(String),
-    Failed(String),
+    Failed(Answer),
+}
+
+/// Of two reasons why there are no lists: that the object is too large is known for sure, the other may be gone another time.
+fn decisive(known: Option<Answer>, answer: Answer) -> Answer {
+    match known {
+        Some(known) if known.too_large || !answer.too_large => known,
+        Some(_) | None => answer,
+    }
 }
 
 /// The elements of a block; what is no list is the only element.
@@ -220,8 +232,13 @@ fn elements(names: &Names<'_>, block: &Foreach) -> Result<Vec<Value>, Unlisted> 
         Ok(other) => Ok(vec![other]),
         Err(error) if error.is_pending() => Err(Unlisted::Pending),
         Err(error) if error.is_not_found() => Err(Unlisted::Unknown(error.to_string())),
-        Err(error) => Err(Unlisted::Failed(format!(
-            "failed to evaluate list: {error}"
-        ))),
+        Err(error) => {
+            let message = format!("failed to evaluate list: {error}");
+            Err(Unlisted::Failed(if error.is_too_large() {
+                Answer::too_large(names.too_large_in(&block.list), message)
+            } else {
+                Answer::new(RuleStatus::Error, message)
+            }))
+        }
     }
 }

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::jmespath::{Environment, ExpressionError, Scope, ScopeError, Within};
 use crate::program::{ContextEntry, Query};
+use crate::response::RuleStatus;
 use crate::template::{Deletion, Resolution, Template, TemplateError, Text};
 
 use super::facts::Facts;
@@ -219,6 +220,34 @@ impl<'a> Names<'a> {
             fields.insert("object".to_owned(), object.clone());
         }
         request
+    }
+
+    /// What it means that something is larger than it may be: whoever wrote the object wrote it so, and that must not be
+    /// what lets it in where errors do. Where names may stand for what the host was asked for, that may be why.
+    pub(super) fn too_large(&self) -> RuleStatus {
+        if self.may_ask() {
+            RuleStatus::Error
+        } else {
+            RuleStatus::Fail
+        }
+    }
+
+    /// The same of an expression, which may name nothing that the host was asked for.
+    pub(super) fn too_large_in(&self, query: &Query) -> RuleStatus {
+        let is_asked = |name: Option<&str>| name.is_none_or(|name| self.is_entry(name));
+        let known = query.expression.as_ref();
+        let own = known.is_some_and(|known| !known.root_names().into_iter().any(is_asked));
+        if own {
+            RuleStatus::Fail
+        } else {
+            self.too_large()
+        }
+    }
+
+    /// Whether a name is that of an entry of a context.
+    fn is_entry(&self, name: &str) -> bool {
+        self.entries.iter().any(|entry| entry.name == name)
+            || self.below.is_some_and(|below| below.is_entry(name))
     }
 
     /// How many layers stand below this one.
@@ -440,6 +469,15 @@ impl QueryError {
             Self::Text(error) => error.is_pending(),
             Self::Syntax(..) => false,
             Self::Evaluation(_, error) => *error == ExpressionError::Scope(ScopeError::Pending),
+        }
+    }
+
+    /// Whether a bound is the reason.
+    pub(super) fn is_too_large(&self) -> bool {
+        match self {
+            Self::Text(error) => error.is_too_large(),
+            Self::Syntax(..) => false,
+            Self::Evaluation(_, error) => error.is_too_large(),
         }
     }
 

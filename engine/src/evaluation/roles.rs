@@ -8,7 +8,8 @@ use std::sync::Arc;
 use crate::admission::AdmissionRequest;
 use crate::response::RuleStatus;
 
-use super::rule::{Answer, Progress, respond, strictest_action};
+use super::action::strictest_action;
+use super::rule::{Answer, Progress, respond};
 use super::{Evaluation, find, is_waiting};
 
 /// What is known of roles.

@@ -10,16 +10,15 @@ use serde_json::Value;
 
 use crate::admission::AdmissionRequest;
 use crate::ast::Origin;
-use crate::ast::{FailureActionOverride, matching::Selector, matching::SelectorOperator};
 use crate::explain;
 use crate::go_format;
 use crate::jmespath::Environment;
 use crate::pod_security::Exclusion;
 use crate::program::{self, Body, Conditions, Judged, Policy, Rule};
-use crate::rego::evaluate::{Document, Machine, Program};
-use crate::response::{FailureAction, RuleResponse, RuleStatus, RuleType};
-use crate::wildcard;
+use crate::rego::evaluate::{Document, Machine, Program, RegoError};
+use crate::response::{Details, FailureAction, RuleResponse, RuleStatus, RuleType};
 
+use super::action::strictest_action;
 use super::documents::Documents;
 use super::exception::Excepted;
 use super::facts::Facts;
@@ -66,6 +65,8 @@ pub(super) enum Progress {
 pub(super) struct Answer {
     pub(super) status: RuleStatus,
     pub(super) message: String,
+    /// Whether it says that the object is too large to be judged.
+    pub(super) too_large: bool,
 }
 
 impl Answer {
@@ -73,6 +74,15 @@ impl Answer {
         Self {
             status,
             message: message.into(),
+            too_large: false,
+        }
+    }
+
+    /// That something is too large, which is a failure where the object is why.
+    pub(super) fn too_large(status: RuleStatus, message: impl Into<String>) -> Self {
+        Self {
+            too_large: status == RuleStatus::Fail,
+            ..Self::new(status, message)
         }
     }
 }
@@ -121,11 +131,11 @@ impl Context<'_> {
                 Ok(false) => self.was_selected((policy, rule), labels.as_ref()),
                 known => known,
             };
-            self.trace_match(selected == Ok(true));
+            self.trace_match(matches!(selected, Ok(true)));
             match selected {
                 Ok(true) => {}
                 Ok(false) => return Progress::NotAbout,
-                Err(message) => return respond(Answer::new(RuleStatus::Error, message)),
+                Err(answer) => return respond(unjudged(rule, answer)),
             }
         }
         if let (Known::Judged(status), Body::Validate(validate)) = (known, &rule.body) {
@@ -142,7 +152,7 @@ impl Context<'_> {
         ) {
             None => return Progress::Waiting,
             Some(Ok(())) => {}
-            Some(Err(answer)) => return respond(answer),
+            Some(Err(answer)) => return respond(unjudged(rule, answer)),
         }
         let progress = self.unless_excepted((policy, rule), &names, action);
         described(rule, &names, progress)
@@ -173,12 +183,13 @@ impl Context<'_> {
         &mut self,
         rule: &Rule,
         labels: Option<&BTreeMap<String, String>>,
-    ) -> Result<bool, String> {
+    ) -> Result<bool, Answer> {
         let input = self.documents.input(labels, Document::list([]));
-        match &*self.ask(&rule.program, program::SELECTED, &input)? {
+        let said = self.answer((&rule.program, program::SELECTED), &input, RuleStatus::Fail);
+        match &*said? {
             "match" => Ok(true),
             "nomatch" => Ok(false),
-            other => Err(unexpected(other)),
+            other => Err(Answer::new(RuleStatus::Error, unexpected(other))),
         }
     }
 
@@ -340,13 +351,29 @@ impl Context<'_> {
         entry: usize,
         input: &Document,
     ) -> Result<String, String> {
+        let answer = self.answer((program, entry), input, RuleStatus::Error);
+        answer.map_err(|answer| answer.message)
+    }
+
+    /// The same, with what it means that there is none: `too_large` where it takes more steps than one may, which is what
+    /// somebody wrote; whether there is time for them is not.
+    pub(super) fn answer(
+        &mut self,
+        (program, entry): (&Program, usize),
+        input: &Document,
+        too_large: RuleStatus,
+    ) -> Result<String, Answer> {
+        let none = |text: &str| Err(Answer::new(RuleStatus::Error, text));
         match self.machine.run(program, entry, input) {
             Ok(Some(answer)) => match answer.as_text() {
                 Some(text) => Ok(text.to_owned()),
-                None => Err("the compiled rule gave no status".to_owned()),
+                None => none("the compiled rule gave no status"),
             },
-            Ok(None) => Err("the compiled rule gave no answer".to_owned()),
-            Err(error) => Err(error.to_string()),
+            Ok(None) => none("the compiled rule gave no answer"),
+            Err(error @ RegoError::LimitExceeded) => {
+                Err(Answer::too_large(too_large, error.to_string()))
+            }
+            Err(error) => none(&error.to_string()),
         }
     }
 
@@ -361,34 +388,37 @@ impl Context<'_> {
             return Some(Ok(()));
         };
         let values = Values::of(names, &judged.slots)?;
-        let values = if names.is_about_element() {
+        let document = if names.is_about_element() {
             values.of_element(names, &judged.slots)
         } else {
             values.document()
         };
-        let input = self.documents.input(None, values);
-        let said = self.ask(program, entry, &input);
+        let input = self.documents.input(None, document);
+        let said = self.answer((program, entry), &input, names.too_large());
         if let Ok(said) = &said {
             // The walk does not tell the two apart.
             let said = if said == MISSING { "error" } else { said };
             self.trace_conditions(program, &judged.what, names, said);
         }
-        let answer = match said.as_deref() {
-            Ok("true") => return Some(Ok(())),
-            Ok(MISSING) if names.is_about_element() => {
+        let said = match said {
+            Ok(said) => said,
+            Err(answer) => return Some(Err(answer)),
+        };
+        let answer = match said.as_str() {
+            "true" => return Some(Ok(())),
+            MISSING if names.is_about_element() => {
                 Answer::new(RuleStatus::Skip, "preconditions not met")
             }
-            Ok("false") => {
+            "false" => {
                 let said = explain::conditions::walk(&judged.what, names).messages;
                 Answer::new(RuleStatus::Skip, joined("preconditions not met", &said))
             }
-            Ok("error") => {
+            "error" => {
                 let reason = explain::conditions::walk(&judged.what, names).error();
                 let message = format!("failed to evaluate preconditions: {reason}");
-                Answer::new(RuleStatus::Error, message)
+                Answer::too_large(values.error(names), message)
             }
-            Ok(other) => Answer::new(RuleStatus::Error, unexpected(other)),
-            Err(message) => Answer::new(RuleStatus::Error, message),
+            other => Answer::new(RuleStatus::Error, unexpected(other)),
         };
         Some(Err(answer))
     }
@@ -414,30 +444,6 @@ impl Context<'_> {
             )),
         })
     }
-
-    /// What a failure means here: the first override of the rule, the rule, of the policy, the policy that says.
-    fn failure_action(
-        &self,
-        policy: &Policy,
-        rule: &Rule,
-        labels: Option<&BTreeMap<String, String>>,
-    ) -> FailureAction {
-        let Some(ast) = policy.rule_ast(rule) else {
-            return FailureAction::Enforce;
-        };
-        let actions = policy.ast.failure_action(ast);
-        let namespace = self.request.namespace.as_deref().unwrap_or("");
-        let of = |overrides: &[FailureActionOverride]| {
-            let found = overrides
-                .iter()
-                .find(|one| is_about(one, namespace, labels));
-            found.map(|one| one.action.value)
-        };
-        of(actions.rule_overrides)
-            .or(actions.rule)
-            .or_else(|| of(actions.policy_overrides))
-            .unwrap_or(actions.policy)
-    }
 }
 
 /// An answer with the rule's `reportProperties`. One that cannot be resolved stays as it is written, since it only describes.
@@ -457,58 +463,15 @@ fn described(rule: &Rule, names: &Names<'_>, mut progress: Progress) -> Progress
     progress
 }
 
-/// What a failure means where the namespace is not known: the strictest that is written.
-pub(super) fn strictest_action(policy: &Policy, rule: &Rule) -> FailureAction {
-    let Some(ast) = policy.rule_ast(rule) else {
-        return FailureAction::Enforce;
-    };
-    let actions = policy.ast.failure_action(ast);
-    let mut overrides = actions
-        .rule_overrides
-        .iter()
-        .chain(actions.policy_overrides);
-    let enforced = overrides.any(|one| one.action.value == FailureAction::Enforce);
-    if enforced {
-        FailureAction::Enforce
-    } else {
-        actions.rule.unwrap_or(actions.policy)
+/// What it means that it is not known whether a rule applies. One that changes something refuses nothing by itself: that it
+/// could not is an error.
+fn unjudged(rule: &Rule, answer: Answer) -> Answer {
+    match rule.body {
+        Body::Mutate(_) | Body::Generate(_) if answer.status == RuleStatus::Fail => {
+            Answer::new(RuleStatus::Error, answer.message)
+        }
+        _ => answer,
     }
-}
-
-fn is_about(
-    one: &FailureActionOverride,
-    namespace: &str,
-    labels: Option<&BTreeMap<String, String>>,
-) -> bool {
-    let mut names = one.namespaces.iter();
-    let by_name =
-        one.namespaces.is_empty() || names.any(|name| wildcard::matches(&name.value, namespace));
-    by_name
-        && one
-            .namespace_selector
-            .as_ref()
-            .is_none_or(|selector| labels.is_some_and(|labels| selects(selector, labels)))
-}
-
-/// Whether a selector is about labels.
-fn selects(selector: &Selector, labels: &BTreeMap<String, String>) -> bool {
-    let by_labels = selector.match_labels.iter().all(|(key, value)| {
-        labels.iter().any(|(name, text)| {
-            wildcard::matches(&key.value, name) && wildcard::matches(&value.value, text)
-        })
-    });
-    by_labels
-        && selector.match_expressions.iter().all(|requirement| {
-            let label = labels.get(&requirement.key.value);
-            let among = label
-                .is_some_and(|label| requirement.values.iter().any(|value| value.value == *label));
-            match requirement.operator {
-                SelectorOperator::In => among,
-                SelectorOperator::NotIn => !among,
-                SelectorOperator::Exists => label.is_some(),
-                SelectorOperator::DoesNotExist => label.is_none(),
-            }
-        })
 }
 
 /// The name that the author gave a rule.
@@ -560,7 +523,12 @@ pub(super) fn respond(
         generated: Vec::new(),
         digests: Vec::new(),
         let_in: None,
-        details: None,
+        details: answer.too_large.then(|| {
+            Box::new(Details {
+                too_large: true,
+                ..Details::default()
+            })
+        }),
     }
 }
 

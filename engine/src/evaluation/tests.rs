@@ -37,6 +37,7 @@ mod pod_security;
 mod provenance;
 mod rego;
 mod together;
+mod too_large;
 mod validate;
 
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";

@@ -159,7 +159,7 @@ impl Context<'_> {
         let input = self.documents.input(None, values.document());
         let status = match self.status(asked, &input) {
             Ok(status) => status,
-            Err(message) => return Outcome::error(message),
+            Err(answer) => return Outcome::Judged(answer),
         };
         match &judged.what {
             Some(conditions) => {
@@ -177,7 +177,10 @@ impl Context<'_> {
         } else {
             Self::denial(judged, asked.names, (said, status))
         };
-        Outcome::Judged(Answer::new(status, message))
+        Outcome::Judged(match status {
+            RuleStatus::Error => Answer::too_large(values.error(asked.names), message),
+            status => Answer::new(status, message),
+        })
     }
 
     /// What is said of conditions.
@@ -216,7 +219,7 @@ impl Context<'_> {
         let input = self.documents.compared(element, values.document());
         let status = match self.status(asked, &input) {
             Ok(status) => status,
-            Err(message) => return Outcome::error(message),
+            Err(answer) => return Outcome::Judged(answer),
         };
         let nothing = serde_json::Value::Null;
         let is_any = matches!(asked.demand, Demand::AnyPattern(_));
@@ -233,7 +236,8 @@ impl Context<'_> {
             status,
         );
         if let Some(error) = values.first_error().filter(|_| status == RuleStatus::Error) {
-            return Outcome::error(format!("variable substitution failed: {error}"));
+            let message = format!("variable substitution failed: {error}");
+            return Outcome::Judged(Answer::too_large(values.error(asked.names), message));
         }
         let message = self.message(asked, patterns, (said, status));
         Outcome::Judged(Answer::new(status, message))
@@ -266,13 +270,14 @@ impl Context<'_> {
         &mut self,
         asked: &Asked<'_>,
         input: &Document,
-    ) -> Result<RuleStatus, String> {
-        match self.ask(asked.program, asked.entry, input)?.as_str() {
+    ) -> Result<RuleStatus, Answer> {
+        let of = (asked.program, asked.entry);
+        match self.answer(of, input, asked.names.too_large())?.as_str() {
             "pass" => Ok(RuleStatus::Pass),
             "fail" => Ok(RuleStatus::Fail),
             "skip" => Ok(RuleStatus::Skip),
             "error" => Ok(RuleStatus::Error),
-            other => Err(unexpected(other)),
+            other => Err(Answer::new(RuleStatus::Error, unexpected(other))),
         }
     }
 }

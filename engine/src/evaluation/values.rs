@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::rego::evaluate::Document;
+use crate::response::RuleStatus;
 use crate::template::{Template, TemplateError};
 
 use super::names::Names;
@@ -41,6 +42,16 @@ impl Values {
             Err(_reason) => json!({"ok": false, "why": "error"}),
         });
         Document::list(values.map(|value| Document::from_json(&value)))
+    }
+
+    /// What an error means that there is because of these values: a failure where one of them is too large.
+    pub(super) fn error(&self, names: &Names<'_>) -> RuleStatus {
+        let mut errors = self.0.iter().filter_map(|value| value.as_ref().err());
+        if errors.any(TemplateError::is_too_large) {
+            names.too_large()
+        } else {
+            RuleStatus::Error
+        }
     }
 
     /// The first reason why a value is missing.

@@ -102,7 +102,9 @@ impl Context<'_> {
             }
         }
         let mutated = self.mutate(&names, object, &mutate.change)?;
-        let Answer { status, message } = mutated.answer;
+        let Answer {
+            status, message, ..
+        } = mutated.answer;
         Some(outcome(status, message, mutated.object))
     }
 }

@@ -1,6 +1,7 @@
 //! Makes the value of an entry of a context.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -94,11 +95,11 @@ impl Names<'_> {
                 Ok(Value::Null) => default,
                 Ok(found) => found,
                 Err(error) if error.is_pending() => return Err(ScopeError::Pending),
-                Err(error) if default.is_null() => {
+                // What stands for nothing does not stand for too much.
+                Err(error) if default.is_null() || error.is_too_large() => {
                     let text = path_text(path);
-                    return Err(ScopeError::Failed(format!(
-                        "failed to query path {text}: {error}"
-                    )));
+                    let reason = format!("failed to query path {text}: {error}");
+                    return Err(failed(reason, error.is_too_large()));
                 }
                 Err(_) => default,
             },
@@ -199,20 +200,24 @@ impl Names<'_> {
         let expression = match self.expression(path) {
             Ok(expression) => expression,
             Err(error) if error.is_pending() => return Err(ScopeError::Pending),
-            Err(error) => return Err(unsubstituted(name, &error.to_string())),
+            Err(error) => return Err(unsubstituted(name, &error, error.is_too_large())),
         };
         let found = expression
             .evaluate(&value, self.ground.environment)
             .map(Cow::into_owned);
         let default = default.filter(|default| !default.is_null());
         match (found, default) {
-            (Ok(Value::Null) | Err(_), Some(default)) => Ok(default),
+            (Ok(Value::Null), Some(default)) => Ok(default),
+            (Err(error), Some(default)) if !error.is_too_large() => Ok(default),
             (Ok(found), _) => not_null(name, found),
-            (Err(error), None) => Err(ScopeError::Failed(format!(
-                "failed to apply jmespath {} to variable {}: {error}",
-                expression.text(),
-                go_format::json(&value),
-            ))),
+            (Err(error), _) => {
+                let reason = format!(
+                    "failed to apply jmespath {} to variable {}: {error}",
+                    expression.text(),
+                    go_format::json(&value),
+                );
+                Err(failed(reason, error.is_too_large()))
+            }
         }
     }
 
@@ -248,14 +253,21 @@ fn unresolved(name: &str, error: &TemplateError) -> ScopeError {
     if error.is_pending() {
         ScopeError::Pending
     } else {
-        unsubstituted(name, &error.to_string())
+        unsubstituted(name, error, error.is_too_large())
     }
 }
 
-fn unsubstituted(name: &str, error: &str) -> ScopeError {
-    ScopeError::Failed(format!(
-        "failed to substitute variables in context entry {name}: {error}"
-    ))
+fn unsubstituted(name: &str, error: &dyn Display, is_too_large: bool) -> ScopeError {
+    let reason = format!("failed to substitute variables in context entry {name}: {error}");
+    failed(reason, is_too_large)
+}
+
+fn failed(reason: String, is_too_large: bool) -> ScopeError {
+    if is_too_large {
+        ScopeError::TooLarge(reason)
+    } else {
+        ScopeError::Failed(reason)
+    }
 }
 
 fn not_null(name: &str, value: Value) -> Made {

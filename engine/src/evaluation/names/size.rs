@@ -23,7 +23,7 @@ impl Names<'_> {
                 self.bytes.set(self.bytes.get() + room.taken);
                 Ok(value)
             }
-            Err(_) => Err(ScopeError::Failed(format!(
+            Err(_) => Err(ScopeError::TooLarge(format!(
                 "with the context entry {} the context is larger than {most} bytes",
                 entry.name
             ))),

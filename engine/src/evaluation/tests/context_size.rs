@@ -49,14 +49,14 @@ fn statuses(most: usize, key: &str) -> Vec<RuleStatus> {
 }
 
 #[test]
-fn what_is_larger_is_an_error_and_what_nobody_asks_for_does_not_count() {
-    use RuleStatus::{Error, Pass};
+fn what_is_larger_is_refused_and_what_nobody_asks_for_does_not_count() {
+    use RuleStatus::{Fail, Pass};
     let (one, both) = ("{{ first }}", "{{ first }}{{ second }}");
     assert_eq!(statuses(20, both), [Pass, Pass]);
     // What an element has is gone with it: three of them fit where one does.
-    assert_eq!(statuses(19, one), [Pass, Error]);
-    assert_eq!(statuses(10, both), [Error, Error]);
-    assert_eq!(statuses(9, one), [Error, Error]);
+    assert_eq!(statuses(19, one), [Pass, Fail]);
+    assert_eq!(statuses(10, both), [Fail, Fail]);
+    assert_eq!(statuses(9, one), [Fail, Fail]);
     let said = &judged(19, both)[0].1;
     let reason = "with the context entry second the context is larger than 19 bytes";
     assert!(said.contains(reason), "{said}");
