@@ -1172,13 +1172,15 @@ looked_for(entries) := {raw | some raw in object.keys(entries); anchor(raw)[0] i
 
 found_of(entries, fields) := {raw | some raw in looked_for(entries); anchor(raw)[1] in object.keys(fields)}
 
-# Keys of labels and annotations may be wildcards, which stand for the first key that matches.
-key_in(bare, fields, above, key) := hits[0] if {
+# Keys of labels and annotations may be wildcards, which stand for all keys that match.
+keys_in(bare, fields, above, key) := hits if {
 	hits := wildcard_keys(bare, fields, above, key)
 	count(hits) > 0
 }
 
-key_in(bare, fields, above, key) := bare if count(wildcard_keys(bare, fields, above, key)) == 0
+keys_in(bare, fields, above, key) := [name | some name in [bare]; name in object.keys(fields)] if {
+	count(wildcard_keys(bare, fields, above, key)) == 0
+}
 
 wildcard_keys(bare, fields, above, key) := [name |
 	above == "metadata"
@@ -1285,6 +1287,19 @@ in_order(walked) := result(last[0], stopped) if {
 }
 
 in_order([]) := ["pass", set(), set()]
+
+# Of several keys that a wildcard stands for, one is enough for a condition, and else all must be as wanted.
+of_keys(kind, walked) := result(state, tried) if {
+	kind in {"", "<"}
+	tried := up_to(walked, {"pass"})
+	state := met_or_skip({one[0] | some one in tried})
+}
+
+of_keys(kind, walked) := in_order(walked) if not kind in {"", "<"}
+
+met_or_skip(states) := "pass" if "pass" in states
+
+met_or_skip(states) := "skip" if not "pass" in states
 
 plainly(state) := [state, set(), set()]
 

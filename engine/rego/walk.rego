@@ -51,16 +51,20 @@ map_@0(entries, fields, above, key) := result(rest[0], array.concat([looked, res
 	rest := in_order(others)
 }
 
-field_@0(raw, pattern, fields, above, key) := there_@0(kind, pattern, fields[name], [key, name]) if {
+field_@0(raw, pattern, fields, above, key) := of_keys(kind, walked) if {
 	[kind, bare] := anchor(raw)
-	name := key_in(bare, fields, above, key)
-	name in object.keys(fields)
+	names := keys_in(bare, fields, above, key)
+	count(names) > 0
+	walked := [one |
+		some name in names
+		one := there_@0(kind, pattern, fields[name], [key, name])
+	]
+	count(walked) == count(names)
 }
 
-field_@0(raw, pattern, fields, above, key) := absent_@0(kind, pattern, [key, name]) if {
+field_@0(raw, pattern, fields, above, key) := absent_@0(kind, pattern, [key, bare]) if {
 	[kind, bare] := anchor(raw)
-	name := key_in(bare, fields, above, key)
-	not name in object.keys(fields)
+	count(keys_in(bare, fields, above, key)) == 0
 }
 
 absent_@0("", _, _) := plainly("skip")

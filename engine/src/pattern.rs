@@ -6,8 +6,6 @@
 
 mod anchors;
 
-use std::borrow::Cow;
-
 use serde_json::{Map, Value};
 
 use crate::ast::pattern::Anchor;
@@ -209,8 +207,7 @@ fn compare(leaf: &Value, resource: &Value, place: &Place<'_>) -> Result<(), Mism
 /// A key of a pattern, its anchor taken off.
 struct Entry<'p> {
     anchor: Option<Anchor>,
-    /// The key in the resource: wildcards in labels and annotations stand for the key that they match.
-    key: Cow<'p, str>,
+    key: &'p str,
     value: &'p Value,
 }
 
@@ -219,7 +216,7 @@ fn map(
     fields: &Map<String, Value>,
     place: &Place<'_>,
 ) -> Result<(), Mismatch> {
-    let (conditions, others) = in_phases(entries, fields, place);
+    let (conditions, others) = in_phases(entries);
     anchored(&conditions, fields, place)?;
     for entry in &others {
         field(entry, fields, place)?;
@@ -228,20 +225,15 @@ fn map(
 }
 
 /// Keys in the order of judging: conditions first, then fields that hold anchors, then the others.
-fn in_phases<'p>(
-    entries: &'p Map<String, Value>,
-    fields: &Map<String, Value>,
-    place: &Place<'_>,
-) -> (Vec<Entry<'p>>, Vec<Entry<'p>>) {
+fn in_phases(entries: &Map<String, Value>) -> (Vec<Entry<'_>>, Vec<Entry<'_>>) {
     let mut conditions = Vec::new();
-    let mut others: Vec<Entry<'p>> = Vec::new();
+    let mut others: Vec<Entry<'_>> = Vec::new();
     for (raw, value) in entries {
-        let (anchor, bare) = match Anchor::split(raw) {
+        let (anchor, key) = match Anchor::split(raw) {
             // It means something in mutation only, and is a key like any other here.
             (Some(Anchor::AddIfAbsent), _) => (None, raw.as_str()),
             found => found,
         };
-        let key = expanded(bare, fields, place);
         let entry = Entry { anchor, key, value };
         match anchor {
             Some(Anchor::Condition | Anchor::Equality | Anchor::Negation | Anchor::Existence) => {
@@ -255,15 +247,18 @@ fn in_phases<'p>(
     (conditions, others)
 }
 
-/// Keys of labels and annotations may be wildcards, which stand for the first key that matches.
-fn expanded<'p>(bare: &'p str, fields: &Map<String, Value>, place: &Place<'_>) -> Cow<'p, str> {
-    if place.has_wildcard_keys() && wildcard::has_wildcard(bare) {
-        let found = fields.keys().find(|key| wildcard::matches(bare, key));
-        if let Some(key) = found {
-            return Cow::Owned(key.clone());
-        }
+/// The keys that a key of the pattern stands for: those of labels and annotations may be wildcards, and stand for all that
+/// match. What matches none is a key that is not there.
+fn keys<'k>(key: &'k str, fields: &'k Map<String, Value>, place: &Place<'_>) -> Vec<&'k str> {
+    let mut found = Vec::new();
+    if place.has_wildcard_keys() && wildcard::has_wildcard(key) {
+        let names = fields.keys().map(String::as_str);
+        found.extend(names.filter(|name| wildcard::matches(key, name)));
     }
-    Cow::Borrowed(bare)
+    if found.is_empty() {
+        found.push(key);
+    }
+    found
 }
 
 fn holds_anchors(pattern: &Value) -> bool {
@@ -324,14 +319,31 @@ fn field(
     fields: &Map<String, Value>,
     place: &Place<'_>,
 ) -> Result<(), Mismatch> {
-    let below = place.below(&entry.key);
-    let there = fields.get(&*entry.key);
-    let found = judged(entry, there, place, &below);
-    if entry.anchor.is_some() {
-        let met = (entry.value, entry.anchor);
-        place.met.note(met, (&|| below.path(), there), &found);
+    let keys = keys(entry.key, fields, place);
+    let judged = |key: &str| judged(entry, fields.get(key), place, &place.below(key));
+    let noted = |key: &str, found: Result<(), Mismatch>| {
+        if entry.anchor.is_some() {
+            let met = (entry.value, entry.anchor);
+            let below = place.below(key);
+            place
+                .met
+                .note(met, (&|| below.path(), fields.get(key)), &found);
+        }
+        found
+    };
+    if !matches!(entry.anchor, Some(Anchor::Condition | Anchor::Global)) {
+        return keys.into_iter().try_for_each(|key| noted(key, judged(key)));
     }
-    found
+    // A condition holds where it does of one of the keys.
+    let mut unmet = None;
+    for key in keys {
+        match judged(key) {
+            Ok(()) => return noted(key, Ok(())),
+            Err(mismatch) if unmet.is_none() => unmet = Some((key, mismatch)),
+            Err(_) => {}
+        }
+    }
+    unmet.map_or(Ok(()), |(key, mismatch)| noted(key, Err(mismatch)))
 }
 
 fn judged(
@@ -387,7 +399,7 @@ fn plain(
     let value = there.unwrap_or(&Value::Null);
     if entry.value.as_str() == Some("*") {
         let found = if value.is_null() {
-            let reason = format!("{}/{} not found", place.path(), entry.key);
+            let reason = format!("{}/{} not found", place.path(), below.key);
             Err(Mismatch::new(Status::Fail, &place.path(), reason))
         } else {
             Ok(())

@@ -3,6 +3,7 @@
 //! `pass`, `fail` and `skip` are what they say; `nested` is a skip of a whole map or list, which what holds it may go on
 //! beside, `forbidden` the failure of a negation, which is a failure also where keys of anchors are missing.
 
+mod access;
 mod lists;
 mod missing;
 mod plain;
@@ -18,10 +19,9 @@ use crate::program::Judged;
 use crate::rego::module::{Expression, Operator, Rule, Statement};
 use crate::source::Span;
 use crate::template::Template;
-use crate::wildcard;
 
 use super::condition::slot_at;
-use super::scope::{Scope, matches};
+use super::scope::Scope;
 use super::text;
 
 /// Writes `verdict` for one pattern.
@@ -408,24 +408,26 @@ fn field(scope: &mut Scope, entry: &PatternEntry, place: &Place) -> Expression {
     let key_text = key_text(entry);
     let below = place.below(&key_text, &entry.raw);
     let check = node(scope, &entry.value, &below);
-    let access = access(scope, entry, place, &key_text);
-    let value_or_null = access.value_or_null();
+    let access = access::of(scope, entry, place, &key_text);
     let Some(anchor) = entry.anchor.filter(|anchor| *anchor != Anchor::AddIfAbsent) else {
-        if is_star(&entry.value) {
-            return Expression::call("present", vec![value_or_null]);
-        }
-        return check.applied(value_or_null);
+        let status = if is_star(&entry.value) {
+            Expression::call("present", vec![access.value()])
+        } else {
+            check.applied(access.value())
+        };
+        return access.every(scope, &entry.value, status);
     };
     let name = scope.fresh("field");
     let there = check.applied(access.value());
-    let wrapped = |function: &str, status: Expression| Expression::call(function, vec![status]);
+    let or_skip = |status: Expression| Expression::call("or_skip", vec![status]);
     let (absent, present) = match anchor {
-        Anchor::Condition => ("skip", wrapped("or_skip", there)),
-        Anchor::Global => ("pass", wrapped("or_skip", there)),
-        Anchor::Equality => ("pass", there),
+        Anchor::Condition => ("skip", or_skip(access.any(scope, &entry.value, there))),
+        Anchor::Global => ("pass", or_skip(access.any(scope, &entry.value, there))),
+        Anchor::Equality => ("pass", access.every(scope, &entry.value, there)),
         Anchor::Negation => ("pass", Expression::text("forbidden")),
         Anchor::Existence | Anchor::AddIfAbsent => {
-            ("pass", existence(scope, entry, &below, &access.value()))
+            let there = existence(scope, entry, &below, &access.value());
+            ("pass", access.every(scope, &entry.value, there))
         }
     };
     let holds = vec![Statement::Holds(access.is_there())];
@@ -445,62 +447,6 @@ fn key_text(entry: &PatternEntry) -> String {
 
 fn is_star(pattern: &Pattern) -> bool {
     matches!(&pattern.node, PatternNode::Scalar(PatternScalar::Text(text)) if text.literal() == Some("*"))
-}
-
-/// How a key of the map `x` is read.
-enum Access {
-    Key(Expression),
-    /// By a function that gives the values of the keys that match, in the keys' order.
-    Wildcard(String),
-}
-
-impl Access {
-    fn value_or_null(&self) -> Expression {
-        match self {
-            Self::Key(key) => Expression::call(
-                "object.get",
-                vec![Expression::name("x"), key.clone(), Expression::Null],
-            ),
-            Self::Wildcard(name) => {
-                let values = Expression::call(name, vec![Expression::name("x")]);
-                Expression::call("first_or_null", vec![values])
-            }
-        }
-    }
-
-    fn value(&self) -> Expression {
-        self.value_or_null()
-    }
-
-    fn is_there(&self) -> Expression {
-        match self {
-            Self::Key(key) => {
-                let keys = Expression::call("object.keys", vec![Expression::name("x")]);
-                key.clone().compare(Operator::In, keys)
-            }
-            Self::Wildcard(name) => {
-                let values = Expression::call(name, vec![Expression::name("x")]);
-                Expression::call("count", vec![values])
-                    .compare(Operator::More, Expression::count(0))
-            }
-        }
-    }
-}
-
-fn access(scope: &mut Scope, entry: &PatternEntry, place: &Place, key: &str) -> Access {
-    if !(place.has_wildcard_keys() && wildcard::has_wildcard(key)) {
-        return Access::Key(Expression::text(key));
-    }
-    let name = scope.fresh("keys");
-    let mut body = vec![Statement::SomeIndexed(
-        "key".into(),
-        "value".into(),
-        Expression::name("x"),
-    )];
-    body.extend(matches(&Expression::name("key"), key));
-    let values = Expression::Collect(Box::new(Expression::name("value")), body);
-    define(scope, &entry.value, &name, values, Vec::new());
-    Access::Wildcard(name)
 }
 
 /// `^(key)`: each map of the pattern has an element that matches it.

@@ -199,7 +199,23 @@ fn of_one() -> Vec<Rule> {
         )
         .comment("There, and not null."),
         one("present", Expression::text("fail"), null(Operator::Equal)),
-        one("first_or_null", first("one"), empty(Operator::More)),
-        one("first_or_null", Expression::Null, empty(Operator::Equal)),
+        one("or_null", Expression::name("one"), empty(Operator::More))
+            .comment("What is not there counts as null."),
+        one(
+            "or_null",
+            Expression::Array(vec![Expression::Null]),
+            empty(Operator::Equal),
+        ),
+        function(
+            "one_passes",
+            Expression::text("pass"),
+            vec![Statement::Holds(among("pass"))],
+        )
+        .comment("One of them is enough."),
+        function(
+            "one_passes",
+            Expression::text("fail"),
+            vec![Statement::Not(among("pass"))],
+        ),
     ]
 }

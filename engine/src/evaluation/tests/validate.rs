@@ -70,3 +70,81 @@ fn a_default_stands_for_null() {
         assert_eq!(without[0].0, RuleStatus::Error, "{without:?}");
     }
 }
+
+/// A wildcard in a key of labels or annotations stands for every key that it matches: whoever writes them cannot choose
+/// which of them is looked at. A condition holds where it does of one.
+#[test]
+fn every_key_that_a_wildcard_matches_is_looked_at() {
+    let with = |anchored: &str, rest: &str| {
+        format!(
+            r#"{{apiVersion: kyverno.io/v1, kind: ClusterPolicy, metadata: {{name: p}},
+            spec: {{validationFailureAction: Enforce, rules: [{{name: r,
+            match: {{any: [{{resources: {{kinds: [Pod]}}}}]}},
+            validate: {{message: m, pattern: {{metadata: {{labels: {{"{anchored}": {rest}}}}}}}}}}}]}}}}"#
+        )
+    };
+    let (pass, fail, skip) = (RuleStatus::Pass, RuleStatus::Fail, RuleStatus::Skip);
+    let none = json!({"other": "x"});
+    let good = json!({"a/1": "good", "a/2": "good", "other": "x"});
+    let last = json!({"a/1": "good", "a/2": "bad"});
+    let first = json!({"a/1": "bad", "a/2": "good"});
+    let bad = json!({"a/1": "bad", "a/2": "bad"});
+    let cases = [
+        ("a/*", "good", [fail, pass, fail, fail, fail]),
+        ("a/*", "'*'", [fail, pass, pass, pass, pass]),
+        ("=(a/*)", "good", [pass, pass, fail, fail, fail]),
+        ("X(a/*)", "good", [pass, fail, fail, fail, fail]),
+        ("(a/*)", "good", [skip, pass, pass, pass, skip]),
+        ("<(a/*)", "good", [pass, pass, pass, pass, skip]),
+        ("^(a/*)", "[{b: c}]", [pass, fail, fail, fail, fail]),
+        (
+            "a/{{ request.object.kind }}*",
+            "good",
+            [fail, fail, fail, fail, fail],
+        ),
+        (
+            "=(a/*)",
+            "\"{{ request.object.spec.containers[0].image }}\"",
+            [pass, pass, fail, fail, fail],
+        ),
+        (
+            "(a/*)",
+            "\"{{ request.object.spec.containers[0].image }}\"",
+            [skip, pass, pass, pass, skip],
+        ),
+        (
+            "=({{ request.object.spec.containers[0].name }}/*)",
+            "good",
+            [pass, pass, fail, fail, fail],
+        ),
+        (
+            "<({{ request.object.spec.containers[0].name }}/*)",
+            "good",
+            [pass, pass, pass, pass, skip],
+        ),
+    ];
+    for (key, value, expected) in cases {
+        let set = set(&with(key, value));
+        let labels = [&none, &good, &last, &first, &bad];
+        for (labels, expected) in labels.into_iter().zip(expected) {
+            let mut pod = pod("good");
+            let object = pod.object.as_mut().unwrap();
+            object["metadata"]["labels"] = labels.clone();
+            object["spec"]["containers"][0]["name"] = json!("a");
+            let (_, rules) = evaluate(&set, &pod, Phase::Validate, &no_facts);
+            let errs = (key.starts_with('(') || key.starts_with('^')) && expected == fail;
+            let expected = if errs { RuleStatus::Error } else { expected };
+            assert_eq!(
+                rules[0].0, expected,
+                "{key}: {value} of {labels}: {rules:?}"
+            );
+            let mut traced = set
+                .evaluate(Arc::new(pod), Phase::Validate, Scope::All, NOW)
+                .tracing();
+            assert!(matches!(traced.step(), Step::Done(_)));
+            for trace in traced.take_traces() {
+                assert!(trace.disagreements.is_empty(), "{key}: {trace:?}");
+            }
+        }
+    }
+}
