@@ -2,7 +2,8 @@
 //!
 //! Kyverno evaluates the part of the pod that an exclusion is about by itself, and takes each error that it finds there
 //! once off what the whole pod has. So an exclusion without images, whose part is the pod with one container that says
-//! nothing, excuses one container's missing field and not the same of a second.
+//! nothing, excuses one container's missing field and not the same of a second. An error is the same only with the same
+//! value: that a field is missing does not excuse what one says, nor does one port another.
 
 use crate::wildcard;
 
@@ -64,7 +65,9 @@ fn take_off(exclusion: &Exclusion, excused: &Violation, violations: &mut Vec<Vio
         };
         let of_containers = !exclusion.images.is_empty();
         let found = violation.errors.iter().position(|other| {
-            other.wildcard_path() == path && (!of_containers || other.container == error.container)
+            other.wildcard_path() == path
+                && other.bad == error.bad
+                && (!of_containers || other.container == error.container)
         });
         if let Some(found) = found {
             // The last comes to its place, as in Kyverno, whose messages show the order.

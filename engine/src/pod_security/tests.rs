@@ -155,6 +155,34 @@ fn exclusions_take_off_what_they_are_about() {
     );
 }
 
+/// Whoever excuses a value, and be it twice, has not excused another one of the same field.
+#[test]
+fn exclusions_take_off_the_value_that_they_are_about() {
+    let ports =
+        |ports: Value| with(&json!({"containers": [{"name": "a", "image": "a", "ports": ports}]}));
+    let field = "spec.containers[*].ports[*].hostPort";
+    let of = |values: &[&str]| excluded(&["*"], "Host Ports", Some(field), values);
+    let twice = [of(&["80"]), of(&["80"])];
+    let (known, other) = (json!({"hostPort": 80}), json!({"hostPort": 666}));
+    assert_eq!(remaining(&twice, &ports(json!([known]))), "");
+    for both in [json!([known, other]), json!([other, known])] {
+        let rest = remaining(&twice, &ports(both));
+        assert!(rest.contains("666"), "{rest}");
+    }
+    let asked = (Level::Restricted, Version::Latest);
+    let silent = excluded(&[], "Running as Non-root", None, &[]);
+    let rest = |security: Value| {
+        let pod = with(
+            &json!({"containers": [{"name": "a", "image": "a", "securityContext": security}]}),
+        );
+        let all = evaluate(asked.0, asked.1, &pod);
+        let rest = exclusion::apply(asked, std::slice::from_ref(&silent), all, &pod);
+        listed(&rest, "Pod").contains("runAsNonRoot")
+    };
+    assert!(!rest(json!({})));
+    assert!(rest(json!({"runAsNonRoot": false})));
+}
+
 #[test]
 fn the_pods_own_fields_are_excluded_without_images() {
     let pod = with(&json!({"hostPID": true, "hostIPC": true, "containers": [{"name": "a"}]}));
