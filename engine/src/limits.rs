@@ -32,5 +32,13 @@ impl Default for ContextSize {
     }
 }
 
+/// How many entries of contexts may be in the making at once, each for the sake of the one before: more is an error, since
+/// each stands on the thread's stack.
+pub const CONTEXT_CHAIN: usize = 64;
+
+/// How deep the value of a context's entry may be: values are gone through on the thread's stack. Whatever is read as JSON
+/// or YAML has 128 levels at most; entries can build on each other.
+pub const CONTEXT_DEPTH: usize = 256;
+
 /// How deep variables are in variables: more is an error where they are resolved.
 pub const VARIABLE_NESTING: usize = 8;

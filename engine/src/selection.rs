@@ -106,7 +106,7 @@ fn may_match(candidates: &Candidates, request: &AdmissionRequest, namespace: Opt
     let resource = &request.resource.resource;
     operation
         && (candidates.resources.is_empty() || candidates.resources.contains(resource))
-        && confined.is_none_or(|confined| request.namespace.as_ref() == Some(confined))
+        && confined.is_none_or(|confined| namespace == Some(confined.as_str()))
         && namespace.is_none_or(|namespace| {
             candidates.namespaces.is_empty()
                 || namespaces.any(|one| wildcard::matches(one, namespace))

@@ -130,13 +130,13 @@ impl Admission {
             metrics: self.metrics.clone(),
             request: OnceLock::new(),
         });
-        match self.evaluate(&case, body).await {
+        match self.evaluate(&case, body.clone()).await {
             Ok(Ok(answer)) => {
                 let left = clock.gives_up.saturating_duration_since(Instant::now());
                 self.metrics.deadline_remaining(left);
                 Outcome::Review(answer)
             }
-            Ok(Err(error)) => Outcome::Refused(StatusCode::BAD_REQUEST, error.to_string()),
+            Ok(Err(error)) => unreadable(&body, &error),
             Err(failure) => {
                 self.metrics.failure(failure);
                 case.failed(failure)
@@ -395,6 +395,24 @@ impl Case {
             Ok(answer) => Outcome::Review(answer),
             Err(error) => Outcome::Refused(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         }
+    }
+}
+
+/// The answer to what cannot be read. What an object has in it must not be what lets it in where a webhook's errors are
+/// ignored: where it is known which request it is, that is refused, and is no error of HTTP.
+fn unreadable(body: &[u8], error: &ReviewError) -> Outcome {
+    let message = error.to_string();
+    let uid = match error {
+        ReviewError::Json(_) => review::uid(body),
+        ReviewError::ApiVersion(_)
+        | ReviewError::Kind(_)
+        | ReviewError::Missing(_)
+        | ReviewError::Invalid { .. } => None,
+    };
+    let refusal = Decision::Deny { message };
+    match uid.map(|uid| review::write(&uid, &refusal)) {
+        Some(Ok(answer)) => Outcome::Review(answer),
+        Some(Err(_)) | None => Outcome::Refused(StatusCode::BAD_REQUEST, error.to_string()),
     }
 }
 

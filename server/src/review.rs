@@ -12,7 +12,7 @@ use regent_engine::admission::{
 };
 use regent_engine::decision::Decision;
 use regent_engine::response::PatchOperation;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
@@ -126,6 +126,22 @@ pub(crate) fn request_json<'a>(
         "dryRun": request.dry_run,
         "options": request.options,
     })
+}
+
+/// The uid of what an API server sent and [`read`] does not take, where that much can be read: what stands beside it is
+/// passed over without being looked at, however deep it is.
+pub fn uid(bytes: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Head {
+        request: Request,
+    }
+    #[derive(Deserialize)]
+    struct Request {
+        uid: String,
+    }
+    let head: Head = serde_json::from_slice(bytes).ok()?;
+    let uid = head.request.uid;
+    (1..=MAX_UID).contains(&uid.len()).then_some(uid)
 }
 
 fn read_request(mut fields: Map<String, Value>) -> Result<AdmissionRequest, ReviewError> {

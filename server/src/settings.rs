@@ -81,7 +81,8 @@ pub enum TlsSettings {
 /// What bounds the memory and time of the webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one review: an API server takes 3 MiB for an object and sends the old one too, either may grow by escapes.
+    /// Bytes of one review: of what is stored an object has at most 1.5 MiB, as etcd has it, and the old one as much; `<`
+    /// takes six bytes where Go writes it as JSON.
     pub body_bytes: usize,
     /// Bytes of all bodies in memory at once; the parsed form is up to ten times that.
     pub all_bodies_bytes: usize,
@@ -108,8 +109,8 @@ impl Default for Limits {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
-            body_bytes: 16 << 20,
-            all_bodies_bytes: 64 << 20,
+            body_bytes: 24 << 20,
+            all_bodies_bytes: 96 << 20,
             connections: 2048,
             requests: 1024,
             streams: 128,

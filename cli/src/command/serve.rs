@@ -37,6 +37,8 @@ pub fn run(args: &ServeArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(processors.max(2))
+        // As those that evaluate have: what is short is evaluated where connections are served.
+        .thread_stack_size(16 << 20)
         .enable_all()
         .build()
         .context("the runtime could not be started")?;

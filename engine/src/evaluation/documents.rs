@@ -120,6 +120,8 @@ fn subject(
     let labels = namespace_labels.into_iter().flatten();
     let labels = labels.map(|(name, label)| (name.as_str(), Document::text(label)));
     let own_namespace = if kind == "Namespace" { name } else { namespace };
+    // A namespace is in none, whatever its request says: who may write policies in it does not govern it.
+    let request_namespace = if kind == "Namespace" { "" } else { namespace };
     Document::object([
         ("annotations", texts(metadata("annotations"))),
         (
@@ -136,7 +138,7 @@ fn subject(
         ("namespace", Document::text(own_namespace)),
         ("namespace_labels", Document::object(labels)),
         ("operation", Document::text(request.operation.name())),
-        ("request_namespace", Document::text(namespace)),
+        ("request_namespace", Document::text(request_namespace)),
         ("roles", list(roles.map_or(&[], |user| &user.roles))),
         ("resource", Document::text(&request.resource.resource)),
         ("resource_group", Document::text(&request.resource.group)),

@@ -13,6 +13,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use serde_json::{Map, Value};
 
 use crate::jmespath::{Environment, ExpressionError, Scope, ScopeError, Within};
+use crate::limits::CONTEXT_CHAIN;
 use crate::program::{ContextEntry, Query};
 use crate::response::RuleStatus;
 use crate::template::{Deletion, Resolution, Template, TemplateError, Text};
@@ -331,9 +332,17 @@ impl<'a> Names<'a> {
         };
         if loaded.value.get().is_none() {
             loaded.busy.set(true);
-            let value = self.load(entry);
-            let value = value.and_then(|value| self.counted(entry, value));
+            let made = self.ground.request.making(|| {
+                let value = self.load(entry);
+                value.and_then(|value| self.counted(entry, value))
+            });
             loaded.busy.set(false);
+            let value = made.unwrap_or_else(|| {
+                Err(ScopeError::Failed(format!(
+                    "the context entry {} is needed by more than {CONTEXT_CHAIN} others, each for the next",
+                    entry.name
+                )))
+            });
             if value == Err(ScopeError::Pending) {
                 return Err(ScopeError::Pending);
             }

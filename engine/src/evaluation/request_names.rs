@@ -1,14 +1,14 @@
 //! Names of the request itself: `request`, `images`, `serviceAccountName` and `serviceAccountNamespace`.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use crate::admission::{AdmissionRequest, Operation};
 use crate::jmespath::{ScopeError, Within};
-use crate::limits::ContextSize;
+use crate::limits::{CONTEXT_CHAIN, ContextSize};
 use crate::template::Deletion;
 
 use super::pod_images;
@@ -25,6 +25,8 @@ pub(super) struct RequestNames<'a> {
     guest: OnceCell<Arc<str>>,
     images: OnceCell<Result<Value, String>>,
     account: Option<(Value, Value)>,
+    /// How many entries of contexts are in the making.
+    in_making: Cell<usize>,
 }
 
 impl<'a> RequestNames<'a> {
@@ -45,12 +47,25 @@ impl<'a> RequestNames<'a> {
             guest: OnceCell::new(),
             images: OnceCell::new(),
             account,
+            in_making: Cell::new(0),
         }
     }
 
     /// How large the contexts of rules may become.
     pub(super) const fn context_size(&self) -> ContextSize {
         self.context_size
+    }
+
+    /// Does `make`, which may need other entries of contexts, unless too many wait for it already.
+    pub(super) fn making<T>(&self, make: impl FnOnce() -> T) -> Option<T> {
+        let already = self.in_making.get();
+        if already >= CONTEXT_CHAIN {
+            return None;
+        }
+        self.in_making.set(already + 1);
+        let made = make();
+        self.in_making.set(already);
+        Some(made)
     }
 
     /// Whether the object goes away.

@@ -19,7 +19,7 @@ use crate::image::trust::sha256;
 /// The largest journal: some ten thousand pods. A full one lets nothing in.
 pub const MAX_BYTES: u64 = 256 << 20;
 
-/// The longest line: a request has 16 MiB at most, and little is added.
+/// The longest line: a request has 24 MiB at most, and little is added.
 const LONGEST_LINE: u64 = 64 << 20;
 
 /// How long another process may hold the journal.

@@ -57,12 +57,23 @@ pub(super) fn check<'p>(
             "cannot be posted to: a webhook changes nothing, only reviews of authorization.k8s.io and authentication.k8s.io are asked",
         );
     }
+    // Names of parameters need no escapes, by which another reader would read another name.
+    let names = query.into_iter().flat_map(|query| query.split('&'));
+    if names.map(name_of).any(|name| name.contains('%')) {
+        return refused("has escapes in the name of a parameter");
+    }
     // A watch does not end.
     let watches = |pair: &str| pair == "watch" || pair.starts_with("watch=");
     if query.is_some_and(|query| query.split('&').any(watches)) || segments.contains(&"watch") {
         return refused("is a watch");
     }
     Ok(path)
+}
+
+fn name_of(parameter: &str) -> &str {
+    parameter
+        .split_once('=')
+        .map_or(parameter, |(name, _)| name)
 }
 
 /// Checks a name that becomes one part of a path.

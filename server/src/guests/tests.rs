@@ -168,3 +168,15 @@ fn a_module_that_no_policy_names_does_not_come_back() {
     guests.settle(&again.policies);
     assert!(answer(&guests, &again).is_err());
 }
+
+#[test]
+fn what_is_no_file_or_has_no_end_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.is_ok_and(|made| made.success()));
+    for path in [Path::new("/dev/zero"), &pipe, folder.path()] {
+        let refused = super::find::read(path).unwrap_err();
+        assert!(refused.ends_with("is no file"), "{refused}");
+    }
+}

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde_json::Value;
 
 use crate::jmespath::ScopeError;
-use crate::limits::ContextSize;
+use crate::limits::{CONTEXT_DEPTH, ContextSize};
 use crate::program::ContextEntry;
 
 use super::Names;
@@ -18,6 +18,12 @@ impl Names<'_> {
             left: most.saturating_sub(self.context_bytes()),
             taken: 0,
         };
+        if is_deeper(&value, CONTEXT_DEPTH) {
+            return Err(ScopeError::Failed(format!(
+                "the context entry {} is deeper than {CONTEXT_DEPTH} levels",
+                entry.name
+            )));
+        }
         match serde_json::to_writer(&mut room, &value) {
             Ok(()) => {
                 self.bytes.set(self.bytes.get() + room.taken);
@@ -34,6 +40,20 @@ impl Names<'_> {
     fn context_bytes(&self) -> usize {
         let below = self.below.map_or(0, Names::context_bytes);
         below.saturating_add(self.bytes.get())
+    }
+}
+
+/// Whether a value has more levels of lists and maps; no deeper is it gone through.
+fn is_deeper(value: &Value, levels: usize) -> bool {
+    let deeper = |value| {
+        levels
+            .checked_sub(1)
+            .is_none_or(|left| is_deeper(value, left))
+    };
+    match value {
+        Value::Array(items) => items.iter().any(deeper),
+        Value::Object(fields) => fields.values().any(deeper),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 

@@ -130,3 +130,43 @@ fn report_properties_are_there_however_many_rules_are_judged_together() {
     let expected = vec![("owner".to_owned(), "x".to_owned())];
     assert_eq!(properties, Some(expected));
 }
+
+#[test]
+fn a_policy_of_a_namespace_is_not_about_that_namespace() {
+    let policy = "apiVersion: kyverno.io/v1
+kind: Policy
+metadata: {name: own, namespace: shop}
+spec:
+  background: false
+  rules:
+  - name: nothing-changes
+    match: {any: [{resources: {kinds: ['*']}}]}
+    validate: {failureAction: Enforce, message: never, deny: {}}
+  - name: no-namespaces
+    match: {any: [{resources: {kinds: [Namespace]}}]}
+    validate: {failureAction: Enforce, message: never, deny: {}}
+  - name: weaker
+    match: {any: [{resources: {kinds: [Namespace]}}]}
+    mutate: {patchStrategicMerge: {metadata: {labels: {pod-security.kubernetes.io/enforce: privileged}}}}
+";
+    let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
+    // As an API server asks: a request about a namespace says that it is in it.
+    let request = AdmissionRequest {
+        namespace: Some("shop".into()),
+        ..request("Namespace", object)
+    };
+    for phase in [Phase::Mutate, Phase::Validate] {
+        let (decision, rules) = evaluate(&set(policy), &request, phase, &no_facts);
+        assert_eq!(rules, []);
+        assert!(matches!(decision, Decision::Allow { patch, .. } if patch.is_empty()));
+    }
+    let config = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "shop"}});
+    let rules = evaluate(
+        &set(policy),
+        &self::request("ConfigMap", config),
+        Phase::Validate,
+        &no_facts,
+    )
+    .1;
+    assert_eq!(rules.len(), 1);
+}

@@ -42,6 +42,8 @@ fn paths_that_could_mean_something_else_are_refused() {
         "http://elsewhere/api/v1/pods",
         "/api/v1/watch/pods",
         "/api/v1/pods?watch",
+        "/api/v1/pods?%77atch=1",
+        "/api/v1/namespaces/a/pods/b/log?%66ollow",
         "/api/v1/pods?limit=1&watch=true",
     ] {
         assert!(get(path).is_err(), "{path:?}");
