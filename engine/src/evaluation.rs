@@ -38,6 +38,7 @@ use std::sync::Arc;
 
 use crate::admission::AdmissionRequest;
 use crate::ast::ApplyRules;
+use crate::fuel::Tank;
 use crate::jmespath::Environment;
 use crate::limits;
 use crate::policy_set::PolicySet;
@@ -116,6 +117,8 @@ pub struct Evaluation {
     phase: Phase,
     opinion: Opinion,
     glass: Unbroken,
+    /// What a turn may spend, [`limits::FUEL`] if nobody says.
+    fuel: u64,
     messages: Messages,
     environment: Environment,
     variables: Arc<Variables>,
@@ -151,6 +154,7 @@ impl Evaluation {
             phase,
             opinion: Opinion::Bytecode,
             glass: Unbroken::MayBreak,
+            fuel: limits::FUEL,
             messages: Messages::All,
             environment,
             variables: Arc::default(),
@@ -172,6 +176,13 @@ impl Evaluation {
     #[must_use]
     pub fn without_messages_of_passes(mut self) -> Self {
         self.messages = Messages::NotOfPasses;
+        self
+    }
+
+    /// The same with another bound of what each turn may spend on what no program counts.
+    #[must_use]
+    pub fn with_fuel(mut self, units: u64) -> Self {
+        self.fuel = units;
         self
     }
 
@@ -227,6 +238,7 @@ impl Evaluation {
         if self.rules.is_empty() {
             return Step::Done(Vec::new());
         }
+        let _tank = Tank::fill(self.fuel);
         if self.learn_roles() == Roles::Outstanding {
             return Step::Need(self.facts.borrow().outstanding());
         }

@@ -17,6 +17,7 @@ pub mod diagnostic;
 pub mod duration;
 pub mod evaluation;
 mod explain;
+mod fuel;
 pub mod go_format;
 mod go_json;
 pub mod go_regex;

@@ -32,6 +32,10 @@ impl Default for ContextSize {
     }
 }
 
+/// What one turn of an evaluation may spend outside of programs, in units of about a nanosecond: ordinary ones spend some
+/// ten thousand. There are as many threads that evaluate as processors and one, and others wait for them.
+pub const FUEL: u64 = 500_000_000;
+
 /// How many entries of contexts may be in the making at once, each for the sake of the one before: more is an error, since
 /// each stands on the thread's stack.
 pub const CONTEXT_CHAIN: usize = 64;

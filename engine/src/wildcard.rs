@@ -2,7 +2,14 @@
 //!
 //! Knows nothing of operators or of values; there is no escape, as there is none in Kyverno.
 
+use crate::fuel;
+
+/// After how many turns it is looked at whether there may be more.
+const TURNS: u64 = 4096;
+
 /// Whether `text` is of the form that `pattern` says, in time bounded by the product of their lengths, without allocating.
+///
+/// Within an evaluation that has spent what it may, nothing is, and the rule that asks has no answer.
 ///
 /// Characters are Unicode scalar values, so `?` stands for `é` as well as for `e`.
 pub fn matches(pattern: &str, text: &str) -> bool {
@@ -10,12 +17,14 @@ pub fn matches(pattern: &str, text: &str) -> bool {
     let (mut at_pattern, mut at_text) = (0, 0);
     // Where to go on when what follows the last `*` did not match: that `*`, taking one character more.
     let mut retry: Option<(usize, usize)> = None;
-    loop {
+    let mut turns = 0;
+    let matches = loop {
+        turns += 1;
         match (pattern.get(at_pattern), text.get(at_text)) {
             (Some(b'*'), _) => {
                 at_pattern += 1;
                 if at_pattern == pattern.len() {
-                    return true;
+                    break true;
                 }
                 retry = Some((at_pattern, at_text));
                 continue;
@@ -30,19 +39,27 @@ pub fn matches(pattern: &str, text: &str) -> bool {
                 at_text += 1;
                 continue;
             }
-            (None, None) => return true,
+            (None, None) => break true,
             _ => {}
         }
         let Some((after_star, from)) = retry else {
-            return false;
+            break false;
         };
         let Some(lead) = text.get(from) else {
-            return false;
+            break false;
         };
+        if turns >= TURNS {
+            if !fuel::spend(turns) {
+                return false;
+            }
+            turns = 0;
+        }
         at_pattern = after_star;
         at_text = from + width(*lead);
         retry = Some((at_pattern, at_text));
-    }
+    };
+    // What is spent by then is no match, and its rule no pass.
+    fuel::spend(turns) && matches
 }
 
 /// Whether `text` means more than itself when it is used as a pattern.

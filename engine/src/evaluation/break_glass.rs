@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::fuel;
 use crate::image::ImageReference;
 use crate::program::{BreakGlass, Policy, Rule};
 use crate::rego::evaluate::Machine;
@@ -122,7 +123,7 @@ impl Context<'_> {
             let Some(is_about) = self.is_excepted(&one.exception, &names) else {
                 return Way::Outstanding;
             };
-            if is_about {
+            if is_about && !fuel::is_spent() {
                 return Way::Open(LetIn {
                     name: one.ast.name().to_owned(),
                     reason: one.ast.reason.value.clone(),

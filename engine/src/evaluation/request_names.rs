@@ -56,14 +56,14 @@ impl<'a> RequestNames<'a> {
         self.context_size
     }
 
-    /// Does `make`, which may need other entries of contexts, unless too many wait for it already.
-    pub(super) fn making<T>(&self, make: impl FnOnce() -> T) -> Option<T> {
+    /// Does `next`, which may need other entries of contexts, unless too many wait for it already.
+    pub(super) fn making<T>(&self, next: impl FnOnce() -> T) -> Option<T> {
         let already = self.in_making.get();
         if already >= CONTEXT_CHAIN {
             return None;
         }
         self.in_making.set(already + 1);
-        let made = make();
+        let made = next();
         self.in_making.set(already);
         Some(made)
     }

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::admission::AdmissionRequest;
 use crate::ast::Origin;
 use crate::explain;
+use crate::fuel;
 use crate::go_format;
 use crate::jmespath::Environment;
 use crate::pod_security::Exclusion;
@@ -90,6 +91,19 @@ impl Answer {
 impl Context<'_> {
     /// Takes a rule as far as possible, from where it waited; something may be known of it beforehand.
     pub(super) fn evaluate(
+        &mut self,
+        (policy, rule): (&Policy, &Rule),
+        waited: &Progress,
+        known: Known,
+    ) -> Progress {
+        let progress = self.go_on((policy, rule), waited, known);
+        match progress {
+            Progress::Answered(_) | Progress::NotAbout if fuel::is_spent() => spent(policy, rule),
+            other => other,
+        }
+    }
+
+    fn go_on(
         &mut self,
         (policy, rule): (&Policy, &Rule),
         waited: &Progress,
@@ -472,6 +486,17 @@ fn unjudged(rule: &Rule, answer: Answer) -> Answer {
         }
         _ => answer,
     }
+}
+
+/// The answer of a rule for which nothing was left to spend: a failure, since it is the object that asks for so much.
+fn spent(policy: &Policy, rule: &Rule) -> Progress {
+    let action = match &rule.body {
+        Body::Mutate(_) => FailureAction::Enforce,
+        _ => strictest_action(policy, rule),
+    };
+    let message = "the rules take more work on this object than one request may ask for";
+    let answer = Answer::new(RuleStatus::Fail, message);
+    Progress::Answered(respond(policy, rule, action, answer))
 }
 
 /// The name that the author gave a rule.

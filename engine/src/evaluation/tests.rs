@@ -27,6 +27,7 @@ mod denied_images;
 mod exception;
 mod extractors;
 mod foreach;
+mod fuel;
 mod gatekeeper;
 mod guests;
 mod identities;

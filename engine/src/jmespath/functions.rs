@@ -42,8 +42,12 @@ use super::ExpressionError;
 use super::interpreter::Current;
 use super::interpreter::{Evaluator, null_if_unknown};
 use super::parser::Node;
+use crate::fuel;
 use crate::go_format::{as_float, sprint};
 use crate::go_regex::{self, RegexError};
+
+/// What a regular expression of one character takes to compile, in units of fuel.
+const REGEX: u64 = 2_000;
 
 /// What a function takes in one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -465,7 +469,12 @@ impl Arguments<'_> {
         match self.regex {
             Some(Ok(regex)) => Ok(with(regex)),
             Some(Err(error)) => Err(error.clone()),
-            None => go_regex::compile(self.text(0)).map(|regex| with(&regex)),
+            None => {
+                let pattern = self.text(0);
+                // Where that is too much, the next step of the expression says so.
+                fuel::spend(REGEX.saturating_mul(1 + pattern.len() as u64));
+                go_regex::compile(pattern).map(|regex| with(&regex))
+            }
         }
     }
 

@@ -9,9 +9,14 @@ use serde_json::{Map, Value};
 
 use super::functions::{Argument, Arguments};
 use super::parser::{Call, Comparison, Node, Slice};
+use crate::fuel;
+
 use super::{Environment, ExpressionError, MAX_BYTES, MAX_STEPS, Scope, Within};
 use crate::go_format::{as_float, deep_equal};
 use parts::Seen;
+
+/// What a step takes, in units of fuel.
+const STEP: u64 = 50;
 
 /// The value of an expression in a scope.
 pub(super) fn evaluate<'v>(
@@ -75,7 +80,7 @@ impl<'s> Evaluator<'s> {
     fn step(&self) -> Result<(), ExpressionError> {
         let steps = self.steps.get() + 1;
         self.steps.set(steps);
-        if steps > MAX_STEPS {
+        if steps > MAX_STEPS || !fuel::spend(STEP) {
             Err(ExpressionError::LimitExceeded)
         } else {
             Ok(())

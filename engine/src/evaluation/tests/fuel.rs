@@ -1,0 +1,115 @@
+//! Work that an object makes, and that no program counts.
+
+use super::*;
+
+fn policy(action: &str, ignore: bool) -> String {
+    let failure_policy = if ignore { "Ignore" } else { "Fail" };
+    format!(
+        "apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {{name: p}}
+spec:
+  failurePolicy: {failure_policy}
+  rules:
+  - name: unchanged
+    match: {{any: [{{resources: {{kinds: [ConfigMap], operations: [UPDATE]}}}}]}}
+    validate:
+      failureAction: {action}
+      message: it may not change
+      deny:
+        conditions:
+          any:
+          - key: '{{{{ request.object.data.a }}}}'
+            operator: NotEquals
+            value: '{{{{ request.oldObject.data.a }}}}'
+  - name: not-reached
+    match: {{any: [{{resources: {{kinds: [ConfigMap]}}}}]}}
+    validate: {{failureAction: {action}, message: m, pattern: {{data: {{a: '?*'}}}}}}
+"
+    )
+}
+
+/// Both sides of the comparison are the object's: a pattern that nearly matches at each place of a text.
+fn update(length: usize) -> AdmissionRequest {
+    let object = |text: String| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "d"}, "data": {"a": text}});
+    AdmissionRequest {
+        operation: Operation::Update,
+        old_object: Some(object(format!("*{}b", "a".repeat(length)))),
+        ..request("ConfigMap", object("a".repeat(2 * length)))
+    }
+}
+
+/// Judges by so little that it is soon spent.
+fn judged(
+    set: &Arc<PolicySet>,
+    request: &AdmissionRequest,
+) -> (Decision, Vec<(RuleStatus, String)>) {
+    let evaluation = set.evaluate(Arc::new(request.clone()), Phase::Validate, Scope::All, NOW);
+    let Step::Done(responses) = evaluation.with_fuel(5_000_000).step() else {
+        panic!("nobody is asked");
+    };
+    let rules = responses.iter().flat_map(|policy| &policy.rules);
+    let rules = rules.map(|rule| (rule.status, rule.message.clone()));
+    (decide(request, &responses), rules.collect())
+}
+
+#[test]
+fn what_would_take_minutes_is_a_failure_soon() {
+    for ignore in [false, true] {
+        let (decision, rules) = judged(&set(&policy("Enforce", ignore)), &update(350_000));
+        assert!(matches!(decision, Decision::Deny { .. }), "{decision:?}");
+        // What comes after it cannot be judged either.
+        assert_eq!(rules.len(), 2);
+        for (status, message) in rules {
+            assert_eq!(status, RuleStatus::Fail);
+            let reason = "the rules take more work on this object than one request may ask for";
+            assert_eq!(message, reason);
+        }
+    }
+    let (_, rules) = judged(&set(&policy("Enforce", false)), &update(300));
+    assert_eq!(rules[0].1, "it may not change");
+    assert_eq!(rules[1].0, RuleStatus::Pass);
+}
+
+#[test]
+fn where_only_audit_is_asked_for_it_is_said_and_let_in() {
+    let (decision, rules) = judged(&set(&policy("Audit", false)), &update(350_000));
+    assert_eq!(rules[0].0, RuleStatus::Fail);
+    assert!(matches!(decision, Decision::Allow { .. }), "{decision:?}");
+}
+
+#[test]
+fn expressions_and_regular_expressions_are_counted_too() {
+    let policy = |expression: &str| {
+        format!(
+            "apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {{name: p}}
+spec:
+  rules:
+  - name: r
+    match: {{any: [{{resources: {{kinds: [ConfigMap]}}}}]}}
+    validate:
+      failureAction: Enforce
+      message: m
+      foreach:
+      - list: request.object.items
+        deny: {{conditions: {{any: [{{key: \"{{{{ {expression} }}}}\", operator: Equals, value: x}}]}}}}
+"
+        )
+    };
+    let items: Vec<Value> = (0..2_000).map(|index| json!(format!("a{index}"))).collect();
+    let object =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "items": items});
+    let request = request("ConfigMap", object);
+    for expression in [
+        "length(request.object.items[?contains(@, element)])",
+        "regex_match(element, 'a')",
+    ] {
+        let (_, rules) = judged(&set(&policy(expression)), &request);
+        assert_eq!(rules[0].0, RuleStatus::Fail, "{expression}: {rules:?}");
+        assert!(rules[0].1.contains("more work"), "{expression}: {rules:?}");
+    }
+    let (_, rules) = judged(&set(&policy("element")), &request);
+    assert_eq!(rules[0].0, RuleStatus::Pass, "{rules:?}");
+}
