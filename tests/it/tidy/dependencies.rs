@@ -149,7 +149,7 @@ fn first_names(path: &str) -> Vec<String> {
 }
 
 /// For some modules, all that they may use.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 9] = [
     ("source", &[]),
     ("diagnostic", &["source"]),
     ("yaml", &["diagnostic", "limits", "source"]),
@@ -166,7 +166,8 @@ const MAY_USE: [(&str, &[&str]); 8] = [
         ],
     ),
     ("admission", &[]),
-    ("wildcard", &[]),
+    ("wildcard", &["fuel"]),
+    ("fuel", &[]),
     ("quantity", &[]),
     ("duration", &[]),
 ];
