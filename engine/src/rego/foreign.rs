@@ -227,7 +227,7 @@ fn engine(dialect: Dialect, strictness: Strictness) -> Result<Engine, RegoError>
     engine.set_rego_v0(dialect == Dialect::V0);
     // What a module prints is for its author's terminal, and never for the server's.
     engine.set_gather_prints(true);
-    bounded::add(&mut engine)?;
+    bounded::add(&mut engine, strictness)?;
     if dialect == Dialect::V0 {
         old::add(&mut engine, strictness)?;
     }

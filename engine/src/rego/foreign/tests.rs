@@ -358,3 +358,45 @@ fn a_variable_is_no_import_of_its_name() {
         assert_eq!(said, ["nothing is at `data.lists.x.n`"], "{imported}");
     }
 }
+
+#[test]
+fn networks_are_expanded_as_far_as_there_is_room() {
+    let module = |network: &str| {
+        format!("package policy\nviolation contains net.cidr_expand(\"{network}\")\n")
+    };
+    for (network, addresses) in [
+        (
+            "10.0.0.5/30",
+            json!(["10.0.0.4", "10.0.0.5", "10.0.0.6", "10.0.0.7"]),
+        ),
+        ("10.0.0.1/32", json!(["10.0.0.1"])),
+        ("fd00::5/127", json!(["fd00::4", "fd00::5"])),
+    ] {
+        let answer = answer(&module(network), &json!({}));
+        assert_eq!(answer, Ok(Some(json!([addresses]))), "{network}");
+    }
+    for network in ["0.0.0.0/0", "::/0", "10.0.0.0/15", "fd00::/64"] {
+        let refused = answer(&module(network), &json!({})).expect_err(network);
+        let reason = "these are more than 65536 addresses";
+        assert!(refused.to_string().contains(reason), "{refused}");
+    }
+    for wrong in ["10.0.0.0", "10.0.0.0/33", "a/1", "10.0.0.0/-1"] {
+        // Undefined to Gatekeeper's, an error to who is asked strictly.
+        assert_eq!(
+            answer(&module(wrong), &json!({})),
+            Ok(Some(json!([]))),
+            "{wrong}"
+        );
+        let text = module(wrong);
+        let modules = [Text {
+            name: "p",
+            text: &text,
+        }];
+        let strict = (Dialect::V1, Strictness::Strict);
+        let foreign = Foreign::read(&modules, strict, Some("policy/violation")).unwrap();
+        assert!(
+            foreign.answer(&Document::null(), (0, BUDGET)).is_err(),
+            "{wrong}"
+        );
+    }
+}
