@@ -127,8 +127,8 @@ fn addresses(arguments: &[Value]) -> Result<Value, Refused> {
     let (address, length) = network
         .and_then(|text| text.split_once('/'))
         .ok_or(Refused::NoNetwork)?;
-    let address: IpAddr = address.parse().map_err(|_| Refused::NoNetwork)?;
-    let length: u32 = length.parse().map_err(|_| Refused::NoNetwork)?;
+    let address: IpAddr = address.parse().map_err(|_unread| Refused::NoNetwork)?;
+    let length: u32 = length.parse().map_err(|_unread| Refused::NoNetwork)?;
     let (bits, address) = match address {
         IpAddr::V4(address) => (32_u32, u128::from(address.to_bits())),
         IpAddr::V6(address) => (128, address.to_bits()),
