@@ -278,7 +278,10 @@ impl Evaluation {
             let one = policy.ast.apply_rules() == ApplyRules::One;
             match progress {
                 Progress::Answered(response) if !(one && is_after_another(&response, rules)) => {
-                    rules.push(response);
+                    rules.push(RuleResponse {
+                        digests: Vec::new(),
+                        ..response
+                    });
                 }
                 Progress::Answered(_)
                 | Progress::NotAbout
@@ -317,13 +320,16 @@ fn changes_object(rule: &Rule) -> bool {
 }
 
 /// Whether a rule of a policy applied before; those that mutate are counted for themselves, as they are run for themselves.
-/// Of one that ended with an error it is not known whether it would have, and it must not hide what another refuses.
+/// Of one that ended with an error it is not known whether it would have, and it must not hide what another refuses; nor must
+/// one whose refusal was let in.
 fn is_after_another(response: &RuleResponse, earlier: &[RuleResponse]) -> bool {
     let mutates = |rule: &RuleResponse| rule.rule_type == RuleType::Mutation;
     let mut alike = earlier
         .iter()
         .filter(|rule| mutates(rule) == mutates(response));
-    alike.any(|rule| !matches!(rule.status, RuleStatus::Skip | RuleStatus::Error))
+    alike.any(|rule| {
+        rule.let_in.is_none() && !matches!(rule.status, RuleStatus::Skip | RuleStatus::Error)
+    })
 }
 
 fn is_waiting(progress: &Progress) -> bool {

@@ -8,6 +8,8 @@ use thiserror::Error;
 
 /// Largest compiled program: well above what real expressions need, and small enough to be had by the thousand.
 const MAX_PROGRAM: usize = 4 * 1024 * 1024;
+/// The same of one that a request brings.
+const MAX_SMALL_PROGRAM: usize = 256 * 1024;
 /// Most repetitions that Go allows in braces.
 const MAX_REPEAT: u32 = 1_000;
 
@@ -21,6 +23,16 @@ pub fn compile(pattern: &str) -> Result<Regex, RegexError> {
     let translated = translate(pattern)?;
     RegexBuilder::new(&translated)
         .size_limit(MAX_PROGRAM)
+        .build()
+        .map_err(|error| RegexError(reason(pattern, &error)))
+}
+
+/// The same for an expression that is only known when a request is there: a small one, since the time to match a text grows
+/// with it.
+pub fn compile_small(pattern: &str) -> Result<Regex, RegexError> {
+    let translated = translate(pattern)?;
+    RegexBuilder::new(&translated)
+        .size_limit(MAX_SMALL_PROGRAM)
         .build()
         .map_err(|error| RegexError(reason(pattern, &error)))
 }

@@ -214,6 +214,23 @@ impl Admission {
         let Some(journal) = self.journal.clone() else {
             return Err(HostFailure::Unrecorded);
         };
+        let line = [Record::Use(Box::new(used.clone()))];
+        // It waits for a disk: not where connections are served.
+        let written = tokio::task::spawn_blocking(move || journal.append(&line));
+        match timeout_at(case.clock.answer_by, written).await {
+            Ok(Ok(Ok(()))) => {
+                self.tell_let_in(&used);
+                Ok(())
+            }
+            Ok(Ok(Err(error))) => {
+                tracing::error!(%error, "what break-glass would let in could not be written down");
+                Err(HostFailure::Unrecorded)
+            }
+            Ok(Err(_)) | Err(_) => Err(HostFailure::Unrecorded),
+        }
+    }
+
+    fn tell_let_in(&self, used: &Use) {
         for rule in &used.rules {
             let name = &rule.break_glass.name;
             self.metrics.break_glass_use(name, &rule.policy, &rule.rule);
@@ -226,17 +243,6 @@ impl Admission {
                 refused = rule.message,
                 "break-glass lets a request in"
             );
-        }
-        let line = [Record::Use(Box::new(used))];
-        // It waits for a disk: not where connections are served.
-        let written = tokio::task::spawn_blocking(move || journal.append(&line));
-        match timeout_at(case.clock.answer_by, written).await {
-            Ok(Ok(Ok(()))) => Ok(()),
-            Ok(Ok(Err(error))) => {
-                tracing::error!(%error, "what break-glass would let in could not be written down");
-                Err(HostFailure::Unrecorded)
-            }
-            Ok(Err(_)) | Err(_) => Err(HostFailure::Unrecorded),
         }
     }
 

@@ -11,6 +11,8 @@ use regent_engine::admission::{
     AdmissionRequest, GroupVersionKind, GroupVersionResource, Operation, UserInfo,
 };
 use regent_engine::decision::Decision;
+use regent_engine::image::Digest;
+use regent_engine::image::reference::with_digest;
 use regent_engine::response::PatchOperation;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -81,11 +83,13 @@ pub(crate) fn read_recorded(request: &Value) -> Result<AdmissionRequest, ReviewE
     read_request(object(request.clone(), "request")?)
 }
 
-/// A request as a review has it, with patches applied that replace texts; without what fields are managed by whom, and
-/// without the object of a Secret, which is to be in no file.
+/// A request as a review has it, with digests put in where images stand, by pointer, reference and digest; without what fields
+/// are managed by whom, and without the object of a Secret, which is to be in no file.
+///
+/// Rules may have changed the object before images were looked for: what does not stand there is left as it is.
 pub(crate) fn request_json<'a>(
     request: &AdmissionRequest,
-    patches: impl Iterator<Item = &'a PatchOperation>,
+    pins: impl Iterator<Item = (&'a str, &'a str, &'a Digest)>,
 ) -> Value {
     let is_secret = request.kind.group.is_empty() && request.kind.kind == "Secret";
     let kept = |object: &Option<Value>| {
@@ -96,11 +100,10 @@ pub(crate) fn request_json<'a>(
         Some(object)
     };
     let mut new = kept(&request.object);
-    for patch in patches {
-        if let PatchOperation::Replace { path, value } = patch
-            && let Some(place) = new.as_mut().and_then(|object| object.pointer_mut(path))
-        {
-            *place = value.clone();
+    for (pointer, reference, digest) in pins {
+        let place = new.as_mut().and_then(|object| object.pointer_mut(pointer));
+        if let Some(place) = place.filter(|place| place.as_str() == Some(reference)) {
+            *place = with_digest(reference, digest).into();
         }
     }
     let user = request.user_info.as_ref();

@@ -193,6 +193,7 @@ impl Watch {
     fn keep_with(&mut self, error: &WatchError) -> bool {
         // Seen now, so that not every look reads everything again.
         let mut stamps = self.modules.taken_again();
+        self.files.iter_mut().for_each(InForce::is_over);
         let before = self.current.load_full();
         let with = (&self.environment, &*self.guests);
         let why = error.to_string();

@@ -4,6 +4,7 @@ use crate::ast::break_glass::BreakGlass;
 use crate::ast::matching::{Combination, Filter};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::duration::Duration;
+use crate::image::Digest;
 
 use super::exception::exception;
 
@@ -53,7 +54,10 @@ fn window(written: &BreakGlass, longest: Duration) -> Option<Diagnostic> {
 /// Images by their tags are let in whatever the tag is moved to meanwhile.
 fn movable(written: &BreakGlass) -> impl Iterator<Item = Diagnostic> + '_ {
     let images = written.images.iter();
-    let by_tag = images.filter(|image| !image.value.contains("@sha256:"));
+    let by_tag = images.filter(|image| {
+        let digest = image.value.rsplit_once('@').map(|(_, digest)| digest);
+        digest.is_none_or(|digest| Digest::parse(digest).is_err())
+    });
     by_tag.map(|image| {
         let message = format!(
             "`{}` has no digest: whatever is pushed there meanwhile is let in",

@@ -32,11 +32,6 @@ impl Evaluation {
     /// Looks for what lets in what the rules that answered refuse.
     pub(super) fn break_glass(&mut self, machine: &mut Machine) -> Glass {
         if self.set.break_glass().is_empty() {
-            let answered = self.rules.iter_mut().filter_map(|(_, one)| match one {
-                Progress::Answered(response) => Some(response),
-                Progress::Waiting | Progress::WaitingForImages | Progress::NotAbout => None,
-            });
-            answered.for_each(|response| response.digests = Vec::new());
             return Glass::Settled;
         }
         let mut settled = Glass::Settled;
@@ -77,13 +72,13 @@ impl Evaluation {
         if way == Way::Outstanding {
             return Glass::Outstanding;
         }
-        if let Some((_, Progress::Answered(response))) = self.rules.get_mut(index) {
+        if let (Way::Open(found), Some((_, Progress::Answered(response)))) =
+            (way, self.rules.get_mut(index))
+        {
+            response.let_in = Some(Box::new(found));
+            // What runs is what was seen, and can be verified afterwards.
             let digests = std::mem::take(&mut response.digests);
-            if let Way::Open(found) = way {
-                response.let_in = Some(Box::new(found));
-                // What runs is what was seen, and can be verified afterwards.
-                response.patches.extend(digests);
-            }
+            response.patches.extend(digests);
         }
         Glass::Settled
     }
@@ -158,11 +153,18 @@ fn is_about_images(one: &BreakGlass, response: &RuleResponse) -> bool {
     // A rule that refuses without an image of which it could be said refuses everything.
     let puts_in = |image: &ImageOutcome| {
         let mut digests = response.digests.iter();
-        digests.any(
-            |patch| matches!(patch, PatchOperation::Replace { path, .. } if *path == image.pointer),
-        )
+        digests.any(|patch| puts_digest_in(patch, image))
     };
     refused.peek().is_some() && refused.all(|image| is_named(one, image, puts_in(image)))
+}
+
+/// Whether a patch puts the digest of an image where that stands; a text that an extractor made of another one stands nowhere.
+fn puts_digest_in(patch: &PatchOperation, image: &ImageOutcome) -> bool {
+    let (PatchOperation::Replace { path, value }, Some(digest)) = (patch, &image.digest) else {
+        return false;
+    };
+    let written = value.as_str().unwrap_or_default();
+    *path == image.pointer && written.contains(digest.as_str())
 }
 
 /// Whether a break-glass names an image, by what is pulled: beside a digest a tag is none, anybody writes any. The digest

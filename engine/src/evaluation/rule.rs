@@ -496,7 +496,13 @@ fn spent(policy: &Policy, rule: &Rule) -> Progress {
     };
     let message = "the rules take more work on this object than one request may ask for";
     let answer = Answer::new(RuleStatus::Fail, message);
-    Progress::Answered(respond(policy, rule, action, answer))
+    let response = respond(policy, rule, action, answer);
+    // What is not scored is still not changed.
+    let status = match &rule.body {
+        Body::Mutate(_) => RuleStatus::Fail,
+        _ => response.status,
+    };
+    Progress::Answered(RuleResponse { status, ..response })
 }
 
 /// The name that the author gave a rule.

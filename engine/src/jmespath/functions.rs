@@ -49,6 +49,9 @@ use crate::go_regex::{self, RegexError};
 /// What a regular expression of one character takes to compile, in units of fuel.
 const REGEX: u64 = 2_000;
 
+/// What each byte of a text takes that it is matched with.
+const MATCH: u64 = 64;
+
 /// What a function takes in one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Type {
@@ -472,8 +475,9 @@ impl Arguments<'_> {
             None => {
                 let pattern = self.text(0);
                 // Where that is too much, the next step of the expression says so.
-                fuel::spend(REGEX.saturating_mul(1 + pattern.len() as u64));
-                go_regex::compile(pattern).map(|regex| with(&regex))
+                let (pattern_bytes, bytes) = (pattern.len() as u64, self.text(1).len() as u64);
+                fuel::spend(REGEX.saturating_mul(1 + pattern_bytes) + MATCH.saturating_mul(bytes));
+                go_regex::compile_small(pattern).map(|regex| with(&regex))
             }
         }
     }

@@ -109,6 +109,8 @@ impl History {
             other => {
                 let past = known.get(other.id()).copied();
                 match past.and_then(|past| self.uses.get_mut(past)) {
+                    // What is settled stays so: who verified it meanwhile had read an older journal.
+                    Some(past) if past.state.is_settled() => {}
                     Some(past) => past.state = state_of(other),
                     None => self.problems.push(format!(
                         "line {line} is about `{}`, which is not there",

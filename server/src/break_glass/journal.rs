@@ -19,6 +19,9 @@ use crate::image::trust::sha256;
 /// The largest journal: some ten thousand pods. A full one lets nothing in.
 pub const MAX_BYTES: u64 = 256 << 20;
 
+/// Room for what becomes of uses, beyond that.
+const RESERVE: u64 = 64 << 20;
+
 /// The longest line: a request has 24 MiB at most, and little is added.
 const LONGEST_LINE: u64 = 64 << 20;
 
@@ -141,11 +144,25 @@ impl Journal {
             text.push('\n');
         }
         let added = text.len() as u64;
-        if added > LONGEST_LINE || length.saturating_add(added) > MAX_BYTES {
+        // What became of a use is written down also where there is no room for more of them.
+        let uses = records.iter().any(|one| matches!(one, Record::Use(_)));
+        let most = if uses { MAX_BYTES } else { MAX_BYTES + RESERVE };
+        if added > LONGEST_LINE || length.saturating_add(added) > most {
             return Err(JournalError::Full(self.path.clone()));
         }
         file.write_all(text.as_bytes()).map_err(failed)?;
         file.sync_data().map_err(failed)?;
+        if length == 0 {
+            // A new file is there after a crash only if its folder is written, too.
+            let folder = self
+                .path
+                .parent()
+                .filter(|folder| !folder.as_os_str().is_empty());
+            let folder = File::open(folder.unwrap_or(Path::new(".")));
+            folder
+                .and_then(|folder| folder.sync_all())
+                .map_err(failed)?;
+        }
         tail.bytes = length + added;
         Ok(())
     }

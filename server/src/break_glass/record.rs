@@ -222,7 +222,14 @@ pub fn of_request(
             images.push(known);
         }
     }
-    let patches = rules().flat_map(|(_, rule, _)| &rule.patches);
+    let all = responses.iter().flat_map(|policy| &policy.rules);
+    let pins = all.flat_map(|rule| {
+        let images = rule.images.iter();
+        images.filter_map(|image| {
+            let digest = image.digest.as_ref()?;
+            Some((image.pointer.as_str(), image.reference.as_str(), digest))
+        })
+    });
     let phase = match phase {
         Phase::Mutate => WebhookPhase::Mutate,
         Phase::Validate => WebhookPhase::Validate,
@@ -238,7 +245,7 @@ pub fn of_request(
             .map_or_else(String::new, |user| user.username.clone()),
         rules: refusing,
         images,
-        request: review::request_json(request, patches),
+        request: review::request_json(request, pins),
     })
 }
 

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::history::{History, Past, State};
 use super::journal::{Journal, JournalError};
-use super::record::{self, Record, RefusingRule, Use, Verdict, Verification};
+use super::record::{self, Record, RefusedImage, RefusingRule, Use, Verdict, Verification};
 use crate::clock;
 use crate::host::{self, Host};
 use crate::metrics::Metrics;
@@ -54,26 +54,29 @@ impl Verifier {
         for problem in &history.problems {
             tracing::error!(problem, "the journal of break-glass");
         }
+        // What is open is known before it is looked at, which takes its time where a registry is away.
         let mut unverified: BTreeMap<String, usize> = BTreeMap::new();
         for past in &history.uses {
-            let mut verdict = None;
-            if !past.state.is_settled() {
-                verdict = Some(self.verify(past).await);
-            }
-            let settled = match &verdict {
-                Some((result, _)) => *result == Verdict::Verified,
-                None => true,
-            };
             for name in names(&past.used) {
-                *unverified.entry(name).or_default() += usize::from(!settled);
-            }
-            if let Some((result, message)) = verdict {
-                self.metrics.break_glass_verification(result.name());
-                self.note(past, result, message).await?;
+                *unverified.entry(name).or_default() += usize::from(!past.state.is_settled());
             }
         }
         self.metrics.break_glass_unverified(&unverified);
-        Ok(())
+        let mut noted = Ok(());
+        for past in history.uses.iter().filter(|past| !past.state.is_settled()) {
+            let (result, message) = self.verify(past).await;
+            self.metrics.break_glass_verification(result.name());
+            if let Err(error) = self.note(past, result, message).await {
+                // The others are looked at all the same, and this one again.
+                noted = Err(error);
+                continue;
+            }
+            if result == Verdict::Verified {
+                one_less(&mut unverified, &past.used);
+                self.metrics.break_glass_unverified(&unverified);
+            }
+        }
+        noted
     }
 
     async fn history(&self) -> Result<History, JournalError> {
@@ -91,11 +94,8 @@ impl Verifier {
         message: String,
     ) -> Result<(), JournalError> {
         let known = match &past.state {
-            State::Unverified {
-                result: known,
-                message: text,
-                ..
-            } => *known == result && *text == message,
+            // Messages may differ in numbers alone.
+            State::Unverified { result: known, .. } => *known == result,
             State::Open | State::Verified { .. } | State::Closed { .. } => false,
         };
         if known {
@@ -148,7 +148,7 @@ impl Verifier {
                 .evaluate(Arc::clone(&request), used.phase.phase(), Scope::All, now);
         let evaluation = Box::new(evaluation.without_break_glass());
         match timeout(TIME, self.evaluate(&snapshot, &request, evaluation)).await {
-            Ok(Some(responses)) => judged(&used.rules, &responses),
+            Ok(Some(responses)) => judged(&used, &responses),
             Ok(None) => unknown("evaluation ended with an internal error".to_owned()),
             Err(_elapsed) => unknown("it took too long".to_owned()),
         }
@@ -183,6 +183,14 @@ impl Verifier {
     }
 }
 
+/// Counts a use as settled.
+fn one_less(unverified: &mut BTreeMap<String, usize>, used: &Use) {
+    for name in names(used) {
+        let open = unverified.entry(name).or_default();
+        *open = open.saturating_sub(1);
+    }
+}
+
 /// The names of what let a use in.
 fn names(used: &Use) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
@@ -195,10 +203,10 @@ fn names(used: &Use) -> Vec<String> {
 }
 
 /// What the rules that refused a request say of it: all of them have to pass, and one that is gone does not.
-fn judged(refusing: &[RefusingRule], responses: &[PolicyResponse]) -> (Verdict, String) {
+fn judged(used: &Use, responses: &[PolicyResponse]) -> (Verdict, String) {
     let mut verdict = Verdict::Verified;
     let mut messages = Vec::new();
-    for rule in refusing {
+    for rule in &used.rules {
         let name = format!("{}/{}", rule.policy, rule.rule);
         let (result, message) = match answer_of(rule, responses) {
             Some(answer) => match answer.status {
@@ -215,7 +223,37 @@ fn judged(refusing: &[RefusingRule], responses: &[PolicyResponse]) -> (Verdict, 
             verdict = result;
         }
     }
+    for image in &used.images {
+        if let Some(message) = another(image, &used.rules, responses) {
+            messages.push(message);
+            if verdict == Verdict::Verified {
+                verdict = Verdict::Unknown;
+            }
+        }
+    }
     (verdict, messages.join("; "))
+}
+
+/// Says that it was not the image which was let in that passed: a tag may be another one by now.
+fn another(
+    image: &RefusedImage,
+    refusing: &[RefusingRule],
+    responses: &[PolicyResponse],
+) -> Option<String> {
+    let reference = &image.reference;
+    let written = reference.split_once('@').map(|(_, digest)| digest);
+    let Some(digest) = image.digest.as_deref().or(written) else {
+        return Some(format!("it is not known which image {reference} was"));
+    };
+    let rules = refusing
+        .iter()
+        .filter_map(|rule| answer_of(rule, responses));
+    let mut passed = rules
+        .flat_map(|rule| &rule.images)
+        .filter(|seen| seen.status == RuleStatus::Pass)
+        .filter_map(|seen| seen.digest.as_ref());
+    let same = passed.any(|seen| seen.as_str() == digest);
+    (!same).then(|| format!("{reference} is no longer {digest}, which was let in"))
 }
 
 fn answer_of<'r>(rule: &RefusingRule, responses: &'r [PolicyResponse]) -> Option<&'r RuleResponse> {

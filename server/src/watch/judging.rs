@@ -38,6 +38,11 @@ struct Newer {
 }
 
 impl InForce {
+    /// From now on what was, since the present text cannot be read: nothing breaks the glass by it.
+    pub(super) fn is_over(&mut self) {
+        self.is_earlier = true;
+    }
+
     /// The same, with those policies of a text in force that demand who signed their modules: what the file was may run
     /// the very module without asking.
     fn with(&self, source: &Arc<Source>, policies: &PolicySet, modules: Texts) -> Self {

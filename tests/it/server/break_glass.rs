@@ -11,9 +11,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use regent_engine::go_time::Time;
-use regent_server::break_glass::history::{History, Past};
+use regent_server::break_glass::history::{History, Past, State};
 use regent_server::break_glass::journal::Journal;
-use regent_server::break_glass::record::Record;
+use regent_server::break_glass::record::{Record, Verdict};
 use regent_server::break_glass::{BreakGlassSettings, LONGEST};
 use regent_server::clock;
 use regent_server::image::Network;
@@ -188,16 +188,25 @@ async fn ask(server: &Server, path: &str, review: &Value) -> Answer {
     server.post(&format!("{path}?timeout=5s"), review).await
 }
 
-const SIGNED: &str = "ghcr.io/your-org/keyed:v1";
+const TAGGED: &str = "ghcr.io/your-org/keyed:v1";
+/// The same by its digest, which is known also where nobody can be asked.
+fn signed() -> String {
+    let cases = fs::read_to_string(workspace().join("cli/demo/cases.json")).unwrap();
+    let cases: Value = serde_json::from_str(&cases).unwrap();
+    let mut cases = cases["cases"].as_array().unwrap().iter();
+    let keyed = cases.find(|case| case["case"] == "keyed").unwrap();
+    format!("{TAGGED}@{}", keyed["digest"].as_str().unwrap())
+}
+
 const UNSIGNED: &str = "ghcr.io/your-org/unsigned:v1";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_is_got_over_and_what_was_let_in_is_verified_when_it_ends() {
     let (wire, book) = (Wire::cut().await, Book::new());
     let server = server(&book.path(), wire.address, &glass(-1, 2)).await;
-    let refused = ask(&server, "/mutate", &review("bob", SIGNED)).await;
+    let refused = ask(&server, "/mutate", &review("bob", &signed())).await;
     assert!(!refused.allowed(), "{}", refused.body);
-    let let_in = ask(&server, "/mutate", &review("alice", SIGNED)).await;
+    let let_in = ask(&server, "/mutate", &review("alice", &signed())).await;
     assert!(let_in.allowed(), "{}", let_in.body);
     let response = let_in.response();
     let warning = response["warnings"][0].as_str().unwrap();
@@ -210,7 +219,7 @@ async fn an_outage_is_got_over_and_what_was_let_in_is_verified_when_it_ends() {
         json!({"break-glass": "incident (INC-7): keyed/verify-key"})
     );
     // Nothing is stored by a dry run, and nothing is written down of it.
-    let mut dry = review("alice", SIGNED);
+    let mut dry = review("alice", &signed());
     dry["request"]["dryRun"] = json!(true);
     assert!(ask(&server, "/mutate", &dry).await.allowed());
     let uses = book.uses();
@@ -218,7 +227,7 @@ async fn an_outage_is_got_over_and_what_was_let_in_is_verified_when_it_ends() {
     let first = &uses[0].used;
     assert_eq!(first.rules[0].status, "error");
     assert_eq!(first.rules[0].break_glass.ticket.as_deref(), Some("INC-7"));
-    assert_eq!(first.images[0].reference, SIGNED);
+    assert_eq!(first.images[0].reference, signed());
     assert_eq!(first.images[0].digest, None);
     assert_eq!(
         (first.object.as_str(), first.user.as_str()),
@@ -232,9 +241,19 @@ async fn an_outage_is_got_over_and_what_was_let_in_is_verified_when_it_ends() {
     let counted = "regent_break_glass_uses_total{break_glass=\"incident\",policy=\"keyed\",rule=\"verify-key\"} 1";
     assert!(metrics.contains(counted), "{metrics}");
     assert!(metrics.contains("regent_break_glass_unverified{break_glass=\"incident\"} 1"));
+    // By its tag it is let in too, and nobody will ever know what it was.
+    let by_tag = ask(&server, "/mutate", &review("alice", TAGGED)).await;
+    assert!(by_tag.allowed(), "{}", by_tag.body);
     wire.mend();
-    book.states(&["verified"]).await;
-    let settled = "regent_break_glass_unverified{break_glass=\"incident\"} 0";
+    book.states(&["verified", "unknown"]).await;
+    let (status, message) = match &book.uses()[1].state {
+        State::Unverified {
+            result, message, ..
+        } => (*result, message.clone()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(status, Verdict::Unknown, "{message}");
+    let settled = "regent_break_glass_unverified{break_glass=\"incident\"} 1";
     for _ in 0..100 {
         if server.metrics().await.contains(settled) {
             return;
@@ -320,6 +339,23 @@ async fn a_file_that_is_broken_brings_back_no_break_glass_that_it_had() {
     server.running.reload();
     server
         .ready_when(|answer| answer.body.contains("kindz"))
+        .await;
+    let after = ask(&server, "/mutate", &review("alice", UNSIGNED)).await;
+    assert!(!after.allowed(), "{}", after.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_break_glass_that_is_taken_away_is_gone_whatever_else_cannot_be_read() {
+    let (wire, book) = (Wire::cut().await, Book::new());
+    wire.mend();
+    let server = server(&book.path(), wire.address, &glass(-1, 2)).await;
+    let before = ask(&server, "/mutate", &review("alice", UNSIGNED)).await;
+    assert!(before.allowed(), "{}", before.body);
+    fs::remove_file(server.policy_path("glass.yaml")).unwrap();
+    fs::write(server.policy_path("other.yaml"), b"\xff\xfe").unwrap();
+    server.running.reload();
+    server
+        .ready_when(|answer| answer.body.contains("UTF-8"))
         .await;
     let after = ask(&server, "/mutate", &review("alice", UNSIGNED)).await;
     assert!(!after.allowed(), "{}", after.body);

@@ -400,6 +400,40 @@ fn a_misspelt_rule_and_an_image_without_a_digest_are_warned_of() {
         said,
         ["`ghcr.io/your-org/app:v1` has no digest: whatever is pushed there meanwhile is let in"]
     );
+    for any in ["*@sha256:*", "ghcr.io/your-org/app@sha256:0123"] {
+        let (_, said) = loaded(&glass(&format!("  images: ['{any}']\n"), SIGNED));
+        assert!(said[0].contains("has no digest"), "{said:?}");
+    }
+}
+
+#[test]
+fn one_that_is_let_in_hides_nothing_that_another_rule_refuses() {
+    let policies = "apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: labelled}
+spec:
+  applyRules: One
+  rules:
+  - name: team
+    match: {any: [{resources: {kinds: [Pod]}}]}
+    validate: {failureAction: Enforce, message: no team, pattern: {metadata: {labels: {team: '?*'}}}}
+  - name: cost-centre
+    match: {any: [{resources: {kinds: [Pod]}}]}
+    validate: {failureAction: Enforce, message: no cost centre, pattern: {metadata: {labels: {cost: '?*'}}}}
+";
+    let glass = glass("", "{policyName: labelled, ruleNames: [team]}");
+    let environment = Environment {
+        break_glass: BreakGlassFor::LONGEST,
+        ..Environment::default()
+    };
+    let text = format!("{policies}{glass}");
+    let policies = load(&[Source::new("policies.yaml", text)], &environment).policies;
+    let request = by("on-call", "elsewhere/app:v1");
+    let (decision, _) = evaluate(&policies, &request, Phase::Validate, &unsigned);
+    let Decision::Deny { message } = decision else {
+        panic!("{decision:?}");
+    };
+    assert!(message.contains("no cost centre"), "{message}");
 }
 
 #[test]

@@ -145,6 +145,8 @@ fn a_use_stands_where_the_last_line_about_it_says() {
             verified("b", Verdict::Refused),
             verified("c", Verdict::Refused),
             closed,
+            // Whoever looked at it had read the journal before.
+            verified("c", Verdict::Refused),
             verified("z", Verdict::Verified),
         ])
         .unwrap();
@@ -154,7 +156,7 @@ fn a_use_stands_where_the_last_line_about_it_says() {
     assert!(matches!(history.uses[0].state, State::Open));
     assert_eq!(
         history.problems,
-        ["line 7 is about `z`, which is not there"]
+        ["line 8 is about `z`, which is not there"]
     );
 }
 
@@ -166,6 +168,15 @@ fn nothing_is_written_where_there_is_no_room_or_no_folder() {
     file.set_len(MAX_BYTES).unwrap();
     let full = Journal::new(&path).append(&[used("a")]).unwrap_err();
     assert!(matches!(full, JournalError::Full(_)), "{full}");
+    // What becomes of those that are there is written all the same.
+    let journal = Journal::new(&path);
+    journal.append(&[verified("a", Verdict::Verified)]).unwrap();
+    File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(MAX_BYTES)
+        .unwrap();
     assert_eq!(fs::metadata(&path).unwrap().len(), MAX_BYTES);
     let nowhere = Journal::new(&folder.path().join("none/journal"));
     let error = nowhere.append(&[used("a")]).unwrap_err();

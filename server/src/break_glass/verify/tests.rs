@@ -1,6 +1,8 @@
-use regent_engine::response::{FailureAction, FailurePolicy, RuleType};
+use regent_engine::image::Digest;
+use regent_engine::response::{FailureAction, FailurePolicy, ImageOutcome, RuleType};
+use serde_json::Value;
 
-use super::super::record::Grant;
+use super::super::record::{Grant, WebhookPhase};
 use super::*;
 
 fn refusing(policy: &str, rule: &str) -> RefusingRule {
@@ -15,6 +17,19 @@ fn refusing(policy: &str, rule: &str) -> RefusingRule {
             ticket: None,
             expires_at: "2026-11-27T22:00:00Z".to_owned(),
         },
+    }
+}
+
+fn used(rules: Vec<RefusingRule>) -> Use {
+    Use {
+        id: "a".to_owned(),
+        time: String::new(),
+        phase: WebhookPhase::Mutate,
+        object: String::new(),
+        user: String::new(),
+        rules,
+        images: Vec::new(),
+        request: Value::Null,
     }
 }
 
@@ -46,7 +61,7 @@ fn response(rules: &[(&str, RuleStatus)]) -> PolicyResponse {
 #[test]
 fn verified_is_what_all_rules_pass_that_refused_it() {
     use RuleStatus::{Error, Fail, Pass, Skip};
-    let two = [refusing("p", "a"), refusing("p", "b")];
+    let two = used(vec![refusing("p", "a"), refusing("p", "b")]);
     let said = |rules: &[(&str, RuleStatus)]| judged(&two, &[response(rules)]);
     assert_eq!(
         said(&[("a", Pass), ("b", Pass), ("c", Fail)]),
@@ -70,7 +85,40 @@ fn verified_is_what_all_rules_pass_that_refused_it() {
         (Verdict::Unknown, gone.clone())
     );
     assert_eq!(said(&[("a", Pass)]), (Verdict::Unknown, gone));
-    let elsewhere = [refusing("team/p", "a")];
+    let elsewhere = used(vec![refusing("team/p", "a")]);
     let (verdict, _) = judged(&elsewhere, &[response(&[("a", Pass)])]);
     assert_eq!(verdict, Verdict::Unknown);
+}
+
+#[test]
+fn only_the_image_that_was_let_in_counts() {
+    let (was, other) = (Digest::from_sha256([1; 32]), Digest::from_sha256([2; 32]));
+    let said = |reference: &str, recorded: Option<&Digest>, passed: Option<&Digest>| {
+        let mut used = used(vec![refusing("p", "a")]);
+        used.images.push(RefusedImage {
+            reference: reference.to_owned(),
+            digest: recorded.map(ToString::to_string),
+        });
+        let mut answer = response(&[("a", RuleStatus::Pass)]);
+        for rule in &mut answer.rules {
+            rule.images.push(ImageOutcome {
+                pointer: "/spec/containers/0/image".to_owned(),
+                reference: reference.to_owned(),
+                digest: passed.cloned(),
+                status: RuleStatus::Pass,
+                note: None,
+                findings: Vec::new(),
+            });
+        }
+        judged(&used, &[answer]).0
+    };
+    assert_eq!(said("a:1", Some(&was), Some(&was)), Verdict::Verified);
+    // The tag was moved to an image that is in order.
+    assert_eq!(said("a:1", Some(&was), Some(&other)), Verdict::Unknown);
+    assert_eq!(said("a:1", Some(&was), None), Verdict::Unknown);
+    assert_eq!(said("a:1", None, Some(&other)), Verdict::Unknown);
+    assert_eq!(
+        said(&format!("a:1@{was}"), None, Some(&was)),
+        Verdict::Verified
+    );
 }
