@@ -175,6 +175,32 @@ pub struct RuleResponse {
     pub details: Option<Box<Details>>,
 }
 
+impl RuleResponse {
+    /// An answer that changes nothing and is about no image.
+    pub fn new(
+        rule: impl Into<String>,
+        rule_type: RuleType,
+        failure_action: FailureAction,
+        (status, message): (RuleStatus, impl Into<String>),
+    ) -> Self {
+        Self {
+            rule: rule.into(),
+            rule_type,
+            status,
+            message: message.into(),
+            failure_action,
+            patches: Vec::new(),
+            patched: None,
+            images: Vec::new(),
+            targets: Vec::new(),
+            generated: Vec::new(),
+            digests: Vec::new(),
+            let_in: None,
+            details: None,
+        }
+    }
+}
+
 /// A `BreakGlass` that lets a request in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LetIn {

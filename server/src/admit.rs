@@ -164,7 +164,7 @@ impl Admission {
             let (evaluation, needs) = match progress {
                 Progress::Done(answer) => return Ok(Ok(answer)),
                 Progress::LetIn(used, responses) => {
-                    self.record(case, *used).await?;
+                    self.record(case, used).await?;
                     return Ok(case.decided(&responses));
                 }
                 Progress::Needs(evaluation, needs) => (evaluation, needs),
@@ -210,16 +210,18 @@ impl Admission {
     }
 
     /// Writes down what break-glass lets in. Where that does not succeed in time, nothing is let in.
-    async fn record(&self, case: &Case, used: Use) -> Result<(), HostFailure> {
+    async fn record(&self, case: &Case, used: Box<Use>) -> Result<(), HostFailure> {
         let Some(journal) = self.journal.clone() else {
             return Err(HostFailure::Unrecorded);
         };
-        let line = [Record::Use(Box::new(used.clone()))];
+        let line = [Record::Use(used)];
         // It waits for a disk: not where connections are served.
-        let written = tokio::task::spawn_blocking(move || journal.append(&line));
+        let written = tokio::task::spawn_blocking(move || journal.append(&line).map(|()| line));
         match timeout_at(case.clock.answer_by, written).await {
-            Ok(Ok(Ok(()))) => {
-                self.tell_let_in(&used);
+            Ok(Ok(Ok([line]))) => {
+                if let Record::Use(used) = &line {
+                    self.tell_let_in(used);
+                }
                 Ok(())
             }
             Ok(Ok(Err(error))) => {
@@ -432,21 +434,12 @@ fn host_response(scope: Scope, rule: &str, message: &str) -> PolicyResponse {
             Scope::FailurePolicyIgnore => FailurePolicy::Ignore,
         },
         emit_warning: true,
-        rules: vec![RuleResponse {
-            rule: rule.to_owned(),
-            rule_type: RuleType::Validation,
-            status: RuleStatus::Error,
-            message: message.to_owned(),
-            failure_action: FailureAction::Enforce,
-            patches: Vec::new(),
-            patched: None,
-            images: Vec::new(),
-            targets: Vec::new(),
-            generated: Vec::new(),
-            digests: Vec::new(),
-            let_in: None,
-            details: None,
-        }],
+        rules: vec![RuleResponse::new(
+            rule,
+            RuleType::Validation,
+            FailureAction::Enforce,
+            (RuleStatus::Error, message),
+        )],
     }
 }
 

@@ -1,4 +1,4 @@
-//! Modules of Rego that policies name as files.
+//! Modules of Rego that policies name as files, and how far the file of any module is read.
 //!
 //! Knows where a file is looked for, and nothing of Rego.
 
@@ -22,18 +22,22 @@ pub fn read(file: &ModuleFile) -> Result<ModuleText, String> {
     if in_registry(&file.module).is_some() {
         return Ok(ModuleText::Unread);
     }
-    let path = path(&file.source, &file.module);
+    let bytes = bounded(&path(&file.source, &file.module), MAX_BYTES)?;
+    text(bytes, file.digest.as_deref()).map(ModuleText::Read)
+}
+
+/// The bytes of a file, or one more than `most` where it has more, so that this is seen whatever its size is said to be.
+pub(crate) fn bounded(path: &Path, most: usize) -> Result<Vec<u8>, String> {
     let failed = |error: io::Error| format!("`{}` cannot be read: {error}", path.display());
-    // Before it is opened: opening a pipe waits for whoever writes into it.
-    if !std::fs::metadata(&path).map_err(failed)?.is_file() {
+    // Before it is opened: opening a pipe waits for whoever writes into it, and a device may have no end.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
         return Err(format!("`{}` is no file", path.display()));
     }
-    let opened = File::open(&path).map_err(failed)?;
+    let opened = File::open(path).map_err(failed)?;
     let mut bytes = Vec::new();
-    // One more than is read, so that what is too much is seen.
-    let most = MAX_BYTES as u64 + 1;
-    opened.take(most).read_to_end(&mut bytes).map_err(failed)?;
-    text(bytes, file.digest.as_deref()).map(ModuleText::Read)
+    let more = most as u64 + 1;
+    opened.take(more).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
 }
 
 /// Bytes as the text of a module, if they are what their digest says.

@@ -16,6 +16,10 @@ use crate::image::ImageSettings;
 use crate::image::trust::TrustRoots;
 use crate::tuf::TufSettings;
 
+/// Bytes of the stack of a thread that evaluates, among them those that serve connections: what is bounded in depth has room,
+/// several times over. Only what is used takes memory.
+pub const THREAD_STACK: usize = 16 << 20;
+
 /// All that a server needs to know to start.
 #[derive(Debug, Clone)]
 pub struct Settings {

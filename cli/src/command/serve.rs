@@ -13,7 +13,7 @@ use regent_server::cache::CacheSettings;
 use regent_server::cluster::{ClusterSettings, ClusterSource, PodSecrets};
 use regent_server::image::ImageSettings;
 use regent_server::serve::{Running, serve};
-use regent_server::settings::{Limits, Settings, TlsSettings};
+use regent_server::settings::{Limits, Settings, THREAD_STACK, TlsSettings};
 use regent_server::tuf::TufSettings;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -37,8 +37,8 @@ pub fn run(args: &ServeArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(processors.max(2))
-        // As those that evaluate have: what is short is evaluated where connections are served.
-        .thread_stack_size(16 << 20)
+        // What is short is evaluated where connections are served.
+        .thread_stack_size(THREAD_STACK)
         .enable_all()
         .build()
         .context("the runtime could not be started")?;

@@ -1,6 +1,8 @@
 //! A `BreakGlass`, which is Regent's own: for a time, what rules refuse is let in for those who are named, and that is
 //! recorded and verified afterwards.
 
+use std::sync::Arc;
+
 use crate::go_time::Time;
 use crate::source::Spanned;
 
@@ -16,7 +18,7 @@ pub const KIND: &str = "BreakGlass";
 #[derive(Debug, Clone, PartialEq)]
 pub struct BreakGlass {
     /// Who may have what in, and which rules would refuse it: read as those of a `PolicyException` are.
-    pub exception: PolicyException,
+    pub exception: Arc<PolicyException>,
     /// `reason`: why; never empty.
     pub reason: Spanned<String>,
     /// `ticket`: where more is said of it.

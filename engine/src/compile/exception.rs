@@ -1,4 +1,5 @@
-//! A `PolicyException`, or what a `BreakGlass` has of one, as Rego: `selected` says whether it is about a request, `conditions` whether these hold.
+//! A `PolicyException`, or what a `BreakGlass` has of one, as Rego: `selected` says whether it is about a request,
+//! `conditions` whether these hold.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use super::{condition, matching};
 /// Compiles a `BreakGlass` that was checked.
 pub fn break_glass(written: &Arc<BreakGlass>) -> Result<program::BreakGlass, Diagnostic> {
     Ok(program::BreakGlass {
-        exception: exception(&Arc::new(written.exception.clone()))?,
+        exception: exception(&written.exception)?,
         ast: Arc::clone(written),
     })
 }

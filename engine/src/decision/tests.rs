@@ -32,21 +32,7 @@ fn request() -> AdmissionRequest {
 }
 
 fn rule(name: &str, status: RuleStatus, action: FailureAction, message: &str) -> RuleResponse {
-    RuleResponse {
-        rule: name.into(),
-        rule_type: RuleType::Validation,
-        status,
-        message: message.into(),
-        failure_action: action,
-        patches: vec![],
-        patched: None,
-        images: vec![],
-        targets: vec![],
-        generated: vec![],
-        digests: Vec::new(),
-        let_in: None,
-        details: None,
-    }
+    RuleResponse::new(name, RuleType::Validation, action, (status, message))
 }
 
 fn policy(name: &str, failure_policy: FailurePolicy, rules: Vec<RuleResponse>) -> PolicyResponse {

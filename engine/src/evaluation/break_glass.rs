@@ -163,8 +163,8 @@ fn puts_digest_in(patch: &PatchOperation, image: &ImageOutcome) -> bool {
     let (PatchOperation::Replace { path, value }, Some(digest)) = (patch, &image.digest) else {
         return false;
     };
-    let written = value.as_str().unwrap_or_default();
-    *path == image.pointer && written.contains(digest.as_str())
+    let has_digest = |written: &str| written.contains(digest.as_str());
+    *path == image.pointer && value.as_str().is_some_and(has_digest)
 }
 
 /// Whether a break-glass names an image, by what is pulled: beside a digest a tag is none, anybody writes any. The digest

@@ -119,9 +119,11 @@ fn subject(
     let list = |texts: &[String]| Document::list(texts.iter().map(|text| Document::text(text)));
     let labels = namespace_labels.into_iter().flatten();
     let labels = labels.map(|(name, label)| (name.as_str(), Document::text(label)));
-    let own_namespace = if kind == "Namespace" { name } else { namespace };
     // A namespace is in none, whatever its request says: who may write policies in it does not govern it.
-    let request_namespace = if kind == "Namespace" { "" } else { namespace };
+    let (own_namespace, request_namespace) = match kind {
+        "Namespace" => (name, ""),
+        _ => (namespace, namespace),
+    };
     Document::object([
         ("annotations", texts(metadata("annotations"))),
         (

@@ -43,8 +43,7 @@ pub(super) struct Outcome {
 pub(super) struct Judged {
     pub(super) status: RuleStatus,
     pub(super) message: String,
-    verified: Option<VerifiedImage>,
-    /// The image with evidence that does not satisfy.
+    /// The image with its evidence, whether that satisfies or not; none where it is not known which one it is.
     resolved: Option<VerifiedImage>,
     note: Option<String>,
     pub(super) findings: Vec<Finding>,
@@ -55,18 +54,10 @@ impl Judged {
         Self {
             status,
             message: message.into(),
-            verified: None,
             resolved: None,
             note: None,
             findings: Vec::new(),
         }
-    }
-}
-
-impl Judged {
-    /// The image, verified or not, where it is known which one it is.
-    fn image(&self) -> Option<&VerifiedImage> {
-        self.verified.as_ref().or(self.resolved.as_ref())
     }
 }
 
@@ -215,7 +206,7 @@ fn outcome(phase: Phase, results: &[(&Found, Judged, bool)]) -> Outcome {
         .map(|(image, judged, _)| ImageOutcome {
             pointer: image.pointer.clone(),
             reference: image.text.clone(),
-            digest: judged.image().map(|image| image.digest().clone()),
+            digest: judged.resolved.as_ref().map(|one| one.digest().clone()),
             status: judged.status,
             note: judged.note.clone(),
             findings: judged.findings.clone(),
@@ -232,7 +223,7 @@ fn outcome(phase: Phase, results: &[(&Found, Judged, bool)]) -> Outcome {
 /// What was judged of an image, but that its digest must fit where it stands: an extractor may make another text of it.
 fn placeable(image: &Found, patches: bool, judged: Judged) -> Judged {
     let fits = image.written.contains(&image.text);
-    if fits || !patches || judged.verified.is_none() {
+    if fits || !patches || judged.status != RuleStatus::Pass {
         return judged;
     }
     let (text, written) = (&image.text, &image.written);
@@ -244,10 +235,10 @@ fn placeable(image: &Found, patches: bool, judged: Judged) -> Judged {
 fn pins_of(results: &[(&Found, Judged, bool)]) -> Vec<PatchOperation> {
     let mut places: Vec<(&str, Vec<&str>, String)> = Vec::new();
     for (image, judged, patch) in results {
-        let Some(verified) = judged.image().filter(|_| *patch) else {
+        let Some(resolved) = judged.resolved.as_ref().filter(|_| *patch) else {
             continue;
         };
-        let (text, digest) = (image.text.as_str(), verified.digest());
+        let (text, digest) = (image.text.as_str(), resolved.digest());
         let mut known = places.iter_mut();
         match known.find(|(pointer, ..)| *pointer == image.pointer) {
             None => {
@@ -452,7 +443,7 @@ impl Verifier<'_, '_> {
         let traced = self.context.is_traced();
         let findings = traced.then(|| walk.findings()).into_iter().flatten();
         let judged = match answer.as_deref() {
-            Ok("pass") => passed(text, walk.note(), verified.first().cloned()),
+            Ok("pass") => passed(text, walk.note()),
             Ok(other) => match (other, denied.as_ref().and_then(|one| one.answer(other))) {
                 (_, Some(answer)) if answer.status == RuleStatus::Error => {
                     failed(unjudged, &answer.message)
@@ -464,11 +455,9 @@ impl Verifier<'_, '_> {
             },
             Err(message) => failed(unjudged, message),
         };
-        let findings = findings.collect();
-        let resolved = verified.first().filter(|_| judged.verified.is_none());
         Some(Judged {
-            findings,
-            resolved: resolved.cloned(),
+            findings: findings.collect(),
+            resolved: verified.first().cloned(),
             ..judged
         })
     }
@@ -504,12 +493,11 @@ impl Verifier<'_, '_> {
 /// What the conditions said, what is denied, and the program's answer.
 type Stepped = (Conditions, Option<Denied>, Result<String, String>);
 
-fn passed(text: &str, note: Option<String>, verified: Option<VerifiedImage>) -> Judged {
+fn passed(text: &str, note: Option<String>) -> Judged {
     let aside = note
         .as_ref()
         .map_or_else(String::new, |note| format!(": {note}"));
     Judged {
-        verified,
         note,
         ..Judged::new(RuleStatus::Pass, format!("image {text} verified{aside}"))
     }

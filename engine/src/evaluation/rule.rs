@@ -534,32 +534,25 @@ pub(super) fn respond(
         RuleStatus::Fail if !policy.ast.scored() => RuleStatus::Warn,
         other => other,
     };
+    let rule_type = match &rule.body {
+        Body::Validate(_) | Body::PodSecurity(_) | Body::Rego(_) | Body::Wasm(_) => {
+            RuleType::Validation
+        }
+        Body::VerifyImages(_) => RuleType::ImageVerify,
+        Body::Mutate(_) => RuleType::Mutation,
+        Body::Generate(_) => RuleType::Generation,
+    };
+    let details = answer.too_large.then(|| {
+        Box::new(Details {
+            too_large: true,
+            ..Details::default()
+        })
+    });
+    let name = ast.map_or("", |ast| ast.name.value.as_str());
+    let said = (status, answer.message);
     RuleResponse {
-        rule: ast.map_or_else(String::new, |ast| ast.name.value.clone()),
-        rule_type: match &rule.body {
-            Body::Validate(_) | Body::PodSecurity(_) | Body::Rego(_) | Body::Wasm(_) => {
-                RuleType::Validation
-            }
-            Body::VerifyImages(_) => RuleType::ImageVerify,
-            Body::Mutate(_) => RuleType::Mutation,
-            Body::Generate(_) => RuleType::Generation,
-        },
-        status,
-        message: answer.message,
-        failure_action,
-        patches: Vec::new(),
-        patched: None,
-        images: Vec::new(),
-        targets: Vec::new(),
-        generated: Vec::new(),
-        digests: Vec::new(),
-        let_in: None,
-        details: answer.too_large.then(|| {
-            Box::new(Details {
-                too_large: true,
-                ..Details::default()
-            })
-        }),
+        details,
+        ..RuleResponse::new(name, rule_type, failure_action, said)
     }
 }
 

@@ -240,7 +240,7 @@ impl Front {
             return Vec::new();
         };
         let exceptions = self.exceptions.iter().map(Arc::as_ref);
-        let broken = self.break_glass.iter().map(|one| &one.exception);
+        let broken = self.break_glass.iter().map(|one| &*one.exception);
         check::unknown_in_exceptions(exceptions.chain(broken), &policies, left_out)
     }
 

@@ -9,9 +9,8 @@ use crate::go_time::{RFC3339, Time};
 use crate::source::Spanned;
 use crate::yaml::Node;
 
-use super::condition::{self, Blocks};
 use super::fields::{Fields, Reader};
-use super::{exception, matching, policy};
+use super::{exception, policy};
 
 pub(super) fn read(reader: &mut Reader<'_>, document: &Node) -> Option<BreakGlass> {
     let mut fields = reader.fields(document, "break-glass")?;
@@ -26,13 +25,7 @@ pub(super) fn read(reader: &mut Reader<'_>, document: &Node) -> Option<BreakGlas
     let ticket = spec.text(reader, "ticket");
     let starts_at = time(reader, &mut spec, "startsAt");
     let expires_at = time(reader, &mut spec, "expiresAt");
-    let matches = spec.require(reader, "match");
-    let matches = matches.and_then(|node| matching::read_match_of_exception(reader, node));
-    let written = spec.take("conditions");
-    let conditions =
-        written.map(|node| condition::read(reader, node, "conditions", Blocks::Refused));
-    let exceptions = spec.require(reader, "exceptions");
-    let exceptions = exceptions.map(|node| exception::read_exceptions(reader, node));
+    let about = exception::read_about(reader, &mut spec);
     let images = images(reader, &mut spec);
     spec.finish(reader, &[]);
     let metadata = metadata?;
@@ -42,20 +35,20 @@ pub(super) fn read(reader: &mut Reader<'_>, document: &Node) -> Option<BreakGlas
             .error(Code::InvalidValue, namespace.span, message)
             .set_help("name namespaces in `match`");
     }
+    let about = about?;
     let exception = PolicyException {
         source: Arc::clone(reader.source()),
         span: document.span,
         name: metadata.name,
         namespace: None,
         background: Some(Spanned::new(false, document.span)),
-        matches: matches?,
-        // Conditions that could not be read must not become none at all.
-        conditions: conditions.map_or(Some(None), |read| read.map(Some))?,
-        exceptions: exceptions??,
+        matches: about.matches,
+        conditions: about.conditions,
+        exceptions: about.exceptions,
         pod_security: Vec::new(),
     };
     Some(BreakGlass {
-        exception,
+        exception: Arc::new(exception),
         reason: reason?,
         ticket,
         starts_at: starts_at?,

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use crate::ast::condition::Conditions;
 use crate::ast::exception::{Excepted, PolicyException};
+use crate::ast::matching::Filters;
 use crate::diagnostic::Code;
 use crate::yaml::Node;
 
 use super::condition::{self, Blocks};
-use super::fields::Reader;
+use super::fields::{Fields, Reader};
 use super::{matching, pod_security, policy};
 
 pub(super) fn read(reader: &mut Reader<'_>, document: &Node) -> Option<PolicyException> {
@@ -19,6 +21,33 @@ pub(super) fn read(reader: &mut Reader<'_>, document: &Node) -> Option<PolicyExc
     let metadata = metadata.and_then(|node| policy::read_metadata(reader, node));
     let mut spec = spec.and_then(|node| reader.fields(node, "spec"))?;
     let background = spec.flag(reader, "background");
+    let about = read_about(reader, &mut spec);
+    let controls = spec.items(reader, "podSecurity");
+    let pod_security = pod_security::excluded_controls(reader, controls);
+    spec.finish(reader, &[]);
+    let (metadata, about) = (metadata?, about?);
+    Some(PolicyException {
+        source: Arc::clone(reader.source()),
+        span: document.span,
+        name: metadata.name,
+        namespace: metadata.namespace,
+        background,
+        matches: about.matches,
+        conditions: about.conditions,
+        exceptions: about.exceptions,
+        pod_security: pod_security?,
+    })
+}
+
+/// What an exception is about, and what a break-glass is, in the same words.
+pub(super) struct About {
+    pub(super) matches: Filters,
+    pub(super) conditions: Option<Conditions>,
+    pub(super) exceptions: Vec<Excepted>,
+}
+
+/// Reads `match`, `conditions` and `exceptions`.
+pub(super) fn read_about(reader: &mut Reader<'_>, spec: &mut Fields<'_>) -> Option<About> {
     let matches = spec.require(reader, "match");
     let matches = matches.and_then(|node| matching::read_match_of_exception(reader, node));
     let written = spec.take("conditions");
@@ -26,25 +55,15 @@ pub(super) fn read(reader: &mut Reader<'_>, document: &Node) -> Option<PolicyExc
         written.map(|node| condition::read(reader, node, "conditions", Blocks::Refused));
     let exceptions = spec.require(reader, "exceptions");
     let exceptions = exceptions.map(|node| read_exceptions(reader, node));
-    let controls = spec.items(reader, "podSecurity");
-    let pod_security = pod_security::excluded_controls(reader, controls);
-    spec.finish(reader, &[]);
-    let metadata = metadata?;
-    Some(PolicyException {
-        source: Arc::clone(reader.source()),
-        span: document.span,
-        name: metadata.name,
-        namespace: metadata.namespace,
-        background,
+    Some(About {
         matches: matches?,
         // Conditions that could not be read must not become none at all.
         conditions: conditions.map_or(Some(None), |read| read.map(Some))?,
         exceptions: exceptions??,
-        pod_security: pod_security?,
     })
 }
 
-pub(super) fn read_exceptions(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Excepted>> {
+fn read_exceptions(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Excepted>> {
     let items = reader.items(node, "exceptions");
     if items.is_empty() {
         let message = "the exception names no policy";

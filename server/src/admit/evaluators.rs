@@ -12,12 +12,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot};
 
 use super::pace::caught;
 use crate::metrics::HostFailure;
+use crate::settings::THREAD_STACK;
 
 #[cfg(test)]
 mod tests;
-
-/// Bytes of a thread's stack: what is bounded in depth has room, several times over. Only what is used takes memory.
-const STACK: usize = 16 << 20;
 
 /// Work with its answer's way back.
 type Job = Box<dyn FnOnce() + Send>;
@@ -40,7 +38,7 @@ impl Evaluators {
         for number in 0..threads {
             let (waiting, runtime) = (Arc::clone(&waiting), runtime.clone());
             let named = std::thread::Builder::new().name(format!("evaluator-{number}"));
-            let named = named.stack_size(STACK);
+            let named = named.stack_size(THREAD_STACK);
             // It runs on by itself, and ends when nobody can hand it anything any more.
             drop(named.spawn(move || work(&waiting, &runtime))?);
         }

@@ -48,11 +48,19 @@ pub enum JournalError {
 }
 
 /// A line: what it says, and the hash of the line before.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Line {
     #[serde(flatten)]
     record: Record,
     previous: String,
+}
+
+/// The same as it is written: a record may hold a request of many megabytes.
+#[derive(Debug, Serialize)]
+struct NewLine<'a> {
+    #[serde(flatten)]
+    record: &'a Record,
+    previous: &'a str,
 }
 
 /// A line that was read.
@@ -134,9 +142,9 @@ impl Journal {
             text.push('\n');
         }
         for record in records {
-            let line = Line {
-                record: record.clone(),
-                previous: tail.hash.clone(),
+            let line = NewLine {
+                record,
+                previous: &tail.hash,
             };
             let line = serde_json::to_string(&line).map_err(|error| failed(error.into()))?;
             tail.hash = hash(line.as_bytes());

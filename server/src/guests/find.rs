@@ -1,7 +1,5 @@
 //! Where the bytes of a module are.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use regent_engine::ast::module_verify::in_registry;
@@ -9,6 +7,7 @@ use regent_engine::program::guest::Guest;
 use regent_engine::wasm::bounds;
 
 use crate::image::module::{Asked, Kind, RemoteModules};
+use crate::rego_file;
 
 /// Where a module is, so that two names of the same place are one.
 pub(super) fn place(guest: &Guest) -> String {
@@ -57,21 +56,11 @@ pub(super) fn bytes(guest: &Guest, remote: Option<&RemoteModules>) -> Result<Vec
 
 /// The bytes of a file, if they are not too many.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let failed = |error: std::io::Error| format!("`{}` cannot be read: {error}", path.display());
-    let about = std::fs::metadata(path).map_err(failed)?;
-    // Before it is opened: opening a pipe waits for whoever writes into it, and a device may have no end.
-    if !about.is_file() {
-        return Err(format!("`{}` is no file", path.display()));
-    }
-    let most = bounds::MODULE as u64;
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(failed)?;
-    // One more than is read, so that what is too much is seen, whatever its size is said to be.
-    file.take(most + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() as u64 > most {
-        let size = about.len().max(bytes.len() as u64);
+    let bytes = rego_file::bounded(path, bounds::MODULE)?;
+    if bytes.len() > bounds::MODULE {
+        let size = std::fs::metadata(path).map_or(0, |about| about.len());
+        let size = size.max(bytes.len() as u64);
+        let most = bounds::MODULE;
         return Err(format!("it is {size} bytes large, and {most} is the most"));
     }
     Ok(bytes)

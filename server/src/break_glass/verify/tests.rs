@@ -34,20 +34,9 @@ fn used(rules: Vec<RefusingRule>) -> Use {
 }
 
 fn response(rules: &[(&str, RuleStatus)]) -> PolicyResponse {
-    let rule = |(name, status): &(&str, RuleStatus)| RuleResponse {
-        rule: (*name).to_owned(),
-        rule_type: RuleType::Validation,
-        status: *status,
-        message: format!("{name} says so"),
-        failure_action: FailureAction::Enforce,
-        patches: Vec::new(),
-        patched: None,
-        images: Vec::new(),
-        targets: Vec::new(),
-        generated: Vec::new(),
-        digests: Vec::new(),
-        let_in: None,
-        details: None,
+    let rule = |(name, status): &(&str, RuleStatus)| {
+        let said = (*status, format!("{name} says so"));
+        RuleResponse::new(*name, RuleType::Validation, FailureAction::Enforce, said)
     };
     PolicyResponse {
         policy: "p".to_owned(),
