@@ -6,6 +6,7 @@
 //! Reads no clock, draws no random number and reaches no network: time and seed come in with [`Environment`].
 
 pub mod functions;
+mod insertion;
 mod interpreter;
 mod lexer;
 mod parser;
@@ -17,6 +18,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use thiserror::Error;
 
+pub use insertion::{Insertion, InsertionError};
 use parser::Node;
 
 /// Longest expression that is read; real ones stay below a thousand bytes.

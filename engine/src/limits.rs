@@ -36,6 +36,10 @@ impl Default for ContextSize {
 /// ten thousand. There are as many threads that evaluate as processors and one, and others wait for them.
 pub const FUEL: u64 = 500_000_000;
 
+/// How much data from outside the contexts of one request may name. Real policies name some for each container; it is the
+/// resource that says how many elements a `foreach` has, and each answer is a call to the cluster, a registry or a service.
+pub const CONTEXT_DATA: usize = 1_000;
+
 /// How many entries of contexts may be in the making at once, each for the sake of the one before: more is an error, since
 /// each stands on the thread's stack.
 pub const CONTEXT_CHAIN: usize = 64;

@@ -2,8 +2,10 @@
 //!
 //! By Kyverno's rules with one difference: **what a variable resolves to is data.** Kyverno looks for variables in the result
 //! again, so that whoever writes a label can have `{{ }}` evaluated; here a result is never searched, and `{{-` changes nothing.
-//! A variable that the author wrote inside of a variable is part of the outer expression's text, here as there.
+//! A variable that the author wrote inside of a variable is part of the outer expression's text, here as there; but its value
+//! stays within the token that it was put into ([`Insertion`]).
 
+mod here;
 mod pieces;
 
 use std::borrow::Cow;
@@ -15,11 +17,12 @@ use thiserror::Error;
 use crate::ast::template as ast;
 use crate::go_format::json_escaped;
 use crate::jmespath::{
-    CURRENT, Environment, Expression, ExpressionError, MAX_BYTES, Scope, ScopeError, SyntaxError,
-    Within,
+    Environment, Expression, ExpressionError, Insertion, InsertionError, MAX_BYTES, Scope,
+    ScopeError, SyntaxError,
 };
 use crate::source::Span;
 
+use here::evaluate;
 use pieces::Piece;
 
 /// A tree of values that may hold variables.
@@ -104,6 +107,9 @@ pub enum Cause {
     /// There is nothing between the braces.
     #[error("invalid query (nil)")]
     Empty,
+    /// A value cannot be part of the expression.
+    #[error(transparent)]
+    Insertion(InsertionError),
     /// What its names stand for could not be had.
     #[error(transparent)]
     Scope(ScopeError),
@@ -131,7 +137,9 @@ impl TemplateError {
             Self::Variable { cause, .. } => match cause {
                 Cause::Scope(ScopeError::TooLarge(_)) => true,
                 Cause::Evaluation(error) => error.is_too_large(),
-                Cause::Syntax { .. } | Cause::Empty | Cause::Scope(_) => false,
+                Cause::Syntax { .. } | Cause::Empty | Cause::Insertion(_) | Cause::Scope(_) => {
+                    false
+                }
             },
             Self::KeyIsNoText(_) => false,
         }
@@ -217,6 +225,11 @@ impl Text {
     /// The value: of any type where the text is one variable and nothing else.
     pub fn resolve(&self, with: &Resolution<'_>) -> Result<Value, TemplateError> {
         resolve_text(self, with, &Place::Top)
+    }
+
+    /// The text as an expression, in which each value stays within the token that it is put into.
+    pub fn resolve_expression(&self, with: &Resolution<'_>) -> Result<String, TemplateError> {
+        expression_text(&self.pieces, with, &Place::Top, Deletion::Keep)
     }
 
     /// The text as it was written, variables and escapes included.
@@ -380,6 +393,36 @@ fn join(
     Ok(whole)
 }
 
+/// The pieces as the text of one expression, in which what the author wrote means the old object on DELETE, where asked for;
+/// what is in a value never does.
+fn expression_text(
+    pieces: &[Piece],
+    with: &Resolution<'_>,
+    place: &Place<'_>,
+    deletion: Deletion,
+) -> Result<String, TemplateError> {
+    let mut whole = Insertion::default();
+    for piece in pieces {
+        let added = match (piece, deletion) {
+            (Piece::Literal(text), Deletion::Delete) => whole.written(&pieces::on_delete(text)),
+            (Piece::Literal(text), Deletion::Keep) => whole.written(text),
+            (Piece::Variable { .. } | Piece::Nested(_), _) => {
+                let value = resolve_piece(piece, with, place)?;
+                whole.value(&value)
+            }
+        };
+        added.map_err(|error| {
+            let text: String = pieces.iter().map(Piece::written).collect();
+            let text = pieces::expression_of(&text).to_owned();
+            failed(text, place, Cause::Insertion(error))
+        })?;
+        if whole.text().len() > MAX_BYTES {
+            return Err(TemplateError::TooLong);
+        }
+    }
+    Ok(whole.text().to_owned())
+}
+
 fn resolve_piece<'p>(
     piece: &'p Piece,
     with: &Resolution<'p>,
@@ -414,13 +457,8 @@ fn resolve_piece<'p>(
             })
         }
         Piece::Nested(inner) => {
-            let text = join(inner, with, place)?;
-            let text = pieces::expression_of(&text);
-            let text = if with.deletion == Deletion::Delete {
-                pieces::on_delete(text)
-            } else {
-                text.to_owned()
-            };
+            let text = expression_text(inner, with, place, with.deletion)?;
+            let text = pieces::expression_of(&text).to_owned();
             let expression = match pieces::expression(&text) {
                 Ok(expression) => expression,
                 Err(error) => {
@@ -463,105 +501,6 @@ fn write_path(place: &Place<'_>, path: &mut String) {
             path.push_str(&index.to_string());
         }
     }
-}
-
-/// The value of an expression, in which `@` is what stands in the resource where the variable stands in the template.
-fn evaluate<'e>(
-    expression: &'e Expression,
-    with: &Resolution<'e>,
-    place: &Place<'_>,
-) -> Result<Cow<'e, Value>, Cause> {
-    if !expression.names_current() {
-        return expression
-            .evaluate(with.scope, with.environment)
-            .map_err(Cause::from);
-    }
-    let here = value_here(with, place);
-    let scope = Here {
-        below: with.scope,
-        value: here.as_deref().ok(),
-    };
-    let found = expression.evaluate(&scope, with.environment);
-    match (found.map(Cow::into_owned), &here) {
-        (Err(ExpressionError::NotFound(name)), Err(missing)) if name == CURRENT => {
-            Err(missing.clone())
-        }
-        (found, _) => found.map(Cow::Owned).map_err(Cause::from),
-    }
-}
-
-/// The names of a scope, and the value that `@` stands for.
-struct Here<'a> {
-    below: &'a dyn Scope,
-    /// None where nothing stands there.
-    value: Option<&'a Value>,
-}
-
-impl Scope for Here<'_> {
-    fn field(&self, name: &str) -> Result<Option<Cow<'_, Value>>, ScopeError> {
-        if name == CURRENT {
-            Ok(self.value.map(Cow::Borrowed))
-        } else {
-            self.below.field(name)
-        }
-    }
-
-    fn within(&self, name: &str, field: &str) -> Result<Within<'_>, ScopeError> {
-        if name == CURRENT {
-            Ok(Within::Unknown)
-        } else {
-            self.below.within(name, field)
-        }
-    }
-
-    fn whole(&self) -> Result<Value, ScopeError> {
-        self.below.whole()
-    }
-}
-
-/// `{{@}}`: what stands in the resource where the variable stands in the template.
-fn value_here<'p>(with: &Resolution<'p>, place: &Place<'_>) -> Result<Cow<'p, Value>, Cause> {
-    let Some((root, rest)) = with.here.split_first() else {
-        return Ok(Cow::Owned(Value::Null));
-    };
-    let unknown = |name: &str| Cause::Evaluation(ExpressionError::NotFound(name.to_owned()));
-    let found = with.scope.field(root).map_err(Cause::Scope)?;
-    let found = found.ok_or_else(|| unknown(root))?;
-    let mut value: &Value = &found;
-    for name in rest {
-        value = step_into(value, name).ok_or_else(|| unknown(name))?;
-    }
-    let value = below(value, place).map_err(|name| unknown(&name))?;
-    Ok(Cow::Owned(value.clone()))
-}
-
-fn step_into<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
-    match value {
-        Value::Object(fields) => fields.get(name),
-        _ => Some(&Value::Null),
-    }
-}
-
-/// The value at a place below another; anchors around keys do not count. The key that is not there, otherwise.
-fn below<'v>(value: &'v Value, place: &Place<'_>) -> Result<&'v Value, String> {
-    match place {
-        Place::Top => Ok(value),
-        Place::Key(parent, key) => {
-            let value = below(value, parent)?;
-            let name = without_anchor(key);
-            step_into(value, name).ok_or_else(|| name.to_owned())
-        }
-        Place::Item(parent, index) => Ok(below(value, parent)?.get(index).unwrap_or(&Value::Null)),
-    }
-}
-
-/// `name` of `(name)`, `=(name)` and the other anchors.
-fn without_anchor(key: &str) -> &str {
-    let inner = key.trim_start_matches(['+', '<', '=', 'X', '^']);
-    inner
-        .strip_prefix('(')
-        .and_then(|inner| inner.strip_suffix(')'))
-        .unwrap_or(key)
 }
 
 #[cfg(test)]

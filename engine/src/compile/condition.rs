@@ -59,7 +59,7 @@ fn written(
         Conditions::Blocks(blocks) => {
             let (results, compiled) = blocks.iter().map(|one| block(scope, of, one)).unzip();
             (
-                decided(results, "true"),
+                decided(scope, name, results, "true"),
                 program::Conditions::Blocks(compiled),
             )
         }
@@ -104,19 +104,41 @@ fn list(
     neutral: &str,
 ) -> (Expression, Vec<program::Condition>) {
     let (results, compiled) = written.iter().map(|one| condition(scope, of, one)).unzip();
-    (decided(results, neutral), compiled)
+    (decided(scope, of.0, results, neutral), compiled)
 }
 
 /// The first answer that is not neutral decides; where there is one answer alone, it does whatever it is.
-fn decided(results: Vec<Expression>, neutral: &str) -> Expression {
+fn decided(
+    scope: &mut Scope,
+    prefix: &str,
+    mut results: Vec<Expression>,
+    neutral: &str,
+) -> Expression {
+    while results.len() > TOGETHER {
+        let parts = results.chunks(TOGETHER).map(<[Expression]>::to_vec);
+        let part = |part| {
+            let name = scope.fresh(prefix);
+            let value = first_other(part, neutral);
+            scope.rules.push(Rule::value(&name, value, Vec::new()));
+            Expression::name(name)
+        };
+        results = parts.map(part).collect();
+    }
     match <[Expression; 1]>::try_from(results) {
         Ok([only]) => only,
-        Err(results) => Expression::call(
-            "first_other",
-            vec![Expression::Array(results), Expression::text(neutral)],
-        ),
+        Err(results) => first_other(results, neutral),
     }
 }
+
+fn first_other(results: Vec<Expression>, neutral: &str) -> Expression {
+    Expression::call(
+        "first_other",
+        vec![Expression::Array(results), Expression::text(neutral)],
+    )
+}
+
+/// How many answers one rule looks at: each takes a register of its bytecode, of which there are 255.
+const TOGETHER: usize = 100;
 
 /// One comparison, as a rule of its own.
 fn condition(

@@ -12,6 +12,7 @@ use super::need::{
 };
 use crate::admission::Roles;
 use crate::image::{Digest, VerifiedImage};
+use crate::limits;
 use crate::wasm::call::Outcome;
 use crate::wasm::verdict::Verdict;
 
@@ -113,7 +114,24 @@ impl Facts {
         }
     }
 
-    /// Data that a context names; none where it is not known yet.
+    /// Whether a context may name this: what was asked for is there, and more is asked for up to a bound.
+    pub(super) fn may_name(&self, need: &DataNeed) -> bool {
+        !self.is_full() || self.data_asked().any(|asked| asked == need)
+    }
+
+    /// Whether as much data was asked for as one request may name.
+    pub(super) fn is_full(&self) -> bool {
+        self.data_asked().nth(limits::CONTEXT_DATA - 1).is_some()
+    }
+
+    fn data_asked(&self) -> impl Iterator<Item = &DataNeed> {
+        self.asked.iter().filter_map(|(need, _)| match need {
+            Need::Data(data) => Some(data),
+            _ => None,
+        })
+    }
+
+    /// Data that a context, an image's keys or a module name; none where it is not known yet.
     pub(super) fn data(&mut self, need: DataNeed) -> Option<Result<Value, FactError>> {
         match self.get(Need::Data(need))? {
             Fact::Data(data) => Some(data.clone()),

@@ -19,6 +19,20 @@ pub(super) enum Piece {
     Nested(Vec<Piece>),
 }
 
+impl Piece {
+    /// As its author wrote it.
+    pub(super) fn written(&self) -> String {
+        match self {
+            Self::Literal(text) => text.clone(),
+            Self::Variable { text, .. } => format!("{{{{{text}}}}}"),
+            Self::Nested(inner) => {
+                let inner: String = inner.iter().map(Self::written).collect();
+                format!("{{{{{inner}}}}}")
+            }
+        }
+    }
+}
+
 /// Takes a text apart; what begins like a variable and is none stands for itself.
 pub(super) fn split(raw: &str) -> Vec<Piece> {
     let mut pieces = Vec::new();

@@ -43,8 +43,9 @@ fn written(value: &Value) -> ast::Template {
 fn resolve_on(deletion: Deletion, template: &Value) -> Result<Value, String> {
     let scope = json!({
         "request": {
-            "object": {"name": "web", "n": 5, "evil": "{{ request.object.name }}", "none": null, "spec": {"c": [{"image": "i"}]}},
-            "oldObject": {"name": "old"},
+            "object": {"name": "web", "n": 5, "evil": "{{ request.object.name }}", "none": null, "spec": {"c": [{"image": "i"}]},
+                "breakout": "a', 'c') || request.object.name || join('x", "key": "x\" || request.object.\"name", "named": "n"},
+            "oldObject": {"name": "old", "text": "my request.object"},
         },
         "element": "name",
     });
@@ -140,6 +141,46 @@ fn results_are_data() {
             json!("x {{ request.object.name }}"),
         ),
     ]);
+}
+
+#[test]
+fn a_value_inside_of_a_variable_stays_within_its_token() {
+    check(&[
+        (
+            json!("{{ regex_replace_all('^a', '{{ request.object.breakout }}', 'b') }}"),
+            json!("b', 'c') || request.object.name || join('x"),
+        ),
+        (
+            json!("{{ request.object.\"{{ request.object.key }}\" || 'no' }}"),
+            json!("no"),
+        ),
+        (
+            json!("{{ request.object.{{ request.object.named }} }}"),
+            json!(5),
+        ),
+    ]);
+    let unquoted = resolve_on(
+        Deletion::Keep,
+        &json!({"a": "{{ request.object.{{ request.object.breakout }} }}"}),
+    );
+    let unquoted = unquoted.unwrap_err();
+    assert!(
+        unquoted.starts_with(
+            "failed to resolve request.object.{{request.object.breakout}} at path /a: the text "
+        ) && unquoted.ends_with("where only a name, a path or a number can be put in"),
+        "{unquoted}"
+    );
+}
+
+#[test]
+fn on_delete_a_value_is_not_rewritten() {
+    assert_eq!(
+        resolve_on(
+            Deletion::Delete,
+            &json!("{{ join(' ', ['{{ request.object.text }}', request.object.name]) }}")
+        ),
+        Ok(json!("my request.object old"))
+    );
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::evaluation::need::{self, DataNeed, FactError};
 use crate::evaluation::pull_secrets;
 use crate::go_format;
 use crate::jmespath::{Expression, ScopeError};
+use crate::limits;
 use crate::program::{ApiCall, ApiTarget, ContextEntry, ContextSource, Query};
 use crate::template::{Template, TemplateError, Text};
 
@@ -177,6 +178,14 @@ impl Names<'_> {
     /// What the host says.
     fn fetched(&self, name: &str, need: DataNeed) -> Made {
         let failed = failure(name, &need);
+        if !self.ground.facts.borrow().may_name(&need) {
+            // The resource's size is the reason, as with whatever else is too large.
+            let reason = format!(
+                "{failed}one request may name {} pieces of data",
+                limits::CONTEXT_DATA
+            );
+            return Err(ScopeError::TooLarge(reason));
+        }
         let answer = self.ground.facts.borrow_mut().data(need);
         match answer {
             None => Err(ScopeError::Pending),
@@ -226,8 +235,8 @@ impl Names<'_> {
         if let Some(expression) = &query.expression {
             return Ok(Arc::clone(expression));
         }
-        let text = self.text(&query.text).map_err(QueryError::Text)?;
-        let text = go_format::sprint(&text).into_owned();
+        let text = query.text.resolve_expression(&self.resolution());
+        let text = text.map_err(QueryError::Text)?;
         match Expression::parse(text.trim()) {
             Ok(expression) => Ok(Arc::new(expression)),
             Err(error) => Err(QueryError::Syntax(text, error.to_string())),

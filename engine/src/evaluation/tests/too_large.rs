@@ -81,6 +81,27 @@ fn more_elements_than_a_rule_looks_at_are_a_failure() {
     assert_eq!(status(&asked, &few), RuleStatus::Error);
 }
 
+/// Who says how many elements there are does not say how often others are asked.
+#[test]
+fn more_data_than_a_request_may_name_is_a_failure() {
+    let set = of_config_maps(
+        r#"validate: {message: m, foreach: [{list: "request.object.data.list",
+            context: [{name: one, configMap: {name: "{{ element }}", namespace: production}}],
+            deny: {conditions: {any: [{key: "{{ one.data.key }}", operator: Equals, value: other}]}}}]}"#,
+    );
+    let of = |many: usize| {
+        let names: Vec<_> = (0..many).map(|index| format!("n{index}")).collect();
+        config_map(&json!({"list": names}))
+    };
+    assert_eq!(status(&set, &of(50)), RuleStatus::Pass);
+    let (said, message) = judged(&set, &of(crate::limits::CONTEXT_DATA + 1), Phase::Validate);
+    assert_eq!(said, RuleStatus::Fail, "{message}");
+    assert!(
+        message.contains("may name 1000 pieces of data"),
+        "{message}"
+    );
+}
+
 /// A pattern with conditions takes steps for each element; in a build that is slow the time may be over before.
 #[test]
 fn more_steps_than_a_rule_may_take_are_a_failure() {

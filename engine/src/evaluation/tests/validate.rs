@@ -148,3 +148,42 @@ fn every_key_that_a_wildcard_matches_is_looked_at() {
         }
     }
 }
+
+/// A list of conditions may be longer than a program has registers; each is looked at, and the first that decides does.
+#[test]
+fn long_lists_of_conditions_are_judged_whole() {
+    let policy = |kind: &str, many: usize, preconditions: &str| {
+        let conditions: Vec<_> = (0..many)
+            .map(|index| {
+                let key = format!("{{{{ request.object.data.k{index} || 'none' }}}}");
+                json!({"key": key, "operator": "Equals", "value": "bad"})
+            })
+            .collect();
+        let policy = json!({"apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": {"name": "p"},
+            "spec": {"validationFailureAction": "Enforce", "rules": [{"name": "r",
+                "match": {"any": [{"resources": {"kinds": ["ConfigMap"]}}]},
+                "preconditions": {preconditions: conditions},
+                "validate": {"message": "m", "deny": {"conditions": {kind: conditions}}}}]}});
+        policy.to_string()
+    };
+    let status = |policy: &str, bad: &[usize]| {
+        let data: serde_json::Map<_, _> = bad
+            .iter()
+            .map(|index| (format!("k{index}"), json!("bad")))
+            .collect();
+        let object = json!({"apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"name": "a", "namespace": "production"}, "data": data});
+        let of = request("ConfigMap", object);
+        let (_, rules) = evaluate(&set(policy), &of, Phase::Validate, &no_facts);
+        rules.first().map(|(status, _)| *status)
+    };
+    for many in [300, 600] {
+        let any = policy("any", many, "any");
+        assert_eq!(status(&any, &[]), Some(RuleStatus::Skip));
+        assert_eq!(status(&any, &[many - 1]), Some(RuleStatus::Fail));
+        let all = policy("all", many, "any");
+        let each: Vec<_> = (0..many).collect();
+        assert_eq!(status(&all, &each), Some(RuleStatus::Fail));
+        assert_eq!(status(&all, &each[1..]), Some(RuleStatus::Pass));
+    }
+}
