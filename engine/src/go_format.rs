@@ -112,6 +112,15 @@ pub fn json(value: &Value) -> String {
     text
 }
 
+/// A text as a message of our own shows it: in quotes, on one line, and not at any length.
+pub fn shown(text: &str) -> String {
+    const LONGEST: usize = 80;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or("")),
+        None => format!("{text:?}"),
+    }
+}
+
 /// A value as `encoding/json` writes it by default: as [`json`], with `<`, `>` and `&` escaped.
 pub fn json_escaped(value: &Value) -> String {
     // None of the three can stand outside of a string.

@@ -5,6 +5,7 @@
 //! A variable that the author wrote inside of a variable is part of the outer expression's text, here as there; but its value
 //! stays within the token that it was put into ([`Insertion`]).
 
+mod address;
 mod here;
 mod pieces;
 
@@ -22,6 +23,7 @@ use crate::jmespath::{
 };
 use crate::source::Span;
 
+use address::Address;
 use here::evaluate;
 use pieces::Piece;
 
@@ -110,6 +112,9 @@ pub enum Cause {
     /// A value cannot be part of the expression.
     #[error(transparent)]
     Insertion(InsertionError),
+    /// A value cannot be part of the address.
+    #[error("{0}")]
+    Address(String),
     /// What its names stand for could not be had.
     #[error(transparent)]
     Scope(ScopeError),
@@ -137,9 +142,11 @@ impl TemplateError {
             Self::Variable { cause, .. } => match cause {
                 Cause::Scope(ScopeError::TooLarge(_)) => true,
                 Cause::Evaluation(error) => error.is_too_large(),
-                Cause::Syntax { .. } | Cause::Empty | Cause::Insertion(_) | Cause::Scope(_) => {
-                    false
-                }
+                Cause::Syntax { .. }
+                | Cause::Empty
+                | Cause::Insertion(_)
+                | Cause::Address(_)
+                | Cause::Scope(_) => false,
             },
             Self::KeyIsNoText(_) => false,
         }
@@ -230,6 +237,23 @@ impl Text {
     /// The text as an expression, in which each value stays within the token that it is put into.
     pub fn resolve_expression(&self, with: &Resolution<'_>) -> Result<String, TemplateError> {
         expression_text(&self.pieces, with, &Place::Top, Deletion::Keep)
+    }
+
+    /// The text as a path or a URL, in which each value stays within the part that it is put into.
+    pub fn resolve_address(&self, with: &Resolution<'_>) -> Result<String, TemplateError> {
+        let mut whole = Address::default();
+        for piece in &self.pieces {
+            if let Piece::Literal(text) = piece {
+                whole.written(text);
+                continue;
+            }
+            let value = resolve_piece(piece, with, &Place::Top)?;
+            whole.value(&value).map_err(|refusal| {
+                let text = piece.expression();
+                failed(text, &Place::Top, Cause::Address(refusal))
+            })?;
+        }
+        Ok(whole.into_text())
     }
 
     /// The text as it was written, variables and escapes included.
@@ -411,11 +435,7 @@ fn expression_text(
                 whole.value(&value)
             }
         };
-        added.map_err(|error| {
-            let text: String = pieces.iter().map(Piece::written).collect();
-            let text = pieces::expression_of(&text).to_owned();
-            failed(text, place, Cause::Insertion(error))
-        })?;
+        added.map_err(|error| failed(pieces::joined(pieces), place, Cause::Insertion(error)))?;
         if whole.text().len() > MAX_BYTES {
             return Err(TemplateError::TooLong);
         }

@@ -6,7 +6,7 @@
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::go_format::json_escaped;
+use crate::go_format::{json_escaped, shown};
 
 /// The text of an expression as it is put together from what its author wrote and from values.
 #[derive(Debug, Default)]
@@ -197,15 +197,6 @@ fn is_dotted(text: &str) -> bool {
 fn is_index(text: &str) -> bool {
     let digits = text.strip_prefix('-').unwrap_or(text);
     text == "*" || digits.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// A value as a message shows it: in quotes, on one line, and not at any length.
-fn shown(text: &str) -> String {
-    const LONGEST: usize = 80;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{:?}…", text.get(..end).unwrap_or("")),
-        None => format!("{text:?}"),
-    }
 }
 
 #[cfg(test)]

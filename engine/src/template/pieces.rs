@@ -20,17 +20,22 @@ pub(super) enum Piece {
 }
 
 impl Piece {
-    /// As its author wrote it.
-    pub(super) fn written(&self) -> String {
+    /// The expression as its author wrote it; the text itself where it is none.
+    pub(super) fn expression(&self) -> String {
         match self {
-            Self::Literal(text) => text.clone(),
-            Self::Variable { text, .. } => format!("{{{{{text}}}}}"),
-            Self::Nested(inner) => {
-                let inner: String = inner.iter().map(Self::written).collect();
-                format!("{{{{{inner}}}}}")
-            }
+            Self::Literal(text) | Self::Variable { text, .. } => text.clone(),
+            Self::Nested(inner) => joined(inner),
         }
     }
+}
+
+/// The expression that pieces make, with the variables in it as they were written.
+pub(super) fn joined(pieces: &[Piece]) -> String {
+    let written = pieces.iter().map(|piece| match piece {
+        Piece::Literal(text) => text.clone(),
+        Piece::Variable { .. } | Piece::Nested(_) => format!("{{{{{}}}}}", piece.expression()),
+    });
+    expression_of(&written.collect::<String>()).to_owned()
 }
 
 /// Takes a text apart; what begins like a variable and is none stands for itself.

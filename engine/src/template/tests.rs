@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-use super::{Deletion, Resolution, Template};
+use super::{Deletion, Resolution, Template, Text};
 use crate::ast::template as ast;
 use crate::jmespath::Environment;
 use crate::source::Span;
@@ -218,6 +218,80 @@ fn failures_say_where() {
         assert_eq!(
             resolve_on(Deletion::Keep, &template),
             Err(expected.to_owned())
+        );
+    }
+}
+
+/// An address with `VALUE` at each `{{ value }}`.
+fn address(written: &str, value: &Value) -> Result<String, String> {
+    let scope = json!({ "value": value });
+    let with = Resolution {
+        scope: &scope,
+        environment: &ENVIRONMENT,
+        deletion: Deletion::Keep,
+        here: &[],
+    };
+    let (template, _errors) = Text::compile(&text(written));
+    template
+        .resolve_address(&with)
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_value_stays_within_its_part_of_an_address() {
+    let good = [
+        ("/api/v1/namespaces/{{ value }}/pods", json!("a-b.c")),
+        (
+            "/apis/{{ value }}/namespaces/x/deployments",
+            json!("apps/v1"),
+        ),
+        ("{{ value }}", json!("/api/v1/namespaces?limit=5")),
+        ("{{ value }}/pods", json!("/api/v1/namespaces/a")),
+        ("/api/v1/pods?limit={{ value }}", json!(5)),
+        ("/api/v1/pods?labelSelector={{ value }}", json!("a=b,c=d/e")),
+        ("https://{{ value }}.example.com/x", json!("a-b")),
+        (
+            "https://example.com/check?image={{ value }}",
+            json!("ghcr.io/a/b:c@sha256:d"),
+        ),
+    ];
+    for (written, value) in good {
+        let plain = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        let expected = written.replace("{{ value }}", &plain);
+        assert_eq!(address(written, &value), Ok(expected));
+    }
+    let bad = [
+        (
+            "/api/v1/namespaces/{{ value }}/configmaps/allowed",
+            "attacker/configmaps/mine?x=",
+        ),
+        (
+            "/api/v1/namespaces/{{ value }}/configmaps/allowed",
+            "attacker/configmaps/mine#",
+        ),
+        ("/api/v1/namespaces/{{ value }}", "a?watch=1"),
+        (
+            "/apis/{{ value }}/namespaces/x/deployments",
+            "apps/v1/namespaces/y/deployments/mine?x=",
+        ),
+        ("/apis/x/{{ value }}", "apps/v1"),
+        ("/api/v1/pods?limit={{ value }}", "5&labelSelector=a"),
+        ("https://{{ value }}.example.com/x", "evil.io/"),
+        ("https://{{ value }}.example.com/x", "evil.io:443"),
+        ("https://user{{ value }}.example.com/x", "@evil.io"),
+        ("https://example.com/{{ value }}", "../admin"),
+        ("https://example.com/{{ value }}", "a?admin=1"),
+        ("https://example.com/{{ value }}", "..\\admin"),
+    ];
+    for (written, value) in bad {
+        let refused = address(written, &json!(value));
+        assert!(
+            refused
+                .as_ref()
+                .is_err_and(|error| error.contains("would end its part of the address")),
+            "{written}: {refused:?}"
         );
     }
 }

@@ -138,13 +138,13 @@ impl Names<'_> {
             None => None,
         };
         let target = match &call.target {
-            ApiTarget::Path(path) => need::ApiTarget::Path(self.plain(name, path)?),
+            ApiTarget::Path(path) => need::ApiTarget::Path(self.address(name, path)?),
             ApiTarget::Service {
                 url,
                 headers,
                 ca_bundle,
             } => need::ApiTarget::Service {
-                url: self.plain(name, url)?,
+                url: self.address(name, url)?,
                 headers: headers
                     .iter()
                     .map(|(key, value)| Ok((self.plain(name, key)?, self.plain(name, value)?)))
@@ -246,6 +246,12 @@ impl Names<'_> {
     fn resolved(&self, name: &str, template: &Template) -> Made {
         self.template(template)
             .map_err(|error| unresolved(name, &error))
+    }
+
+    /// The value of a text that is a path or a URL.
+    fn address(&self, name: &str, text: &Text) -> Result<String, ScopeError> {
+        let address = text.resolve_address(&self.resolution());
+        address.map_err(|error| unresolved(name, &error))
     }
 
     /// The value of a text as a text.
