@@ -14,6 +14,7 @@ use crate::server::provenance::{Case, Story};
 use api_server::{ApiServer, Said};
 
 pub(crate) mod api_server;
+mod break_glass;
 mod facts;
 
 /// The API server takes up to some seconds to use a new configuration; this is for a loaded machine.
@@ -42,28 +43,10 @@ impl Cluster {
         }
         let applied = cluster
             .api
-            .kubectl(&["apply", "-f", "-"], &cluster.webhooks());
+            .kubectl(&["apply", "-f", "-"], &webhooks(&cluster.regent));
         assert!(applied.success, "{}", applied.stderr);
         cluster.wait_for_webhooks().await;
         Some(cluster)
-    }
-
-    /// The configurations that the documentation has, for a server at an address.
-    fn webhooks(&self) -> String {
-        let documented = workspace().join("docs/webhook-configurations.yaml");
-        let mut text = fs::read_to_string(documented).unwrap();
-        let authority = fs::read(self.regent.directory.path().join("tls/ca.crt")).unwrap();
-        let bundle = format!("caBundle: {}", STANDARD.encode(authority));
-        text = text.replace("caBundle: \"\"", &bundle);
-        for path in ["/mutate", "/validate"] {
-            let service = format!(
-                "service:\n        name: regent\n        namespace: regent\n        path: {path}\n        port: 9443\n"
-            );
-            assert!(text.contains(&service), "{service}");
-            let url = format!("url: https://{}{path}\n", self.regent.running.address());
-            text = text.replace(&service, &url);
-        }
-        text
     }
 
     async fn wait_for_webhooks(&self) {
@@ -131,6 +114,24 @@ impl Cluster {
         };
         (!right).then(|| format!("{}: {}{}", case.name, said.stdout, said.stderr))
     }
+}
+
+/// The configurations that the documentation has, for a server at an address.
+fn webhooks(regent: &Server) -> String {
+    let documented = workspace().join("docs/webhook-configurations.yaml");
+    let mut text = fs::read_to_string(documented).unwrap();
+    let authority = fs::read(regent.directory.path().join("tls/ca.crt")).unwrap();
+    let bundle = format!("caBundle: {}", STANDARD.encode(authority));
+    text = text.replace("caBundle: \"\"", &bundle);
+    for path in ["/mutate", "/validate"] {
+        let service = format!(
+            "service:\n        name: regent\n        namespace: regent\n        path: {path}\n        port: 9443\n"
+        );
+        assert!(text.contains(&service), "{service}");
+        let url = format!("url: https://{}{path}\n", regent.running.address());
+        text = text.replace(&service, &url);
+    }
+    text
 }
 
 /// The tag, and the digest that was verified.

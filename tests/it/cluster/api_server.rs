@@ -1,6 +1,7 @@
 //! A real API server with its etcd, and `kubectl` to talk to it; what was started ends with the test, also when it fails.
 
 use std::env;
+use std::fs;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,8 @@ use std::process::{Command, Output, Stdio};
 
 use regent_tests::{needs, shared_path};
 use tempfile::TempDir;
+
+const AUDIT_LOG: &str = "audit.log";
 
 /// The API server, until the test ends.
 pub(crate) struct ApiServer {
@@ -27,6 +30,29 @@ pub(crate) struct Said {
 impl ApiServer {
     /// Starts it, or says what is missing.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with(&|_state| String::new())
+    }
+
+    /// The same with an audit log of what is created.
+    pub(crate) fn start_audited() -> Option<Self> {
+        Self::start_with(&|state| {
+            let policy = state.join("audit.yaml");
+            let text = serde_json::json!({
+                "apiVersion": "audit.k8s.io/v1", "kind": "Policy",
+                "omitStages": ["RequestReceived"], "rules": [{"level": "Metadata", "verbs": ["create"]}],
+            });
+            fs::write(&policy, text.to_string()).unwrap();
+            let log = state.join(AUDIT_LOG);
+            format!(
+                "--audit-policy-file={} --audit-log-path={}",
+                policy.display(),
+                log.display()
+            )
+        })
+    }
+
+    /// Starts it with more arguments, which may name files of its folder.
+    fn start_with(arguments: &dyn Fn(&Path) -> String) -> Option<Self> {
         let scripts = shared_path("tools/kube-apiserver")?;
         let programs = programs();
         for program in ["etcd", "kube-apiserver", "kubectl"] {
@@ -52,6 +78,7 @@ impl ApiServer {
             state: tempfile::tempdir().unwrap(),
         };
         let mut start = server.script("start.sh");
+        start.env("KAPI_ARGS", arguments(server.state()));
         for (name, port) in ["PORT", "ETCD_PORT", "ETCD_PEER"].iter().zip(free_ports()) {
             start.env(name, port.to_string());
         }
@@ -86,6 +113,11 @@ impl ApiServer {
     /// Where its administrator's kubeconfig is.
     pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.state().join("kubeconfig")
+    }
+
+    /// The log of an audited one: an event of JSON a line.
+    pub(crate) fn audit_log(&self) -> PathBuf {
+        self.state().join(AUDIT_LOG)
     }
 
     /// Where it keeps its files, and tests theirs.
