@@ -3,6 +3,7 @@
 //! Knows no policy: what comes out is who signed what about a digest.
 
 pub mod artifact;
+mod bounded_der;
 mod credentials;
 mod data;
 pub mod discovery;
@@ -96,6 +97,8 @@ pub struct Images {
     resolutions: Resolutions,
     documents: data::Documents,
     in_flight: Arc<Semaphore>,
+    /// Permits for threads that judge evidence.
+    judging: Arc<Semaphore>,
     judged_at: Option<u64>,
     metrics: Arc<Metrics>,
 }
@@ -127,6 +130,7 @@ impl Images {
             resolutions: Resolutions::new(&settings.cache),
             documents: data::Documents::new(),
             in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            judging: Arc::new(Semaphore::new(at_once())),
             judged_at: settings.judged_at,
             metrics,
         }
@@ -321,11 +325,14 @@ impl Images {
         let started = std::time::Instant::now();
         let (keys, judged) = (need.keys.clone(), digest.clone());
         let fetched_at = self.judged_at.unwrap_or_else(present);
+        let turn = Arc::clone(&self.judging).acquire_owned().await;
         let verified = tokio::task::spawn_blocking(move || {
+            // A thread goes on where nobody waits for it any more: what it uses is given back when it ends, so that who
+            // asks again adds no thread to it.
+            let _until_the_end = (budget, turn);
             verify::verify(&artifacts, &judged, &keys, &root, fetched_at)
         })
         .await;
-        drop(budget);
         let (outcome, verified) = match verified {
             Ok(Ok(evidence)) => (outcome_of(&evidence), Ok(evidence)),
             Ok(Err(error)) => ("error", Err(FetchError::Malformed(error.to_string()))),
@@ -455,6 +462,11 @@ fn evidence_repository(need: &ImageNeed) -> Result<ImageReference, FetchError> {
             quoted(named)
         ))
     })
+}
+
+/// Images that are judged at once: more threads than these would only share the processors.
+fn at_once() -> usize {
+    2 * std::thread::available_parallelism().map_or(2, std::num::NonZero::get)
 }
 
 /// Now, in seconds since 1970.

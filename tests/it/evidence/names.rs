@@ -81,6 +81,28 @@ fn more_and_longer_names_than_anybody_writes_are_refused() {
     assert!(refused(&signed_by(&[uri(&long)], Vec::new())).contains("more than 8192 bytes"));
 }
 
+/// Reading a set sorts it, by the square of its length.
+#[test]
+fn certificates_that_would_take_long_to_read_are_refused_before() {
+    let element = |tag: u8, value: &[u8]| {
+        let [_, _, length @ ..] = u32::try_from(value.len()).unwrap().to_be_bytes();
+        [&[tag, 0x82], length.as_slice(), value].concat()
+    };
+    // A name of the holder as a directory has it: one part, of so many attributes.
+    let directory = |attributes: usize| {
+        let attributes: Vec<u8> = (1..=u8::try_from(attributes).unwrap())
+            .flat_map(|n| [0x30, 8, 6, 3, 0x55, 4, 3, 0x0c, 1, b'A' + n])
+            .collect();
+        let name = element(0x30, &element(0x31, &attributes));
+        let names = element(0x30, &element(0xa4, &name));
+        signed_by(&[], vec![CustomExtension::from_oid_content(&SAN, names)])
+    };
+    assert_eq!(names(&directory(32)).0.len(), 1);
+    assert!(refused(&directory(33)).contains("more than 32 elements"));
+    let large = CustomExtension::from_oid_content(&[1, 2, 3, 4], vec![0; 16 << 10]);
+    assert!(refused(&signed_by(&[uri(OWN)], vec![large])).contains("16384 are accepted"));
+}
+
 /// Every name is a name of the holder, as cosign has it: authorities write what they have checked.
 #[test]
 fn several_names_are_kept_apart() {

@@ -12,6 +12,7 @@ use super::authority::{Link, Written, chain_of, links};
 use super::key::Key;
 use super::window::{Moment, Window};
 use super::{CertificateAuthority, KeyError, TrustRootError, validity};
+use crate::image::bounded_der::{self, MAX_CERTIFICATE};
 
 /// `id-kp-timeStamping`, as paths are checked for it.
 const TIME_STAMPING: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 8];
@@ -210,7 +211,7 @@ fn is_issuer(certificate: &Certificate) -> bool {
 }
 
 fn window_of(certificate: &[u8]) -> Result<Window, webpki::Error> {
-    let read = <Certificate as der::Decode>::from_der(certificate);
+    let read = bounded_der::read::<Certificate>(certificate, MAX_CERTIFICATE);
     read.map(|one| validity(&one))
         .map_err(|_error| webpki::Error::BadDer)
 }

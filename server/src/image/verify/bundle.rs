@@ -3,13 +3,13 @@
 use regent_engine::image::evidence::Format;
 use serde::Deserialize;
 use x509_cert::Certificate;
-use x509_cert::der::Decode;
 
 use super::dsse::{self, Envelope};
-use super::item::{Content, Demands, Enclosed, Entry, Item, Material, Proof, base64};
+use super::item::{Content, Demands, Enclosed, Entry, Item, MAX_ENCLOSED, Material, Proof, base64};
 use super::refusal::{Refusal, one_line};
 use super::{MAX_ENTRIES, MAX_TIMESTAMPS};
 use crate::image::artifact::BundleArtifact;
+use crate::image::bounded_der::{self, DerError, MAX_CERTIFICATE};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -260,13 +260,21 @@ fn read_material(
         (None, Some(chain), None) => {
             // The leaf comes first; what it is issued by at last has to come from the trust root, or from the policy: a root in
             // a bundle is an attempt.
+            if chain.certificates.len() > MAX_ENCLOSED + 1 {
+                return Err(Refusal::TooMany {
+                    what: "certificates beside the signer's",
+                    limit: MAX_ENCLOSED,
+                });
+            }
             let certificates = chain.certificates.iter();
             let certificates = certificates.map(|c| base64("certificate", &c.raw_bytes));
             let mut certificates = certificates.collect::<Result<Vec<_>, _>>()?.into_iter();
             let leaf = certificates.next();
             let above: Vec<Vec<u8>> = certificates.collect();
-            if above.iter().any(|certificate| is_root(certificate)) {
-                return Err(Refusal::RootEnclosed);
+            for certificate in &above {
+                if is_root(certificate)? {
+                    return Err(Refusal::RootEnclosed);
+                }
             }
             let leaf = leaf.ok_or(Refusal::Missing("certificate"))?;
             let enclosed = if has_chains {
@@ -282,9 +290,13 @@ fn read_material(
 }
 
 /// Whether a certificate names itself as its issuer.
-fn is_root(certificate: &[u8]) -> bool {
-    Certificate::from_der(certificate)
-        .is_ok_and(|c| c.tbs_certificate.issuer == c.tbs_certificate.subject)
+fn is_root(certificate: &[u8]) -> Result<bool, Refusal> {
+    match bounded_der::read::<Certificate>(certificate, MAX_CERTIFICATE) {
+        Ok(read) => Ok(read.tbs_certificate.issuer == read.tbs_certificate.subject),
+        // It stands behind nothing.
+        Err(DerError::Malformed(_)) => Ok(false),
+        Err(DerError::Bound(bound)) => Err(Refusal::Certificate(bound.to_string())),
+    }
 }
 
 fn read_entry(written: &WrittenEntry) -> Result<Entry, Refusal> {

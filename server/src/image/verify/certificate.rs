@@ -14,6 +14,7 @@ use x509_cert::ext::pkix::{ExtendedKeyUsage, SubjectAltName};
 
 use super::refusal::{Refusal, one_line};
 use super::sct;
+use crate::image::bounded_der::{self, DerError, MAX_CERTIFICATE};
 use crate::image::trust::{
     CertificateAuthority, Key, Moment, TrustRoot, Usage, Window, sha256, validity,
 };
@@ -48,7 +49,8 @@ impl<'a> Leaf<'a> {
     pub(super) fn read(der: &'a [u8]) -> Result<Self, Refusal> {
         let malformed =
             |error: &dyn std::fmt::Display| Refusal::Certificate(one_line(&error.to_string()));
-        let certificate = Certificate::from_der(der).map_err(|e| malformed(&e))?;
+        let certificate: Certificate =
+            bounded_der::read(der, MAX_CERTIFICATE).map_err(|e| malformed(&e))?;
         let spki = &certificate.tbs_certificate.subject_public_key_info;
         let spki = spki.to_der().map_err(|e| malformed(&e))?;
         let key = Key::from_spki(&spki).map_err(|e| malformed(&e))?;
@@ -200,25 +202,26 @@ impl<'a> Leaf<'a> {
     }
 }
 
-fn identity(certificate: &Certificate, window: Window) -> der::Result<CertificateIdentity> {
+fn identity(certificate: &Certificate, window: Window) -> Result<CertificateIdentity, DerError> {
     let mut subjects = Vec::new();
     let mut extensions = BTreeMap::new();
     for extension in certificate.tbs_certificate.extensions.iter().flatten() {
         let id = extension.extn_id.to_string();
         let value = extension.extn_value.as_bytes();
         if extension.extn_id == SAN {
-            let names = SubjectAltName::from_der(value)?;
+            // Names have sets of their own, which a look at the certificate does not reach.
+            let names: SubjectAltName = bounded_der::read(value, MAX_CERTIFICATE)?;
             subjects.extend(names.0.iter().filter_map(|name| text_of(name).transpose()));
         } else if let Some(number) = id.strip_prefix(FULCIO) {
             // The first six are bare text, the later ones DER; what is not known yet may be anything.
             let text = match number.parse() {
-                Ok(1_u32..=6) => std::str::from_utf8(value)?,
+                Ok(1_u32..=6) => std::str::from_utf8(value).map_err(der::Error::from)?,
                 Ok(8..=24) => Utf8StringRef::from_der(value)?.as_str(),
                 _ => continue,
             };
             if extensions.insert(id, text.to_owned()).is_some() {
                 // Two readers could see two different values.
-                return Err(der::ErrorKind::SetDuplicate.into());
+                return Err(der::Error::from(der::ErrorKind::SetDuplicate).into());
             }
         }
     }

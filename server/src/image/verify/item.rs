@@ -8,6 +8,7 @@ use rustls_pki_types::pem::{PemObject, SectionKind};
 
 use super::dsse::Envelope;
 use super::refusal::Refusal;
+use crate::image::bounded_der::{self, MAX_CERTIFICATE};
 use crate::image::trust::{Message, pem_block};
 
 /// A piece of evidence.
@@ -46,6 +47,20 @@ pub(super) enum Content<'a> {
     Manifest([u8; 32]),
 }
 
+impl Item<'_> {
+    /// How many signatures may have to be looked at for it, with so many keys of a policy.
+    pub(super) fn signatures(&self, keys: usize) -> usize {
+        let own = match &self.material {
+            // Its own, and those of the certificates above it and of the log of certificates.
+            Material::Certificate(_) => 4,
+            // Each key with two hashes.
+            Material::Key(_) => 2 * keys,
+        };
+        // Promise, proof and time of an entry; token and certificates of a timestamp.
+        own + 3 * (self.entries.len() + self.tokens.len())
+    }
+}
+
 impl Content<'_> {
     /// The message that the signature covers, computed into `space` where it is not at hand.
     pub(super) fn message<'s>(&'s self, space: &'s mut Vec<u8>) -> Message<'s> {
@@ -81,7 +96,7 @@ pub(super) enum Enclosed<'a> {
 }
 
 /// As many as cosign takes.
-const MAX_ENCLOSED: usize = 10;
+pub(super) const MAX_ENCLOSED: usize = 10;
 
 impl Enclosed<'_> {
     /// None.
@@ -109,6 +124,10 @@ impl Enclosed<'_> {
                 what: "certificates beside the signer's",
                 limit: MAX_ENCLOSED,
             });
+        }
+        for certificate in &certificates {
+            bounded_der::check(certificate, MAX_CERTIFICATE)
+                .map_err(|bound| Refusal::malformed("chain", &bound))?;
         }
         Ok(certificates)
     }

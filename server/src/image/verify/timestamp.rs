@@ -13,6 +13,7 @@ use x509_cert::Certificate;
 use x509_cert::ext::pkix::SubjectKeyIdentifier;
 
 use super::refusal::{Refusal, one_line};
+use crate::image::bounded_der::{self, MAX_TOKEN};
 use crate::image::trust::{
     CertificateAuthority, Hash, Key, Moment, NamedStamper, NotIssued, TimestampAuthority,
     TrustRoot, Window, issued, only_stamps,
@@ -102,7 +103,9 @@ fn malformed(error: impl std::fmt::Display) -> Refusal {
 
 impl Token {
     fn read(bytes: &[u8]) -> Result<Self, Refusal> {
-        let content_info = ContentInfo::from_der(inner(bytes)?).map_err(malformed)?;
+        bounded_der::check(bytes, MAX_TOKEN).map_err(malformed)?;
+        let content_info: ContentInfo =
+            bounded_der::read(inner(bytes)?, MAX_TOKEN).map_err(malformed)?;
         if content_info.content_type != SIGNED_DATA {
             return Err(malformed("it is not signed data"));
         }

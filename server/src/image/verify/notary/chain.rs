@@ -4,14 +4,15 @@
 
 use std::time::Duration;
 
+use der::Encode as _;
 use der::asn1::ObjectIdentifier;
-use der::{Decode as _, Encode as _};
 use rustls_pki_types::{CertificateDer, UnixTime};
 use webpki::EndEntityCert;
 use x509_cert::Certificate;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsages};
 
 use super::super::refusal::{Refusal, one_line};
+use crate::image::bounded_der::{self, DerError, MAX_CERTIFICATE};
 use crate::image::trust::{Hash, Key, KeyKind, Moment, validity};
 
 /// `id-kp-codeSigning`.
@@ -38,8 +39,8 @@ const OTHER_USAGES: [KeyUsages; 7] = [
 
 /// Checks a chain, the signer's certificate first and a root last, at every one of `times`.
 pub(super) fn check(chain: &[Vec<u8>], times: &[Moment]) -> Result<(), Refusal> {
-    let read: Result<Vec<Certificate>, der::Error> =
-        chain.iter().map(|der| Certificate::from_der(der)).collect();
+    let one = |der: &Vec<u8>| bounded_der::read(der, MAX_CERTIFICATE);
+    let read: Result<Vec<Certificate>, DerError> = chain.iter().map(one).collect();
     let read = read.map_err(|error| refused(&error))?;
     let (Some(leaf), Some(root)) = (read.first(), read.last()) else {
         return Err(Refusal::Missing("certificate"));

@@ -102,6 +102,42 @@ fn a_token_of_another_authority_does_not_count_and_a_broken_one_is_refused() {
     assert!(matches!(refused, Err(Refusal::Timestamp(_))));
 }
 
+/// A set in the wrong order is sorted by the square of its length before anything else is looked at.
+#[test]
+fn a_token_that_would_take_long_to_read_is_refused_before() {
+    let root = root(&json!(null)).unwrap();
+    let good = super::super::item::base64("timestamp", TOKEN).unwrap();
+    // The set of hashes, behind `30 LEN 02 01 03` of the signed data.
+    let start = good
+        .windows(4)
+        .position(|bytes| bytes == [0x31, 0x0f, 0x30, 0x0d])
+        .unwrap();
+    let before = good[..start].to_vec();
+    let set = element(0x31, &good[start + 2..start + 17].repeat(33));
+    let data = [&before[before.len() - 3..], &set, &good[start + 17..]].concat();
+    let signed = good
+        .windows(2)
+        .position(|bytes| bytes == [0x06, 0x09])
+        .unwrap();
+    let kind = good[signed..signed + 11].to_vec();
+    let info = [kind, element(0xa0, &element(0x30, &data))].concat();
+    for (token, said) in [
+        (element(0x30, &info), "more than 32 elements"),
+        (vec![0x30; (64 << 10) + 1], "65537 bytes"),
+    ] {
+        let Err(Refusal::Timestamp(refused)) = verify(&[token], b"a signature", None, &root) else {
+            panic!("another refusal")
+        };
+        assert!(refused.contains(said), "{refused}");
+    }
+}
+
+/// An element with a length in three bytes.
+fn element(tag: u8, value: &[u8]) -> Vec<u8> {
+    let [_, length @ ..] = u32::try_from(value.len()).unwrap().to_be_bytes();
+    [&[tag, 0x83], length.as_slice(), value].concat()
+}
+
 /// Anybody who may store evidence can store another token beside a good one.
 #[test]
 fn one_good_token_is_enough_and_the_first_bad_one_is_told_where_there_is_none() {
