@@ -5,6 +5,11 @@ use sigstore_types::Checkpoint;
 use super::refusal::{Refusal, one_line};
 use crate::image::trust::Log;
 
+/// Bytes of a checkpoint: 200, and 150 more for each witness.
+const MAX_TEXT: usize = 16 << 10;
+/// Signatures that name themselves the log's; it writes one, and anybody can write its four bytes on others.
+const MAX_OWN: usize = 4;
+
 /// The tree that a log vouches for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TreeHead {
@@ -18,14 +23,26 @@ pub(super) struct TreeHead {
 ///
 /// Signatures of others, such as witnesses, do not count and do no harm.
 pub(super) fn verify(text: &str, log: &Log) -> Result<TreeHead, Refusal> {
+    if text.len() > MAX_TEXT {
+        return Err(Refusal::Malformed(
+            "checkpoint",
+            format!("it has {} bytes; {MAX_TEXT} are accepted", text.len()),
+        ));
+    }
     let checkpoint =
         Checkpoint::from_text(text).map_err(|error| Refusal::malformed("checkpoint", &error))?;
     let by_log = |signature: &&sigstore_types::CheckpointSignature| {
         log.id().starts_with(signature.key_id.as_bytes())
     };
-    let mut signatures = checkpoint.signatures().iter().filter(by_log).peekable();
-    if signatures.peek().is_none() {
+    let signatures: Vec<_> = checkpoint.signatures().iter().filter(by_log).collect();
+    if signatures.is_empty() {
         return Err(Refusal::CheckpointUnsigned(log.url().to_owned()));
+    }
+    if signatures.len() > MAX_OWN {
+        return Err(Refusal::TooMany {
+            what: "signatures by the id of one log on a checkpoint",
+            limit: MAX_OWN,
+        });
     }
     let mut refusal = Refusal::CheckpointSignature(log.url().to_owned());
     for signature in signatures {

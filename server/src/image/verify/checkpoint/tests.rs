@@ -62,6 +62,31 @@ fn a_checkpoint_of_the_log_counts_whoever_else_signed_it() {
     assert_eq!(verify(&format!("{body}\n{bad}"), log), Err(wrong));
 }
 
+/// Each line would cost a verification, and anybody can write them.
+#[test]
+fn a_checkpoint_with_more_lines_than_a_log_writes_is_refused() {
+    let (root, pair) = log();
+    let [log] = root.logs() else {
+        panic!("one log")
+    };
+    let body = body(NAME);
+    let own = line(NAME, log.id(), pair.sign(body.as_bytes()).as_ref());
+    let bad = line(NAME, log.id(), &[0; 64]);
+    let with = |count: usize| format!("{body}\n{}{own}", bad.repeat(count));
+    assert!(verify(&with(3), log).is_ok());
+    assert!(matches!(
+        verify(&with(4), log),
+        Err(Refusal::TooMany { limit: 4, .. })
+    ));
+    let witness = line("witness.example", &[1, 2, 3, 4], &[0; 64]);
+    let witnessed = |count: usize| format!("{body}\n{own}{}", witness.repeat(count));
+    assert!(verify(&witnessed(50), log).is_ok());
+    assert!(matches!(
+        verify(&witnessed(500), log),
+        Err(Refusal::Malformed("checkpoint", _))
+    ));
+}
+
 /// `sigstore.md` §9: a checkpoint that the log's key signed for another tree counts as the log's there.
 #[test]
 fn wrong_accept_a_checkpoint_under_another_name_is_not_the_logs() {
