@@ -314,25 +314,27 @@ impl Images {
         deadline: Instant,
     ) -> Result<Evidence, FetchError> {
         let root = self.trust_root(need).await?;
-        let mut budget = Budget::new(&self.in_flight);
-        if let (Place::Repository(repository), Some(registries)) = (place, &self.sources.registries)
-        {
-            budget = budget.within(registries.share(repository).await);
-        }
-        let artifacts = self
-            .shared(need, digest, place, (&budget, deadline))
-            .await?;
+        let (artifacts, budget) = self.with_room(need, digest, place, deadline).await?;
         let started = std::time::Instant::now();
         let (keys, judged) = (need.keys.clone(), digest.clone());
         let fetched_at = self.judged_at.unwrap_or_else(present);
-        let turn = Arc::clone(&self.judging).acquire_owned().await;
-        let verified = tokio::task::spawn_blocking(move || {
-            // A thread goes on where nobody waits for it any more: what it uses is given back when it ends, so that who
-            // asks again adds no thread to it.
-            let _until_the_end = (budget, turn);
-            verify::verify(&artifacts, &judged, &keys, &root, fetched_at)
-        })
-        .await;
+        let judging = Arc::clone(&self.judging);
+        let work = async move {
+            let turn = judging.acquire_owned().await;
+            tokio::task::spawn_blocking(move || {
+                // A thread goes on where nobody waits for it any more: what it uses is given back when it ends, so that
+                // who asks again adds no thread to it.
+                let _until_the_end = (budget, turn);
+                verify::verify(&artifacts, &judged, &keys, &root, fetched_at)
+            })
+            .await
+        };
+        // A little before the deadline: that the evidence takes long is nobody's outage.
+        let Ok(verified) = timeout_at(before(deadline, 8), work).await else {
+            return Err(FetchError::Crowded(format!(
+                "the evidence about {digest} could not be judged in time"
+            )));
+        };
         let (outcome, verified) = match verified {
             Ok(Ok(evidence)) => (outcome_of(&evidence), Ok(evidence)),
             Ok(Err(error)) => ("error", Err(FetchError::Malformed(error.to_string()))),
@@ -345,6 +347,42 @@ impl Images {
         };
         self.metrics.image_verification(outcome, started.elapsed());
         verified
+    }
+
+    /// All that there is about a digest, and the room that it takes.
+    ///
+    /// Where there is no room, it is fetched again once there is room for all that one digest may have.
+    async fn with_room(
+        &self,
+        need: &ImageNeed,
+        digest: &Digest,
+        place: &Place,
+        deadline: Instant,
+    ) -> Result<(Arc<Artifacts>, Budget), FetchError> {
+        let budget = self.budget(place).await;
+        let found = self.shared(need, digest, place, (&budget, deadline)).await;
+        if !matches!(found, Err(FetchError::Crowded(_))) {
+            return found.map(|artifacts| (artifacts, budget));
+        }
+        drop(budget);
+        let room = self.budget(place).await.reserved();
+        let room = timeout_at(before(deadline, 2), room).await;
+        let budget = room.map_err(|_elapsed| discovery::crowded())??;
+        let artifacts = self
+            .shared(need, digest, place, (&budget, deadline))
+            .await?;
+        Ok((artifacts, budget))
+    }
+
+    /// Room for the evidence of one digest; nothing is taken of it yet.
+    async fn budget(&self, place: &Place) -> Budget {
+        let budget = Budget::new(&self.in_flight);
+        match (place, &self.sources.registries) {
+            (Place::Repository(repository), Some(registries)) => {
+                budget.within(registries.share(repository).await)
+            }
+            _ => budget,
+        }
     }
 
     /// All that there is about a digest, as bytes; what a registry has said a moment ago counts.
@@ -462,6 +500,11 @@ fn evidence_repository(need: &ImageNeed) -> Result<ImageReference, FetchError> {
             quoted(named)
         ))
     })
+}
+
+/// As long before the deadline as the given part of the time that is left.
+fn before(deadline: Instant, part: u32) -> Instant {
+    deadline - deadline.saturating_duration_since(Instant::now()) / part
 }
 
 /// Images that are judged at once: more threads than these would only share the processors.

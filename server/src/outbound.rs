@@ -239,7 +239,7 @@ async fn read(call: &Call, response: Response<Incoming>) -> Result<Answer, Fault
         let grown = bytes.len() + data.len();
         let is_there = |room: &Room| room.grow(&mut taken, grown);
         if !call.room.as_ref().is_none_or(is_there) {
-            return Err(Fault::Final(FetchError::Unavailable(format!(
+            return Err(Fault::Final(FetchError::Crowded(format!(
                 "{host} sends too much at once"
             ))));
         }

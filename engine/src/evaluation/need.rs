@@ -229,7 +229,7 @@ pub enum FactError {
     /// What was asked for does not exist: an unknown image, an unknown namespace.
     #[error("{0}")]
     NotFound(String),
-    /// What came back is malformed, too large, or not what its digest says.
+    /// What came back is malformed, too large, not what its digest says, or more than there is room for.
     #[error("{0}")]
     Malformed(String),
     /// Nothing stands for such a source at all, as in a test that describes no cluster: whatever was to be loaded is as if it

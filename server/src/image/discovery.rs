@@ -111,9 +111,8 @@ pub enum Wanted {
 #[derive(Debug)]
 pub struct Budget {
     left: AtomicU64,
-    in_flight: Arc<Semaphore>,
-    /// Of one registry's part of them.
-    share: Option<Arc<Semaphore>>,
+    /// Where room is taken of: a registry's part first, and what there is for all.
+    rooms: Vec<Arc<Semaphore>>,
     /// Given back when the budget is dropped, which is when its evidence was judged.
     taken: Mutex<Vec<OwnedSemaphorePermit>>,
 }
@@ -123,19 +122,29 @@ impl Budget {
     pub fn new(in_flight: &Arc<Semaphore>) -> Self {
         Self {
             left: AtomicU64::new(MAX_TOTAL),
-            in_flight: Arc::clone(in_flight),
-            share: None,
+            rooms: vec![Arc::clone(in_flight)],
             taken: Mutex::default(),
         }
     }
 
     /// The same, and never more than a registry's share.
     #[must_use]
-    pub fn within(self, share: Arc<Semaphore>) -> Self {
-        Self {
-            share: Some(share),
-            ..self
+    pub fn within(mut self, share: Arc<Semaphore>) -> Self {
+        self.rooms.insert(0, share);
+        self
+    }
+
+    /// Waits for as much room as one digest may take, and has it all then.
+    ///
+    /// INVARIANT: whoever waits here has taken nothing yet, and takes of the rooms in their order; [`Budget::spend`] never
+    /// waits. So nobody waits for room of somebody who waits.
+    pub(super) async fn reserved(mut self) -> Result<Self, FetchError> {
+        for room in std::mem::take(&mut self.rooms) {
+            let permits = u32::try_from(MAX_TOTAL / PERMIT).unwrap_or(u32::MAX);
+            let permit = room.acquire_many_owned(permits).await;
+            self.keep(permit.map_err(|_closed| crowded())?);
         }
+        Ok(self)
     }
 
     /// A budget of its own, where only one digest is looked at.
@@ -156,21 +165,22 @@ impl Budget {
             )));
         }
         let permits = u32::try_from(bytes / PERMIT + 1).unwrap_or(u32::MAX);
-        for semaphore in [Some(&self.in_flight), self.share.as_ref()]
-            .into_iter()
-            .flatten()
-        {
-            let permit = Arc::clone(semaphore).try_acquire_many_owned(permits);
-            let permit = permit.map_err(|_none_left| {
-                FetchError::Unavailable("too much evidence is being fetched at once".to_owned())
-            })?;
-            self.taken
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(permit);
+        for room in &self.rooms {
+            let permit = Arc::clone(room).try_acquire_many_owned(permits);
+            self.keep(permit.map_err(|_none_left| crowded())?);
         }
         Ok(())
     }
+
+    fn keep(&self, permit: OwnedSemaphorePermit) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.push(permit);
+    }
+}
+
+/// That there was no room in time.
+pub(super) fn crowded() -> FetchError {
+    FetchError::Crowded("too much evidence is being fetched at once".to_owned())
 }
 
 /// Finds and fetches all signing material of a kind about `digest`.

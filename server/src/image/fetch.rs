@@ -29,6 +29,10 @@ pub enum FetchError {
     /// More came back, or was announced, than is accepted.
     #[error("{0}")]
     TooLarge(String),
+    /// More is under way than this host has room for. Whoever asks about images brings that about, and whoever pushes
+    /// evidence: it is never let in as an outage is.
+    #[error("{0}")]
+    Crowded(String),
     /// It sent us somewhere that we do not go: another host for a manifest, from https to http, to loopback.
     #[error("{0}")]
     Redirect(String),
@@ -44,6 +48,7 @@ impl FetchError {
             Self::Unauthorized(_) => "unauthorized",
             Self::Malformed(_) => "malformed",
             Self::TooLarge(_) => "too_large",
+            Self::Crowded(_) => "crowded",
             Self::Redirect(_) => "redirect",
         }
     }
@@ -60,6 +65,7 @@ impl FetchError {
             }
             Self::Malformed(message) => Self::Malformed(with(message)),
             Self::TooLarge(message) => Self::TooLarge(with(message)),
+            Self::Crowded(message) => Self::Crowded(with(message)),
             Self::Redirect(message) => Self::Redirect(with(message)),
         }
     }
@@ -72,6 +78,7 @@ impl FetchError {
             | Self::Unauthorized(_)
             | Self::Malformed(_)
             | Self::TooLarge(_)
+            | Self::Crowded(_)
             | Self::Redirect(_) => false,
         }
     }
@@ -86,6 +93,7 @@ impl From<FetchError> for FactError {
             FetchError::Unauthorized(message) => Self::Unauthorized(message),
             FetchError::Malformed(message)
             | FetchError::TooLarge(message)
+            | FetchError::Crowded(message)
             | FetchError::Redirect(message) => Self::Malformed(message),
         }
     }

@@ -61,6 +61,6 @@ fn bytes_depth_and_lengths_have_bounds() {
 fn what_does_not_parse_is_told_from_what_is_not_tried() {
     let malformed = read::<Certificate>(&element(0x30, &[]), MAX_CERTIFICATE);
     assert!(matches!(malformed, Err(DerError::Malformed(_))));
-    let large = read::<Certificate>(&[0; MAX_CERTIFICATE + 1], MAX_CERTIFICATE);
+    let large = read::<Certificate>(&vec![0; MAX_CERTIFICATE + 1], MAX_CERTIFICATE);
     assert!(matches!(large, Err(DerError::Bound(Bound::Bytes(..)))));
 }

@@ -102,3 +102,32 @@ async fn finds_the_generators_provenance() {
         );
     }
 }
+
+/// Who finds no room waits for room for everything, and holds nothing while he waits.
+#[tokio::test]
+async fn room_is_waited_for_as_a_whole() {
+    let digest = Digest::parse(&format!("sha256:{}", "a".repeat(64))).unwrap();
+    let all = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
+    let share = Arc::new(Semaphore::new(MAX_IN_FLIGHT / 2));
+    let budget = || Budget::new(&all).within(Arc::clone(&share));
+    let (first, second, third) = (budget(), budget(), budget());
+    first.spend(MAX_TOTAL - 1, &digest).unwrap();
+    second.spend(MAX_TOTAL - 1, &digest).unwrap();
+    let refused = third.spend(1 << 20, &digest);
+    assert!(
+        matches!(refused, Err(FetchError::Crowded(_))),
+        "{refused:?}"
+    );
+    drop(third);
+    let mut waiting = Box::pin(budget().reserved());
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+    drop(first);
+    let reserved = waiting.await.unwrap();
+    // All of it is there, whatever others take meanwhile.
+    budget().spend(1 << 20, &digest).unwrap_err();
+    reserved.spend(MAX_TOTAL, &digest).unwrap();
+    let beyond = reserved.spend(1, &digest);
+    assert!(matches!(beyond, Err(FetchError::TooLarge(_))), "{beyond:?}");
+    drop((reserved, second));
+    assert_eq!(all.available_permits(), MAX_IN_FLIGHT);
+}

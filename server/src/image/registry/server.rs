@@ -197,6 +197,7 @@ impl Turn<'_> {
                 | FetchError::Unauthorized(_)
                 | FetchError::Malformed(_)
                 | FetchError::TooLarge(_)
+                | FetchError::Crowded(_)
                 | FetchError::Redirect(_),
             ) => self.server.answered(),
         }
