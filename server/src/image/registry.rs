@@ -43,7 +43,7 @@ mod transport;
 /// All media types of manifests that are understood.
 const MANIFESTS: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, \
      application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
-/// How long it is believed that a registry has, or has not, the referrers API.
+/// How long it is believed that a repository has the referrers API.
 const REFERRERS_LIFE: Duration = Duration::from_mins(10);
 /// Servers about which something is remembered.
 const MAX_SERVERS: u64 = 10_000;
@@ -97,8 +97,8 @@ pub struct Registries {
     authority: Authority,
     /// What insecure registries turned out to speak.
     schemes: Cache<String, Scheme>,
-    /// Whether a server has the referrers API.
-    referrers: Cache<String, bool>,
+    /// Repositories that have the referrers API.
+    referrers: Cache<String, ()>,
     servers: Cache<String, Arc<Server>>,
     contents: Contents,
     /// Permits for evidence of one server.

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use regent_engine::evaluation::need::ImageNeed;
-use regent_engine::image::{HashAlgorithm, PublicKey};
+use regent_engine::image::{Digest, HashAlgorithm, PublicKey};
 
-use super::scripted::{Reply, Scripted, Story};
+use super::scripted::{Reply, Scripted, Story, digest};
 use super::{ask, by_digest, images_at, images_without_absences, mirrored};
 
 /// A key that signed nothing here; evidence under it is a matter of its own.
@@ -46,6 +46,34 @@ async fn rules_with_other_keys_share_what_was_fetched() {
         server.log().len() > asked,
         "what was forgotten is asked for"
     );
+}
+
+/// Whoever creates a pod names images that do not exist; what is said of them is nothing about those that do.
+#[tokio::test]
+async fn an_image_that_does_not_exist_turns_no_api_off() {
+    let story = Story::new();
+    let need = by_digest(&story.digest());
+    let nowhere = digest("nowhere");
+    let unknown = by_digest(&nowhere);
+    let server = Scripted::telling(story, move |_, asked| {
+        let is_unknown = asked.path.ends_with(nowhere.as_str());
+        is_unknown.then(Reply::not_found)
+    })
+    .await;
+    let images = images_at(server.address);
+    for _ in 0..2 {
+        ask(&images, &unknown).await.unwrap_err();
+    }
+    let found = ask(&images, &need).await.unwrap();
+    assert_eq!(found.evidence().refused.len(), 1);
+    // That there is one is known, and the fallback tag is not asked for any more.
+    let tag = format!("GET /v2/acme/app/manifests/sha256-{}", "0".repeat(64));
+    let other = by_digest(&Digest::parse(&format!("sha256:{}", "0".repeat(64))).unwrap());
+    assert_eq!(
+        ask(&images, &other).await.unwrap().evidence().refused.len(),
+        1
+    );
+    assert_eq!(server.count(&tag), 0);
 }
 
 /// An outage is nobody's answer but that of whoever saw it.

@@ -15,27 +15,24 @@ impl Repository<'_> {
     /// Descriptors of the manifests that are said to be about `digest`, by the referrers API, or, where the registry
     /// has none, by the index at its fallback tag.
     ///
-    /// While it is not known whether there is an API, both are asked at the same time.
+    /// Only that a repository has the API is remembered: a registry that says "not found" may mean the repository or the
+    /// image, which whoever creates a pod chooses, and the fallback tag, which whoever pushes writes, must not count for
+    /// more by that. Where it is not known, both are asked at the same time, and what the API lists counts alone.
     pub async fn referrers(&self, digest: &Digest) -> Result<Vec<Descriptor>, FetchError> {
-        let server = &self.endpoint.authority;
+        let repository = format!("{}/{}", self.endpoint.authority, self.path);
         let known = &self.registries.referrers;
-        match known.get(server).await {
-            Some(false) => self.fallback(digest).await,
-            Some(true) => match self.referrers_api(digest).await? {
+        if known.contains_key(&repository) {
+            return match self.referrers_api(digest).await? {
                 Some(listed) => Ok(listed),
                 None => self.fallback(digest).await,
-            },
-            None => {
-                let (listed, fallback) =
-                    tokio::join!(self.referrers_api(digest), self.fallback(digest));
-                let listed = listed?;
-                known.insert(server.clone(), listed.is_some()).await;
-                match listed {
-                    Some(listed) => Ok(listed),
-                    None => fallback,
-                }
-            }
+            };
         }
+        let (listed, fallback) = tokio::join!(self.referrers_api(digest), self.fallback(digest));
+        let Some(listed) = listed? else {
+            return fallback;
+        };
+        known.insert(repository, ()).await;
+        Ok(listed)
     }
 
     /// Nothing where the registry has no such API.
