@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::ast::evidence::Choice;
 use crate::ast::verify_images::VerifyImages;
 use crate::ast::{self, RuleBody};
 use crate::explain;
@@ -413,6 +414,11 @@ impl Verifier<'_, '_> {
         let failed = |status, message: &str| {
             Judged::new(status, format!("failed to verify image {text}: {message}"))
         };
+        // Who says that all statements, or the latest, are as demanded has to have read all.
+        let needs_all = !self.ast.attestations.is_empty() && self.policy.choice() != Choice::Any;
+        if needs_all && evidence.iter().any(|one| one.has_unread) {
+            return Some(failed(RuleStatus::Fail, UNREAD));
+        }
         // Where nobody is asked for what conditions name, only what was signed can be why they cannot be judged.
         let unjudged = if self.asks_nobody {
             RuleStatus::Fail
@@ -519,6 +525,9 @@ fn refusal(error: &FactError) -> Refusal {
     };
     (status, fact_error(error))
 }
+
+const UNREAD: &str =
+    "an attestation of it is too large to be read, so that it is not known what all of them say";
 
 const UNKNOWN: &str = "the compiled rule names a statement that is not there";
 

@@ -24,6 +24,9 @@ pub struct Evidence {
     pub statements: Vec<VerifiedStatement>,
     /// What lay beside the image and did not verify; for messages only.
     pub refused: Vec<RefusedEvidence>,
+    /// Whether something that may hold a statement lies beside the image and was too large to be read, so that `statements`
+    /// may not be all of them.
+    pub has_unread: bool,
     /// When the evidence was fetched, in seconds since 1970.
     pub fetched_at: u64,
     /// The same as programs see it; evaluation makes it once for all requests.

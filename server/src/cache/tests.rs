@@ -37,6 +37,7 @@ fn evidence(signed: bool) -> Evidence {
         signatures: Vec::from_iter(signed.then_some(signature)),
         statements: Vec::new(),
         refused: Vec::new(),
+        has_unread: false,
         fetched_at: 0,
         projected: Projected::default(),
     }

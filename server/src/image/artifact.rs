@@ -22,6 +22,8 @@ pub struct Artifacts {
     pub shape: Option<ManifestShape>,
     /// What was found and not fetched, with the reason: too large, a wrong digest, an unknown media type.
     pub skipped: Vec<(String, String)>,
+    /// Whether a piece is among those that may hold a statement, and was left out for its size alone.
+    pub has_unread: bool,
 }
 
 impl Artifacts {

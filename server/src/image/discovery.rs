@@ -383,6 +383,7 @@ impl Search<'_> {
             return Ok(None);
         };
         if descriptor.size > MAX_REFERRER_MANIFEST {
+            found.has_unread = true;
             let reason = format!("its manifest has {} bytes", descriptor.size);
             skip(found, written, reason);
             return Ok(None);
@@ -453,6 +454,8 @@ impl Search<'_> {
             return Ok(None);
         };
         if layer.size == 0 || layer.size > MAX_BLOB {
+            found.has_unread |=
+                layer.size > MAX_BLOB && essence(&layer.media_type) != SIMPLE_SIGNING;
             let reason = format!("it has {} bytes; 1 to {MAX_BLOB} are accepted", layer.size);
             skip(found, written, reason);
             return Ok(None);
@@ -474,6 +477,7 @@ fn merge(into: &mut Artifacts, part: Artifacts) {
     into.signatures.extend(part.signatures);
     into.attestations.extend(part.attestations);
     into.notary.extend(part.notary);
+    into.has_unread |= part.has_unread;
     for (carrier, reason) in part.skipped {
         skip(into, &carrier, reason);
     }

@@ -114,6 +114,12 @@ struct Evidence {
     shape: Option<Shape>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     skipped: Vec<(String, String)>,
+    #[serde(
+        default,
+        rename = "hasUnread",
+        skip_serializing_if = "std::ops::Not::not"
+    )]
+    has_unread: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -276,6 +282,7 @@ impl Evidence {
                 size: shape.size,
             }),
             skipped: artifacts.skipped.clone(),
+            has_unread: artifacts.has_unread,
         }
     }
 
@@ -303,6 +310,7 @@ impl Evidence {
                 size: shape.size,
             }),
             skipped: self.skipped.clone(),
+            has_unread: self.has_unread,
         })
     }
 }

@@ -102,6 +102,7 @@ pub fn verify(
             signatures: Vec::new(),
             statements: Vec::new(),
             refused: Vec::new(),
+            has_unread: artifacts.has_unread,
             fetched_at,
             projected: Projected::default(),
         },

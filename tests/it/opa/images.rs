@@ -69,6 +69,7 @@ fn evidence(statements: Vec<VerifiedStatement>) -> Evidence {
         }],
         statements,
         refused: Vec::new(),
+        has_unread: false,
         fetched_at: 1,
         projected: Projected::default(),
     }

@@ -311,6 +311,14 @@ async fn confusing_manifests_are_errors_and_large_blobs_are_left_out() {
     .await;
     assert_eq!(refused, Ok(1));
     assert_eq!(server.count("GET /v2/acme/app/blobs"), 0);
+    // Said also to who judges: there may be a statement in it.
+    let evidence = |server: &Scripted| {
+        let (images, need) = (images_at(server.address), by_digest(&subject));
+        async move { ask(&images, &need).await.unwrap() }
+    };
+    assert!(evidence(&server).await.evidence().has_unread);
+    let honest = Scripted::telling(Story::new(), |_, _| None).await;
+    assert!(!evidence(&honest).await.evidence().has_unread);
 }
 
 /// A registry that says another digest each time it is asked is asked once.

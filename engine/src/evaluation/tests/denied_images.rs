@@ -115,6 +115,25 @@ fn no_choice_of_statements_may_be_denied() {
     assert!(message.contains("more than 64 choices"), "{message}");
 }
 
+/// Whoever makes an image has a say in how large what is said of it becomes.
+#[test]
+fn a_statement_that_was_too_large_to_be_read_may_be_the_one_that_counts() {
+    let mut evidence = evidence(vec![signature(SIGNER)], vec![bom("a"), scan("a", true)]);
+    for (word, is_read, is_unread) in [
+        ("all", RuleStatus::Pass, RuleStatus::Fail),
+        ("latest", RuleStatus::Pass, RuleStatus::Fail),
+        ("any", RuleStatus::Pass, RuleStatus::Pass),
+    ] {
+        let policy = policy(&differs(), &json!({"regent.dev/attestations": word}));
+        evidence.has_unread = false;
+        assert_eq!(judge(&policy, &evidence, None).0, is_read, "{word}");
+        evidence.has_unread = true;
+        let (status, message, _) = judge(&policy, &evidence, None);
+        assert_eq!(status, is_unread, "{word} {message}");
+        assert_eq!(message.contains("too large to be read"), word != "any");
+    }
+}
+
 #[test]
 fn what_cannot_be_judged_is_refused_and_no_conditions_deny_everything() {
     let policy_of =

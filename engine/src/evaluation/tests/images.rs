@@ -107,6 +107,7 @@ pub(super) fn evidence(
         signatures,
         statements,
         refused: vec![],
+        has_unread: false,
         fetched_at: 1,
         projected: Projected::default(),
     }

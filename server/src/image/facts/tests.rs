@@ -27,6 +27,7 @@ fn artifacts() -> Artifacts {
         signatures: vec![layer(b"\xff\x00")],
         attestations: vec![layer(b"{}")],
         skipped: vec![("a".to_owned(), "too large".to_owned())],
+        has_unread: true,
         ..Artifacts::default()
     }
 }
