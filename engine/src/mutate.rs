@@ -9,11 +9,14 @@ pub mod merge_keys;
 pub mod strategic_merge;
 
 mod anchors;
+mod index;
 mod lists;
 pub(crate) mod unmet;
 
 use serde_json::Value;
 use thiserror::Error;
+
+use crate::fuel;
 
 /// Deepest object that is patched; Kubernetes itself refuses what is nested more deeply than this.
 pub const MAX_DEPTH: usize = 512;
@@ -43,25 +46,59 @@ pub enum PatchError {
     TooLarge,
 }
 
+/// What a value costs that is looked at, merged or copied, in units of [`fuel`].
+const VALUE: u64 = 50;
+
 /// Refuses what is too large or too deep to go on with.
 fn bound(value: &Value) -> Result<(), PatchError> {
-    let mut left = MAX_VALUES;
-    if fits(value, MAX_DEPTH, &mut left) {
+    Room::default().take(value)
+}
+
+/// Spends for work on so many values; an error where there is not as much.
+fn spend(values: usize) -> Result<(), PatchError> {
+    let values = u64::try_from(values).unwrap_or(u64::MAX);
+    if fuel::spend(VALUE.saturating_mul(values)) {
         Ok(())
     } else {
         Err(PatchError::TooLarge)
     }
 }
 
-fn fits(value: &Value, depth: usize, left: &mut usize) -> bool {
-    if depth == 0 || *left == 0 {
-        return false;
+/// What is left of what a patched object may hold.
+#[derive(Debug)]
+struct Room {
+    values: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { values: MAX_VALUES }
     }
-    *left -= 1;
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
-        Value::Array(items) => items.iter().all(|item| fits(item, depth - 1, left)),
-        Value::Object(fields) => fields.values().all(|field| fits(field, depth - 1, left)),
+}
+
+impl Room {
+    /// Takes what a value needs, and spends for each value in it.
+    fn take(&mut self, value: &Value) -> Result<(), PatchError> {
+        let before = self.values;
+        let fits = self.fits(value, MAX_DEPTH);
+        spend(before - self.values)?;
+        if fits {
+            Ok(())
+        } else {
+            Err(PatchError::TooLarge)
+        }
+    }
+
+    fn fits(&mut self, value: &Value, depth: usize) -> bool {
+        if depth == 0 || self.values == 0 {
+            return false;
+        }
+        self.values -= 1;
+        match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+            Value::Array(items) => items.iter().all(|item| self.fits(item, depth - 1)),
+            Value::Object(fields) => fields.values().all(|field| self.fits(field, depth - 1)),
+        }
     }
 }
 

@@ -5,10 +5,13 @@
 mod json;
 mod targets;
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::ast::mutate::Order;
 use crate::explain;
+use crate::fuel;
 use crate::mutate::{diff, json_patch, strategic_merge, unmet};
 use crate::program::{self, Change, ChangeForeach, Conditions, Judged, Patch};
 use crate::rego::evaluate::Program;
@@ -23,6 +26,9 @@ use super::values::Values;
 
 /// The most elements of one rule: each is a patch of the whole object.
 const MAX_ELEMENTS: usize = 2_000;
+
+/// What an element costs beside its patch, in units of [`fuel`].
+const ELEMENT: u64 = 5_000;
 
 /// Said of a module where none can stand: parsing refuses it there.
 const MISPLACED: &str = "a module changes the resource of the request only";
@@ -69,7 +75,7 @@ impl Context<'_> {
     ) -> Option<Mutated> {
         let changed = match change {
             Change::Patch(patch, span) => {
-                let changed = patched(names, object, patch, Within::Rule);
+                let changed = patched(names, Cow::Borrowed(object), patch, Within::Rule);
                 self.trace_changed((patch, *span), names, object, &changed);
                 changed
             }
@@ -163,6 +169,12 @@ impl Context<'_> {
                     "the lists of `foreach` have more than {MAX_ELEMENTS} elements"
                 ));
             }
+            // Whatever is said then, the rule is answered as one that took too much.
+            if !fuel::spend(ELEMENT) {
+                return Changed::Failed(
+                    "the elements take more work than one may ask for".to_owned(),
+                );
+            }
             let names = names.of_element(index, locals(element, index, level), &block.context);
             self.trace_element(&block.list_text, index);
             let applies = self.applies(&block.program, block.preconditions.as_ref(), &names);
@@ -177,16 +189,22 @@ impl Context<'_> {
                     ));
                 }
             }
-            let object = current.as_ref().unwrap_or(object);
             let changed = match &block.change {
+                // What the elements before made of it is nobody else's; where a trace is kept, it is compared with.
+                Change::Patch(patch, _) if !self.is_traced() => {
+                    let object = current.take().map_or(Cow::Borrowed(object), Cow::Owned);
+                    patched(&names, object, patch, Within::Foreach)
+                }
                 Change::Patch(patch, span) => {
-                    let changed = patched(&names, object, patch, Within::Foreach);
+                    let object = current.as_ref().unwrap_or(object);
+                    let changed = patched(&names, Cow::Borrowed(object), patch, Within::Foreach);
                     self.trace_element(&block.list_text, index);
                     self.trace_changed((patch, *span), &names, object, &changed);
                     self.trace_element_end();
                     changed
                 }
                 Change::Foreach(blocks) => {
+                    let object = current.as_ref().unwrap_or(object);
                     self.change_each(&names, object, (blocks, level + 1), walk)
                 }
                 Change::Wasm(_) => Changed::Failed(MISPLACED.to_owned()),
@@ -287,13 +305,17 @@ fn misfit(names: &Names<'_>, object: &Value, patch: &Patch) -> Option<Misfit> {
     })
 }
 
-/// One patch of an object.
-fn patched(names: &Names<'_>, object: &Value, patch: &Patch, within: Within) -> Changed {
+/// One patch of an object; one that is given away counts as changed, whatever became of it.
+fn patched(names: &Names<'_>, object: Cow<'_, Value>, patch: &Patch, within: Within) -> Changed {
+    let before = match &object {
+        Cow::Borrowed(object) => Some(*object),
+        Cow::Owned(_) => None,
+    };
     let result = match patch {
-        Patch::Constant(operations) => json_patch::apply(object, operations),
+        Patch::Constant(operations) => json_patch::apply_to(object.into_owned(), operations),
         Patch::StrategicMerge(template) => {
             match resolved(names, template, (within, "patchStrategicMerge")) {
-                Ok(patch) => strategic_merge::apply(object, &patch),
+                Ok(patch) => strategic_merge::apply_to(object.into_owned(), &patch),
                 Err(changed) => return changed,
             }
         }
@@ -306,13 +328,13 @@ fn patched(names: &Names<'_>, object: &Value, patch: &Patch, within: Within) -> 
                 json::settle(&mut patch, quoted, plain);
                 json::operations(patch)
                     .and_then(|patch| json_patch::parse(&patch))
-                    .and_then(|operations| json_patch::apply(object, &operations))
+                    .and_then(|operations| json_patch::apply_to(object.into_owned(), &operations))
             }
             Err(changed) => return changed,
         },
     };
     match result {
-        Ok(new) if new == *object => Changed::Not("no patches applied".to_owned()),
+        Ok(new) if before == Some(&new) => Changed::Not("no patches applied".to_owned()),
         Ok(new) => Changed::To(new),
         Err(error) => Changed::Failed(format!("failed to patch resource: {error}")),
     }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::ast::pattern::Anchor;
 use crate::pattern;
 
-use super::wrong_shape;
+use super::{PatchError, Room, spend, wrong_shape};
 
 /// Why a part of a patch does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,17 @@ pub(super) enum Unmet {
     Global,
     /// The patch does not fit the object.
     Wrong(String),
+    /// It is more work, or comes to more, than one may.
+    TooLarge,
+}
+
+impl From<PatchError> for Unmet {
+    fn from(error: PatchError) -> Self {
+        match error {
+            PatchError::TooLarge => Self::TooLarge,
+            other => Self::Wrong(other.to_string()),
+        }
+    }
 }
 
 /// Turns a patch with anchors into one without.
@@ -140,27 +151,40 @@ fn walk_list(items: &mut Vec<Value>, object: Option<&Value>) -> Result<(), Unmet
         Some(other) => return Err(Unmet::Wrong(wrong_shape("SequenceNode", other))),
     };
     let mut addressed = Vec::new();
+    let mut room = Room::default();
     for item in items.iter().filter(|item| has_anchors(item, is_any)) {
-        addressed.extend(try_each(item, object.is_some(), elements)?);
+        addressed.extend(try_each(item, object.is_some(), elements, &mut room)?);
     }
     items.append(&mut addressed);
     Ok(())
 }
 
+/// What it costs to try an element, as so many values.
+const TRIAL: usize = 4;
+
 /// What an element with anchors comes to: a copy for each element of the object that it is about.
-fn try_each(item: &Value, exists: bool, elements: &[Value]) -> Result<Vec<Value>, Unmet> {
+fn try_each(
+    item: &Value,
+    exists: bool,
+    elements: &[Value],
+    room: &mut Room,
+) -> Result<Vec<Value>, Unmet> {
     let for_all = has_anchors(item, |anchor| anchor == Anchor::Global);
     let mut copy = item.clone();
     let mut addressed = Vec::new();
     let mut held = false;
     let mut global = None;
     for element in elements {
+        spend(TRIAL)?;
         match walk(&mut copy, Some(element)) {
             Ok(()) if for_all => held = true,
-            Ok(()) => addressed.extend(under_name(&copy, element)),
+            Ok(()) => {
+                room.take(&copy)?;
+                addressed.extend(under_name(&copy, element));
+            }
             Err(Unmet::Condition) => {}
             Err(unmet @ Unmet::Global) => global = Some(unmet),
-            Err(wrong @ Unmet::Wrong(_)) => return Err(wrong),
+            Err(stop @ (Unmet::Wrong(_) | Unmet::TooLarge)) => return Err(stop),
         }
     }
     if !exists {

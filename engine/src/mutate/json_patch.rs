@@ -150,7 +150,11 @@ fn operation(item: &Value) -> Result<Operation, PatchError> {
 
 /// Applies a patch to an object.
 pub fn apply(object: &Value, operations: &[Operation]) -> Result<Value, PatchError> {
-    let mut document = object.clone();
+    apply_to(object.clone(), operations)
+}
+
+/// The same to an object that nobody else needs.
+pub fn apply_to(mut document: Value, operations: &[Operation]) -> Result<Value, PatchError> {
     for operation in operations {
         apply_one(&mut document, operation)?;
     }

@@ -4,10 +4,12 @@
 //! Elements without a key cannot be addressed: what kustomize then makes of the list is kept to, odd as it is, because a
 //! valid object has none. But that a patch with such an element takes the object's own elements away is refused.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::strategic_merge::{Directive, Origin, Place, directive, merge};
-use super::{MAX_OPERATIONS, PatchError, wrong_shape};
+use super::{MAX_OPERATIONS, PatchError, index, spend, wrong_shape};
 
 /// What is merged into a list.
 #[derive(Debug)]
@@ -31,6 +33,23 @@ impl New {
 
 /// Merges a list whose elements have keys.
 pub(super) fn merge_keyed(
+    old: Vec<Value>,
+    new: &New,
+    keys: &[&'static str],
+    place: Place,
+) -> Result<Vec<Value>, PatchError> {
+    let patch = new.elements();
+    if let Some(other) = old.iter().chain(patch).find(|item| !is_map_or_null(item)) {
+        return Err(PatchError::DoesNotApply(wrong_shape("MappingNode", other)));
+    }
+    if let Some(pairs) = index::pairs(&old, patch, keys) {
+        return merge_pairs(old, new, &pairs, place);
+    }
+    merge_each_with_each(old, new, keys, place)
+}
+
+/// Merges any list, odd ones included.
+pub(super) fn merge_each_with_each(
     mut old: Vec<Value>,
     new: &New,
     keys: &[&'static str],
@@ -41,12 +60,10 @@ pub(super) fn merge_keyed(
     if old.len() + patch.len() > MAX_OPERATIONS {
         return Err(PatchError::TooLarge);
     }
-    if let Some(other) = old.iter().chain(patch).find(|item| !is_map_or_null(item)) {
-        return Err(PatchError::DoesNotApply(wrong_shape("MappingNode", other)));
-    }
     let identities = identities(patch.iter().chain(&old), keys);
     let mut merged = Vec::new();
     for identity in &identities {
+        spend(old.len() + patch.len() + merged.len())?;
         let identity = identity.known();
         let place_in_old = old.iter().position(|item| identity.is_of(item));
         let mine = place_in_old.and_then(|place| old.get(place)).cloned();
@@ -80,7 +97,32 @@ pub(super) fn merge_keyed(
         }
     }
     if keys.len() == 1 {
-        keep_old(&mut merged, old, &identities);
+        keep_old(&mut merged, old, &identities)?;
+    }
+    Ok(merged)
+}
+
+/// Merges an ordinary list, of which it is known which elements are one: the patch's elements, then the others.
+fn merge_pairs(
+    old: Vec<Value>,
+    new: &New,
+    pairs: &[Option<usize>],
+    place: Place,
+) -> Result<Vec<Value>, PatchError> {
+    let mut old: Vec<Option<Value>> = old.into_iter().map(Some).collect();
+    let mut merged = Vec::with_capacity(old.len());
+    for (theirs, pair) in new.elements().iter().zip(pairs) {
+        let mine = pair.and_then(|place| old.get_mut(place)?.take());
+        let value = merge(mine, Origin::Patch(theirs), place)?;
+        merged.extend(value.filter(|value| !is_empty(value)));
+    }
+    for item in old.into_iter().flatten() {
+        let origin = match new {
+            New::Itself => Origin::Itself,
+            New::Nothing | New::Elements(_) => Origin::Nothing,
+        };
+        let value = merge(Some(item), origin, place)?;
+        merged.extend(value.filter(|value| !is_empty(value)));
     }
     Ok(merged)
 }
@@ -125,7 +167,8 @@ fn identities<'a>(items: impl Iterator<Item = &'a Value>, keys: &[&'static str])
     let mut seen = std::collections::BTreeSet::new();
     let mut identities = Vec::new();
     for item in items {
-        let texts: Vec<String> = keys.iter().map(|key| key_of(item, key)).collect();
+        let texts = keys.iter().map(|key| key_of(item, key).into_owned());
+        let texts: Vec<String> = texts.collect();
         if seen.insert(texts.clone()) {
             identities.push(Identity {
                 keys: keys.to_vec(),
@@ -137,19 +180,19 @@ fn identities<'a>(items: impl Iterator<Item = &'a Value>, keys: &[&'static str])
 }
 
 /// The text of an element's key; empty where it has none.
-fn key_of(item: &Value, key: &str) -> String {
+pub(super) fn key_of<'v>(item: &'v Value, key: &str) -> Cow<'v, str> {
     match item.get(key) {
-        None | Some(Value::Null) => String::new(),
+        None | Some(Value::Null) => Cow::Borrowed(""),
         Some(value) => text(value),
     }
 }
 
 /// A scalar as YAML writes it; nothing for what is none.
-fn text(value: &Value) -> String {
+fn text(value: &Value) -> Cow<'_, str> {
     match value {
-        Value::String(text) => text.clone(),
-        Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
-        Value::Array(_) | Value::Object(_) => String::new(),
+        Value::String(text) => Cow::Borrowed(text),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Cow::Owned(value.to_string()),
+        Value::Array(_) | Value::Object(_) => Cow::Borrowed(""),
     }
 }
 
@@ -226,10 +269,14 @@ impl Identity {
 }
 
 /// Puts the object's own elements behind the merged ones; each that was merged stands where its merged form does.
-fn keep_old(merged: &mut Vec<Value>, old: Vec<Value>, identities: &[Identity]) {
+fn keep_old(
+    merged: &mut Vec<Value>,
+    old: Vec<Value>,
+    identities: &[Identity],
+) -> Result<(), PatchError> {
     let keyless = |items: &[Value], key: &str| items.iter().any(|item| item.get(key).is_none());
     let Some(key) = identities.first().and_then(|one| one.keys.first()) else {
-        return;
+        return Ok(());
     };
     // Without an element that has no key, doing it once or once an element is the same.
     let rounds = if keyless(&old, key) {
@@ -240,12 +287,13 @@ fn keep_old(merged: &mut Vec<Value>, old: Vec<Value>, identities: &[Identity]) {
     let mut from = old;
     for _ in 0..rounds {
         for item in &from {
+            spend(merged.len())?;
             match item.get(*key) {
                 None => *merged = vec![item.clone()],
                 Some(value) => {
                     let identity = Identity {
                         keys: vec![key],
-                        texts: vec![text(value)],
+                        texts: vec![text(value).into_owned()],
                     };
                     identity.set_in(merged, item);
                 }
@@ -253,6 +301,7 @@ fn keep_old(merged: &mut Vec<Value>, old: Vec<Value>, identities: &[Identity]) {
         }
         from.clone_from(merged);
     }
+    Ok(())
 }
 
 /// Merges a set of scalars: the patch's come first.
@@ -260,7 +309,7 @@ pub(super) fn merge_set(old: Vec<Value>, new: &New) -> Vec<Value> {
     let mut merged: Vec<Value> = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
     for item in new.elements().iter().cloned().chain(old) {
-        if seen.insert(text(&item)) {
+        if seen.insert(text(&item).into_owned()) {
             merged.push(item);
         }
     }

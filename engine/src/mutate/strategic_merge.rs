@@ -12,9 +12,14 @@ use super::{MAX_DEPTH, PatchError, bound, wrong_shape};
 
 /// Merges a patch, its anchors included, into an object.
 pub fn apply(object: &Value, patch: &Value) -> Result<Value, PatchError> {
+    apply_to(object.clone(), patch)
+}
+
+/// The same to an object that nobody else needs: what the patch does not say anything of is not copied.
+pub fn apply_to(object: Value, patch: &Value) -> Result<Value, PatchError> {
     bound(patch)?;
     let mut patch = patch.clone();
-    match anchors::work_off(&mut patch, object) {
+    match anchors::work_off(&mut patch, &object) {
         Ok(()) => {}
         // A condition at the top, or a global one, that does not hold: the rule changes nothing.
         Err(Unmet::Condition | Unmet::Global) => patch = Value::Object(Map::new()),
@@ -22,13 +27,10 @@ pub fn apply(object: &Value, patch: &Value) -> Result<Value, PatchError> {
             let reason = format!("failed to preProcess rule: {reason}");
             return Err(PatchError::DoesNotApply(reason));
         }
+        Err(Unmet::TooLarge) => return Err(PatchError::TooLarge),
     }
-    let merged = merge(
-        Some(object.clone()),
-        Origin::Patch(&patch),
-        Place::root(object),
-    )?;
-    let merged = merged
+    let place = Place::root(&object);
+    let merged = merge(Some(object), Origin::Patch(&patch), place)?
         .ok_or_else(|| PatchError::DoesNotApply("the patch deletes the whole object".to_owned()))?;
     bound(&merged)?;
     Ok(merged)
@@ -55,7 +57,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn root(object: &Value) -> Self {
+    pub(super) fn root(object: &Value) -> Self {
         Self {
             shape: shape_of(object),
             list: None,
@@ -201,13 +203,20 @@ fn every_field<'p>(
     place: Place,
     origin: impl Fn(&str) -> Origin<'p>,
 ) -> Result<(), PatchError> {
-    let mut kept = Map::new();
-    for (name, value) in std::mem::take(fields) {
-        if let Some(value) = merge(Some(value), origin(&name), place.field(&name))? {
-            kept.insert(name, value);
+    let mut gone = Vec::new();
+    for (name, value) in fields.iter_mut() {
+        let origin = origin(name);
+        if matches!(origin, Origin::Nothing) && !value.is_object() && !value.is_array() {
+            continue;
+        }
+        match merge(Some(value.take()), origin, place.field(name))? {
+            Some(merged) => *value = merged,
+            None => gone.push(name.clone()),
         }
     }
-    *fields = kept;
+    for name in gone {
+        fields.remove(&name);
+    }
     Ok(())
 }
 

@@ -6,6 +6,8 @@ use super::diff::diff;
 use super::{PatchError, json_patch, strategic_merge};
 use crate::response::PatchOperation;
 
+mod lists;
+
 fn patched(object: &Value, patch: &Value) -> Result<Value, PatchError> {
     json_patch::apply(object, &json_patch::parse(patch)?)
 }

@@ -113,3 +113,38 @@ spec:
     let (_, rules) = judged(&set(&policy("element")), &request);
     assert_eq!(rules[0].0, RuleStatus::Pass, "{rules:?}");
 }
+
+/// A Pod with so many containers, of which each is patched by itself.
+fn patched_one_by_one(containers: usize, fuel: u64) -> (Decision, Vec<(RuleStatus, String)>) {
+    let set = set(
+        r#"{apiVersion: kyverno.io/v1, kind: ClusterPolicy, metadata: {name: p},
+        spec: {failurePolicy: Ignore, rules: [{name: r, match: {any: [{resources: {kinds: [Pod]}}]}, mutate: {foreach: [
+        {list: request.object.spec.containers, patchStrategicMerge: {spec: {containers:
+        [{name: "{{ element.name }}", imagePullPolicy: Always}]}}}]}}]}}"#,
+    );
+    let containers =
+        (0..containers).map(|index| json!({"name": format!("c{index}"), "image": "i"}));
+    let request = request(
+        "Pod",
+        json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "d"},
+            "spec": {"containers": containers.collect::<Vec<_>>()}}),
+    );
+    let evaluation = set.evaluate(Arc::new(request.clone()), Phase::Mutate, Scope::All, NOW);
+    let Step::Done(responses) = evaluation.with_fuel(fuel).step() else {
+        panic!("nobody is asked");
+    };
+    let rules = responses.iter().flat_map(|policy| &policy.rules);
+    let rules = rules.map(|rule| (rule.status, rule.message.clone()));
+    (decide(&request, &responses), rules.collect())
+}
+
+#[test]
+fn patches_of_a_large_object_are_counted_too() {
+    let (decision, rules) = patched_one_by_one(200, crate::limits::FUEL / 10);
+    assert_eq!(rules[0].0, RuleStatus::Pass, "{rules:?}");
+    assert!(matches!(decision, Decision::Allow { .. }), "{decision:?}");
+    let (decision, rules) = patched_one_by_one(1_000, crate::limits::FUEL / 10);
+    assert_eq!(rules[0].0, RuleStatus::Fail, "{rules:?}");
+    assert!(rules[0].1.contains("more work"), "{rules:?}");
+    assert!(matches!(decision, Decision::Deny { .. }), "{decision:?}");
+}
