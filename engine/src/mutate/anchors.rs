@@ -123,12 +123,17 @@ fn conditions(
             _ => continue,
         };
         let actual = field(object, bare).ok_or_else(unmet)?;
+        let mut compared = as_compared(condition);
         if let Value::Object(fields) = condition
             && add_if_absent(fields, Some(actual))
+            && let Value::Object(others) = &mut compared
         {
-            continue;
+            others.retain(|key, _| !matches!(anchor_of(key), Some((Anchor::AddIfAbsent, _))));
+            if others.is_empty() {
+                continue;
+            }
         }
-        if pattern::walk(&as_compared(condition), &as_compared(actual)).is_err() {
+        if pattern::walk(&compared, &as_compared(actual)).is_err() {
             return Err(unmet());
         }
     }
@@ -225,7 +230,7 @@ fn is_any(_: Anchor) -> bool {
     true
 }
 
-/// Whether anchors are left in a value. A text that looks like a condition counts as one, as in Kyverno.
+/// Whether anchors are left in a value. A text is none, whatever it looks like: it may be one of the object's.
 fn has_anchors(value: &Value, wanted: impl Fn(Anchor) -> bool + Copy) -> bool {
     match value {
         Value::Object(fields) => fields.iter().any(|(key, value)| {
@@ -233,8 +238,7 @@ fn has_anchors(value: &Value, wanted: impl Fn(Anchor) -> bool + Copy) -> bool {
                 || (!is_blank(value) && has_anchors(value, wanted))
         }),
         Value::Array(items) => items.iter().any(|item| has_anchors(item, wanted)),
-        Value::String(text) => is_condition(text),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 

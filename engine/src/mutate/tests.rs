@@ -6,6 +6,7 @@ use super::diff::diff;
 use super::{PatchError, json_patch, strategic_merge};
 use crate::response::PatchOperation;
 
+mod data;
 mod lists;
 
 fn patched(object: &Value, patch: &Value) -> Result<Value, PatchError> {
