@@ -7,6 +7,7 @@
 
 mod address;
 mod here;
+mod patch;
 mod pieces;
 
 use std::borrow::Cow;
@@ -90,6 +91,11 @@ pub enum TemplateError {
     /// A key resolved to something else than a text.
     #[error("expected string after substituting variables in key \"{0}\"")]
     KeyIsNoText(String),
+    /// A key that the author did not write as such says how a patch is merged.
+    #[error(
+        "the key \"{0}\" came from a variable, and looks like an anchor or a directive of the patch"
+    )]
+    KeyIsNoData(String),
     /// The result grew beyond what is kept.
     #[error("the substituted text is longer than {MAX_BYTES} bytes")]
     TooLong,
@@ -148,7 +154,7 @@ impl TemplateError {
                 | Cause::Address(_)
                 | Cause::Scope(_) => false,
             },
-            Self::KeyIsNoText(_) => false,
+            Self::KeyIsNoText(_) | Self::KeyIsNoData(_) => false,
         }
     }
 

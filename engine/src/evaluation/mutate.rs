@@ -117,10 +117,9 @@ impl Context<'_> {
     ) -> Changed {
         let mut current: Option<Value> = None;
         for block in blocks {
-            let refreshed = current.as_ref().map(|object| {
-                let request = names.with_object(object);
-                vec![("request".to_owned(), request)]
-            });
+            let refreshed = current
+                .as_ref()
+                .map(|object| vec![names.with_changed(object)]);
             let names = names.above(refreshed.unwrap_or_default(), &[]);
             let elements = match names.query(&block.list) {
                 Ok(Value::Array(elements)) => elements,
@@ -345,7 +344,11 @@ fn resolved(
     template: &Template,
     (within, field): (Within, &str),
 ) -> Result<Value, Changed> {
-    names.template(template).map_err(|error| {
+    let value = match field {
+        "patchStrategicMerge" => names.patch(template),
+        _ => names.template(template),
+    };
+    value.map_err(|error| {
         if error.is_pending() {
             return Changed::Waiting;
         }

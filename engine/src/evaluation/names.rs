@@ -211,6 +211,15 @@ impl<'a> Names<'a> {
             || self.below.is_some_and(Names::may_ask)
     }
 
+    /// The name of the object that a rule changes, with what it has become: a target, or else the object of the request.
+    pub(super) fn with_changed(&self, object: &Value) -> (String, Value) {
+        if self.here == TARGET.as_slice() {
+            ("target".to_owned(), object.clone())
+        } else {
+            ("request".to_owned(), self.with_object(object))
+        }
+    }
+
     /// The request with another object.
     pub(super) fn with_object(&self, object: &Value) -> Value {
         let mut request = match self.field("request") {
@@ -260,6 +269,13 @@ impl<'a> Names<'a> {
     /// The value of a template.
     pub(crate) fn template(&self, template: &Template) -> Result<Value, TemplateError> {
         self.value(template).map(Cow::into_owned)
+    }
+
+    /// The value of a template that is a patch for a strategic merge.
+    pub(super) fn patch(&self, template: &Template) -> Result<Value, TemplateError> {
+        template
+            .resolve_patch(&self.resolution())
+            .map(Cow::into_owned)
     }
 
     /// The same, without a copy of what holds no variable.

@@ -504,3 +504,49 @@ fn mistakes_in_json_patches_and_names_are_said_at_load() {
         check(mutate, message);
     }
 }
+
+/// What one mutate rule of Pods says to a Pod with annotations, and the object as it is then.
+fn with_annotations(mutate: &str, annotations: &Value) -> ((RuleStatus, String), Option<Value>) {
+    let set = set(&policy(
+        "p",
+        &format!(
+            "  - name: r\n    match: {{any: [{{resources: {{kinds: [Pod]}}}}]}}\n    mutate: {mutate}\n"
+        ),
+    ));
+    let mut request = pod("x");
+    request.object.as_mut().unwrap()["metadata"]["annotations"] = annotations.clone();
+    let (decision, rules) = evaluate(&set, &request, Phase::Mutate, &no_facts);
+    let stored = matches!(decision, Decision::Allow { .. }).then(|| stored(&request, &decision));
+    (rules[0].clone(), stored)
+}
+
+#[test]
+fn keys_of_variables_say_nothing_of_how_a_patch_is_merged() {
+    let patch = r#"{patchStrategicMerge: {metadata: {annotations: {"{{ request.object.metadata.annotations.k }}": "v"}}, spec: {hostNetwork: false}}}"#;
+    let plain = with_annotations(patch, &json!({"k": "plain"})).1.unwrap();
+    assert_eq!(
+        plain["metadata"]["annotations"],
+        json!({"k": "plain", "plain": "v"})
+    );
+    let whole = r#"{patchStrategicMerge: {metadata: {annotations: "{{ parse_json(request.object.metadata.annotations.k) }}"}}}"#;
+    let around = r#"{patchStrategicMerge: {metadata: {annotations: {"+({{ request.object.metadata.annotations.k }})": "v"}}}}"#;
+    assert_eq!(
+        with_annotations(around, &json!({"k": "plain"})).1.unwrap()["metadata"]["annotations"],
+        json!({"k": "plain", "plain": "v"})
+    );
+    for key in [
+        "$patch",
+        "(zz)",
+        "<(zz)",
+        "+(zz)",
+        "$setElementOrder/x",
+        "$retainKeys",
+    ] {
+        let json = json!({ key: "delete" }).to_string();
+        for (mutate, value) in [(patch, key), (around, key), (whole, json.as_str())] {
+            let ((status, message), _) = with_annotations(mutate, &json!({"k": value}));
+            assert_eq!(status, RuleStatus::Error, "{mutate} {key}: {message}");
+            assert!(message.contains("came from a variable"), "{message}");
+        }
+    }
+}
