@@ -27,6 +27,9 @@ pub const MAX_OPERATIONS: usize = 10_000;
 /// Most values that a patched object may hold: etcd keeps 1.5 MiB, in which there is no room for more.
 pub const MAX_VALUES: usize = 1_000_000;
 
+/// Most bytes of text that a patched object may hold: an API server takes requests of 3 MiB.
+pub const MAX_TEXT: usize = 8 << 20;
+
 /// Why a patch could not be applied, in Kyverno's words.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PatchError {
@@ -41,7 +44,7 @@ pub enum PatchError {
     TestFailed(String),
     /// The object would become larger or deeper than any that can be stored.
     #[error(
-        "the patched object is larger than {MAX_VALUES} values or deeper than {MAX_DEPTH} levels"
+        "the patched object is larger than {MAX_VALUES} values or {MAX_TEXT} bytes, or deeper than {MAX_DEPTH} levels"
     )]
     TooLarge,
 }
@@ -68,11 +71,15 @@ fn spend(values: usize) -> Result<(), PatchError> {
 #[derive(Debug)]
 struct Room {
     values: usize,
+    text: usize,
 }
 
 impl Default for Room {
     fn default() -> Self {
-        Self { values: MAX_VALUES }
+        Self {
+            values: MAX_VALUES,
+            text: MAX_TEXT,
+        }
     }
 }
 
@@ -95,10 +102,19 @@ impl Room {
         }
         self.values -= 1;
         match value {
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
+            Value::Null | Value::Bool(_) | Value::Number(_) => true,
+            Value::String(text) => self.has_room(text),
             Value::Array(items) => items.iter().all(|item| self.fits(item, depth - 1)),
-            Value::Object(fields) => fields.values().all(|field| self.fits(field, depth - 1)),
+            Value::Object(fields) => fields
+                .iter()
+                .all(|(name, field)| self.has_room(name) && self.fits(field, depth - 1)),
         }
+    }
+
+    fn has_room(&mut self, text: &str) -> bool {
+        let left = self.text.checked_sub(text.len());
+        self.text = left.unwrap_or(0);
+        left.is_some()
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::ast::mutate::Order;
 use crate::explain;
 use crate::fuel;
-use crate::mutate::{diff, json_patch, strategic_merge, unmet};
+use crate::mutate::{PatchError, diff, json_patch, strategic_merge, unmet};
 use crate::program::{self, Change, ChangeForeach, Conditions, Judged, Patch};
 use crate::rego::evaluate::Program;
 use crate::response::{PatchOperation, RuleStatus};
@@ -50,6 +50,8 @@ enum Changed {
     /// It is what it was, for a reason.
     Not(String),
     Failed(String),
+    /// It has become larger than any that is stored.
+    TooLarge(String),
 }
 
 /// Where in a rule a patch stands.
@@ -93,6 +95,10 @@ impl Context<'_> {
             Changed::Waiting => return None,
             Changed::Not(reason) => unchanged(RuleStatus::Skip, reason),
             Changed::Failed(reason) => unchanged(RuleStatus::Error, reason),
+            Changed::TooLarge(reason) => Mutated {
+                answer: Answer::too_large(names.too_large(), reason),
+                ..unchanged(RuleStatus::Error, String::new())
+            },
             Changed::To(new) => match identity_change(object, &new) {
                 Some(field) => unchanged(
                     RuleStatus::Error,
@@ -137,6 +143,9 @@ impl Context<'_> {
                 Changed::Waiting => return Changed::Waiting,
                 Changed::Failed(reason) => {
                     return Changed::Failed(format!("failed to mutate elements: {reason}"));
+                }
+                Changed::TooLarge(reason) => {
+                    return Changed::TooLarge(format!("failed to mutate elements: {reason}"));
                 }
                 Changed::Not(_) => {}
                 Changed::To(new) => current = Some(new),
@@ -211,7 +220,7 @@ impl Context<'_> {
             match changed {
                 Changed::To(new) => current = Some(new),
                 Changed::Not(_) => {}
-                Changed::Waiting | Changed::Failed(_) => return changed,
+                Changed::Waiting | Changed::Failed(_) | Changed::TooLarge(_) => return changed,
             }
         }
         match current {
@@ -262,7 +271,7 @@ impl Context<'_> {
             Changed::Waiting => return,
             Changed::To(new) => Ok(Some(diff::diff(object, new))),
             Changed::Not(_) => Ok(None),
-            Changed::Failed(reason) => {
+            Changed::Failed(reason) | Changed::TooLarge(reason) => {
                 let misfit = misfit(names, object, patch);
                 self.trace_failed_patch(span, reason, misfit);
                 return;
@@ -335,6 +344,9 @@ fn patched(names: &Names<'_>, object: Cow<'_, Value>, patch: &Patch, within: Wit
     match result {
         Ok(new) if before == Some(&new) => Changed::Not("no patches applied".to_owned()),
         Ok(new) => Changed::To(new),
+        Err(error @ PatchError::TooLarge) => {
+            Changed::TooLarge(format!("failed to patch resource: {error}"))
+        }
         Err(error) => Changed::Failed(format!("failed to patch resource: {error}")),
     }
 }

@@ -496,13 +496,7 @@ fn spent(policy: &Policy, rule: &Rule) -> Progress {
     };
     let message = "the rules take more work on this object than one request may ask for";
     let answer = Answer::new(RuleStatus::Fail, message);
-    let response = respond(policy, rule, action, answer);
-    // What is not scored is still not changed.
-    let status = match &rule.body {
-        Body::Mutate(_) => RuleStatus::Fail,
-        _ => response.status,
-    };
-    Progress::Answered(RuleResponse { status, ..response })
+    Progress::Answered(respond(policy, rule, action, answer))
 }
 
 /// The name that the author gave a rule.
@@ -531,7 +525,10 @@ pub(super) fn respond(
 ) -> RuleResponse {
     let ast = policy.rule_ast(rule);
     let status = match answer.status {
-        RuleStatus::Fail if !policy.ast.scored() => RuleStatus::Warn,
+        // What is not scored is still not changed.
+        RuleStatus::Fail if !policy.ast.scored() && !matches!(rule.body, Body::Mutate(_)) => {
+            RuleStatus::Warn
+        }
         other => other,
     };
     let rule_type = match &rule.body {

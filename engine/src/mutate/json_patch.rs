@@ -157,8 +157,15 @@ pub fn apply(object: &Value, operations: &[Operation]) -> Result<Value, PatchErr
 pub fn apply_to(mut document: Value, operations: &[Operation]) -> Result<Value, PatchError> {
     for operation in operations {
         apply_one(&mut document, operation)?;
+        match operation {
+            // What is moved may come to a place that is made for it.
+            Operation::Add { .. }
+            | Operation::Replace { .. }
+            | Operation::Copy { .. }
+            | Operation::Move { .. } => bound(&document)?,
+            Operation::Remove { .. } | Operation::Test { .. } => {}
+        }
     }
-    bound(&document)?;
     Ok(document)
 }
 

@@ -105,6 +105,11 @@ impl Context<'_> {
         let Answer {
             status, message, ..
         } = mutated.answer;
+        // How large a target is, is not the doing of whoever wrote the object that the request is about.
+        let status = match status {
+            RuleStatus::Fail => RuleStatus::Error,
+            other => other,
+        };
         Some(outcome(status, message, mutated.object))
     }
 }

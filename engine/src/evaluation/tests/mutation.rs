@@ -550,3 +550,16 @@ fn keys_of_variables_say_nothing_of_how_a_patch_is_merged() {
         }
     }
 }
+
+#[test]
+fn what_elements_make_too_large_is_a_failure() {
+    let foreach = r#"{foreach: [{list: "['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j']", patchStrategicMerge:
+        {metadata: {annotations: {"{{ element }}": "{{ request.object.metadata.annotations.k }}"}}}}]}"#;
+    let ((status, message), _) = with_annotations(foreach, &json!({"k": "a".repeat(1_000)}));
+    assert_eq!(status, RuleStatus::Pass, "{message}");
+    let ((status, message), stored) =
+        with_annotations(foreach, &json!({"k": "a".repeat(1_000_000)}));
+    assert_eq!(status, RuleStatus::Fail, "{message}");
+    assert!(message.contains("larger than"), "{message}");
+    assert_eq!(stored, None);
+}

@@ -75,3 +75,24 @@ fn elements_of_the_object_without_a_key_do_not_take_others_away() {
     let merged = merged_spec(&json!({"imagePullSecrets": [{}]}), &patch);
     assert_eq!(merged["imagePullSecrets"], json!([{"name": "reg"}]));
 }
+
+#[test]
+fn bytes_are_bounded_as_values_are() {
+    let text = "a".repeat(1 << 20);
+    let object = json!({"text": text});
+    let copies = |many: u32| -> Value {
+        (0..many)
+            .map(|n| json!({"op": "copy", "from": "/text", "path": format!("/c{n}")}))
+            .collect()
+    };
+    assert!(patched(&object, &copies(6)).is_ok());
+    assert_eq!(patched(&object, &copies(9)), Err(PatchError::TooLarge));
+    let env = json!({"name": "X", "value": text});
+    let patch = json!({"spec": {"containers": [{"(name)": "*", "env": [env]}]}});
+    let containers: Vec<Value> = (0..9).map(|n| json!({"name": format!("c{n}")})).collect();
+    let object = pod(&json!({ "containers": containers }));
+    assert_eq!(
+        strategic_merge::apply(&object, &patch),
+        Err(PatchError::TooLarge)
+    );
+}
