@@ -52,6 +52,11 @@ impl<'a> Reader<'a> {
         self.diagnostics
     }
 
+    /// How many things were wrong so far.
+    pub(super) fn errors(&self) -> usize {
+        self.diagnostics.len()
+    }
+
     pub(super) fn source(&self) -> &'a Arc<Source> {
         self.source
     }

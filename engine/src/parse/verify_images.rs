@@ -24,18 +24,26 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<VerifyImages>
     let failure_action = fields.choice(reader, "failureAction", &policy::FAILURE_ACTIONS);
     let attestors = fields.take("attestors");
     let attestors = attestors.map_or(Some(Vec::new()), |node| attestor::sets(reader, node));
-    let is_named = attestor::DEPRECATED
+    let named = attestor::DEPRECATED
         .iter()
-        .any(|name| fields.peek(name).is_some());
+        .find_map(|name| Some((*name, fields.peek(name)?)));
+    let (is_named, before) = (named.is_some(), reader.errors());
     let deprecated = attestor::deprecated(reader, &mut fields);
     let attestors: Option<Vec<_>> =
         attestors.map(|sets| sets.into_iter().chain(deprecated).collect());
     let items = fields.items(reader, "attestations");
+    // What could not be read has been said.
+    let is_readable = reader.errors() == before;
+    let asks_nobody = attestors.as_ref().is_some_and(Vec::is_empty) && items.is_empty();
+    if let Some((name, node)) = named.filter(|_| is_readable && asks_nobody) {
+        let message = format!("`{name}` is empty: nobody is named, and every image would pass");
+        let made = reader.error(Code::InvalidValue, node.span, message);
+        made.set_help("give `attestors`, or leave it out where only digests are to be put in");
+    }
     let attestations: Vec<_> = items.iter().map(|item| attestation(reader, item)).collect();
     // What it says may name an attestation that could not be read.
     let all_read = attestations.iter().all(Option::is_some);
-    let asks_for_nothing =
-        !is_named && attestors.as_ref().is_some_and(Vec::is_empty) && items.is_empty();
+    let asks_for_nothing = !is_named && asks_nobody;
     let mut entry = VerifyImages {
         span: node.span,
         image_references,

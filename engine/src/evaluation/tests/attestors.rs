@@ -5,7 +5,7 @@ use super::*;
 use crate::evaluation::need::{DataNeed, ImageNeed};
 
 const OTHER_DIGEST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
-const KEY: &str = "-----BEGIN PUBLIC KEY-----
+pub(super) const KEY: &str = "-----BEGIN PUBLIC KEY-----
 MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEKjLjSz7phJxXPbm1oPfnIglHtfe6
 LMgdXkqAugGtYyHVE5yhgIY8uyH6m622jFT0tW1PWoruPDWmHcI8VjBshQ==
 -----END PUBLIC KEY-----
@@ -114,7 +114,7 @@ fn by_key(spki: &str) -> Evidence {
     evidence(vec![one], vec![])
 }
 
-fn key_of(pem: &str) -> String {
+pub(super) fn key_of(pem: &str) -> String {
     crate::image::pem::public_keys(pem).unwrap()[0]
         .spki_sha256
         .clone()
@@ -374,36 +374,38 @@ fn keys_that_cannot_be_had_are_refused_at_load() {
     );
 }
 
+/// A policy with an entry that has some more fields.
+fn entry_with(fields: &Value) -> String {
+    let mut policy: Value =
+        serde_json::from_str(&policy("ClusterPolicy", &json!([]), &json!([]))).unwrap();
+    for (name, value) in fields.as_object().unwrap() {
+        policy["spec"]["rules"][0]["verifyImages"][0][name] = value.clone();
+    }
+    policy.to_string()
+}
+
 /// Fields of the entry itself, which Kyverno deprecates, are one more set of attestors.
 #[test]
 fn deprecated_fields_name_an_attestor() {
-    let entry = |fields: &Value| {
-        let mut policy: Value =
-            serde_json::from_str(&policy("ClusterPolicy", &json!([]), &json!([]))).unwrap();
-        for (name, value) in fields.as_object().unwrap() {
-            policy["spec"]["rules"][0]["verifyImages"][0][name] = value.clone();
-        }
-        policy.to_string()
-    };
     let issuer = "https://token.actions.githubusercontent.com";
-    let keyless = entry(&json!({"issuer": issuer, "subject": "a*"}));
+    let keyless = entry_with(&json!({"issuer": issuer, "subject": "a*"}));
     passes(&keyless, &evidence(vec![signature("abc")], vec![]));
     fails(
         &keyless,
         &evidence(vec![signature("b")], vec![]),
         "subject mismatch",
     );
-    let keyed = entry(&json!({"key": KEY}));
+    let keyed = entry_with(&json!({"key": KEY}));
     passes(&keyed, &by_key(&key_of(KEY)));
     fails(&keyed, &by_key(OTHER_DIGEST), "not signed by the key");
-    let annotated = entry(&json!({"key": KEY, "annotations": {"team": "blue"}}));
+    let annotated = entry_with(&json!({"key": KEY, "annotations": {"team": "blue"}}));
     fails(
         &annotated,
         &by_key(&key_of(KEY)),
         "no signature has the annotations",
     );
     // Beside attestors it is demanded as well.
-    let both = entry(&json!({"key": KEY, "attestors": [{"entries": [
+    let both = entry_with(&json!({"key": KEY, "attestors": [{"entries": [
         {"keyless": {"issuer": issuer, "subject": "a"}},
     ]}]}));
     fails(
@@ -415,14 +417,35 @@ fn deprecated_fields_name_an_attestor() {
         json!({"key": KEY, "issuer": issuer}),
         json!({"annotations": {"team": "blue"}}),
     ] {
-        let said = diagnostics(&entry(&fields));
+        let said = diagnostics(&entry_with(&fields));
         assert!(said[0].contains("say who must have signed"), "{said:?}");
     }
-    assert!(!diagnostics(&entry(&json!({"key": "junk"}))).is_empty());
+    assert!(!diagnostics(&entry_with(&json!({"key": "junk"}))).is_empty());
     assert!(
-        !diagnostics(&entry(
+        !diagnostics(&entry_with(
             &json!({"issuer": issuer, "additionalExtensions": {"no": "x"}})
         ))
         .is_empty()
     );
+}
+
+/// A chart with an unset value makes them.
+#[test]
+fn empty_fields_that_name_nobody_are_refused() {
+    for (name, empty) in [
+        ("key", json!("")),
+        ("issuer", json!("")),
+        ("subject", json!("")),
+        ("roots", json!("")),
+        ("annotations", json!({})),
+    ] {
+        let said = diagnostics(&entry_with(&json!({name: empty})));
+        let expected = format!("`{name}` is empty: nobody is named, and every image would pass");
+        assert_eq!(said, [expected]);
+    }
+    // What others demand stands.
+    let beside = entry_with(&json!({"key": "", "attestors": [{"entries": [{"keyless": {
+        "issuer": "https://token.actions.githubusercontent.com", "subject": "a",
+    }}]}]}));
+    passes(&beside, &evidence(vec![signature("a")], vec![]));
 }
