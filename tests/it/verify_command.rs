@@ -275,6 +275,38 @@ fn what_is_asked_for_must_be_complete_and_known() {
         ],
         "regular expression",
     );
+    // An empty text names nobody; as an expression it would fit everybody.
+    for empty in [
+        &[
+            "--certificate-identity-regexp",
+            "",
+            "--certificate-oidc-issuer-regexp",
+            "",
+        ][..],
+        &[
+            "--certificate-identity",
+            "",
+            "--certificate-oidc-issuer",
+            "y",
+        ],
+        &["--key", ""],
+    ] {
+        refused(empty, "--certificate-identity or");
+        // Nor is it as if nobody were asked for.
+        refused(
+            &[empty, &["--show-attestations"]].concat(),
+            "--certificate-identity or",
+        );
+    }
+    for flag in [
+        "--certificate-oidc-issuer",
+        "--certificate-oidc-issuer-regexp",
+    ] {
+        refused(
+            &["--certificate-identity", "x", flag, ""],
+            "--certificate-oidc-issuer or",
+        );
+    }
     refused(&[&WHO[..], &["--timeout", "0s"]].concat(), "duration");
     for flag in ["--ca-roots", "--timestamp-certificate-chain"] {
         refused(&[&WHO[..], &[flag, "/nonexistent"]].concat(), flag);
