@@ -150,7 +150,8 @@ fn provenance_v02(predicate: &Value) -> Slsa {
     };
     Slsa {
         builder: text("/builder/id"),
-        inconsistency: source.as_ref().zip(material.as_ref()).and_then(differs),
+        inconsistency: unknown_parameter(predicate.pointer("/invocation/parameters"))
+            .or_else(|| source.as_ref().zip(material.as_ref()).and_then(differs)),
         source: source.or(material),
         git_ref,
         workflow: text("/invocation/configSource/entryPoint"),
@@ -179,7 +180,10 @@ fn unknown_parameter(parameters: Option<&Value>) -> Option<String> {
         let name = fields.keys().find(|name| !known.contains(&name.as_str()))?;
         Some(format!("external parameter {name}, which is not known"))
     };
-    let fields = parameters?.as_object()?;
+    let parameters = parameters.filter(|written| !written.is_null())?;
+    let Some(fields) = parameters.as_object() else {
+        return Some("external parameters that are no map, which are not known".to_owned());
+    };
     let workflow = fields.get("workflow").and_then(Value::as_object);
     unknown(fields, &PARAMETERS)
         .or_else(|| workflow.and_then(|fields| unknown(fields, &WORKFLOW_PARAMETERS)))

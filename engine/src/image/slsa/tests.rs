@@ -131,6 +131,27 @@ fn what_was_built_is_what_was_asked_for() {
             "{text}"
         );
     }
+    let mut more = v02();
+    more["invocation"]["parameters"] = json!({"BUILD_ARGS": "x"});
+    let text = said(PROVENANCE_V02, more, &GITHUB).inconsistency.unwrap();
+    assert!(text.contains("external parameter BUILD_ARGS"), "{text}");
+    for (parameters, is_known) in [
+        (json!({}), true),
+        (Value::Null, true),
+        (json!({"inputs": {"a": "b"}}), true),
+        (json!(["x"]), false),
+        (json!("x"), false),
+    ] {
+        let (mut new, mut old) = (v1(), v02());
+        new["buildDefinition"]["externalParameters"] = parameters.clone();
+        old["invocation"]["parameters"] = parameters;
+        for said in [
+            said(PROVENANCE_V1, new, &GITHUB),
+            said(PROVENANCE_V02, old, &GITHUB),
+        ] {
+            assert_eq!(said.inconsistency.is_none(), is_known, "{said:?}");
+        }
+    }
     let mut inputs = v1();
     inputs["buildDefinition"]["externalParameters"]["inputs"] = json!({"a": "b"});
     assert_eq!(said(PROVENANCE_V1, inputs, &GITHUB).inconsistency, None);
