@@ -22,6 +22,7 @@ mod attestors;
 mod blow_up;
 mod break_glass;
 mod candidates;
+mod choice;
 mod context_size;
 mod denied_images;
 mod exception;

@@ -228,7 +228,7 @@ impl Walk<'_> {
         view: usize,
         used: &[(usize, usize)],
     ) -> Vec<(usize, usize)> {
-        let time = |one: &(usize, usize)| self.statement(*one)?.verified.time();
+        let time = |one: &(usize, usize)| self.statement(*one)?.verified.signed_at();
         let is_good = |one: &&(usize, usize)| {
             let statement = self.statement(**one);
             let missing = |statement| {

@@ -108,7 +108,23 @@ impl Verification {
             .filter_map(|log| log.integrated_time);
         logged.chain(self.timestamps.iter().copied()).min()
     }
+
+    /// When it was signed, as far as nobody but the signer can have that look later: where a certificate is valid for a
+    /// short time only, the beginning of that time. Whoever has a signature may log or stamp it again, and what another
+    /// signer wrote is proven only since then; so of keys and of certificates that last nothing is known.
+    pub fn signed_at(&self) -> Option<u64> {
+        match &self.signer {
+            Signer::Certificate(certificate) => {
+                let (start, end) = certificate.validity;
+                (end.saturating_sub(start) <= SHORT).then_some(start)
+            }
+            Signer::Key { .. } => None,
+        }
+    }
 }
+
+/// The longest that certificates for one signature are valid, in seconds: Fulcio's are for ten minutes.
+const SHORT: u64 = 3600;
 
 /// How evidence is stored in a registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -67,7 +67,7 @@ fn statement(statement: &VerifiedStatement) -> Value {
     set("predicate_type", statement.predicate_type.clone().into());
     set("builder_id", builder_id(statement).into());
     set("annotations", statement.annotations.clone());
-    set("time", statement.verified.time().into());
+    set("time", statement.verified.signed_at().into());
     set(
         "slsa",
         Slsa::of(statement).map_or(Value::Null, |slsa| facts(&slsa)),

@@ -99,7 +99,9 @@ fn no_choice_of_statements_may_be_denied() {
     assert_eq!(verdict(&any, unfinished).0, RuleStatus::Fail);
 
     let at = |mut one: VerifiedStatement, time| {
-        one.verified.log_entries[0].integrated_time = Some(time);
+        if let Signer::Certificate(identity) = &mut one.verified.signer {
+            identity.validity = (time, time + 600);
+        }
         one
     };
     let latest = policy(&differs(), &json!({"regent.dev/attestations": "latest"}));

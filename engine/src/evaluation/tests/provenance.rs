@@ -9,8 +9,9 @@ const V02: &str = "https://slsa.dev/provenance/v0.2";
 const SUMMARY: &str = "https://slsa.dev/verification_summary/v1";
 const HOSTED: &str = "https://github.com/actions/runner/github-hosted";
 const GENERATOR: &str = "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/generator_container_slsa3.yml@refs/tags/v2.0.0";
-const CALLER: &str = "https://github.com/acme/app/.github/workflows/release.yml@refs/tags/v1";
-const ISSUER: &str = "https://token.actions.githubusercontent.com";
+pub(super) const CALLER: &str =
+    "https://github.com/acme/app/.github/workflows/release.yml@refs/tags/v1";
+pub(super) const ISSUER: &str = "https://token.actions.githubusercontent.com";
 
 /// Provenance as the generator or the action of GitHub writes it.
 fn provenance(version: &str, builder: &str, signer: &str) -> VerifiedStatement {
@@ -48,7 +49,7 @@ fn claim(statement: &mut VerifiedStatement, number: &str, value: &str) {
     }
 }
 
-fn of(statements: Vec<VerifiedStatement>) -> Evidence {
+pub(super) fn of(statements: Vec<VerifiedStatement>) -> Evidence {
     evidence(vec![signature(CALLER)], statements)
 }
 
@@ -437,7 +438,7 @@ fn builders_can_be_added() {
 }
 
 /// A policy with annotations.
-fn annotated(policy: &str, annotations: &Value) -> String {
+pub(super) fn annotated(policy: &str, annotations: &Value) -> String {
     let mut policy: Value = serde_json::from_str(policy).unwrap();
     policy["metadata"]["annotations"] = annotations.clone();
     policy.to_string()
@@ -549,50 +550,5 @@ fn annotations_of_ours_are_never_passed_over() {
     ] {
         let said = diagnostics(&annotated(&plain, &json!({name: value})));
         assert!(said.iter().any(|one| one.contains(why)), "{said:?}");
-    }
-}
-
-#[test]
-fn of_several_attestations_all_any_or_the_latest_counts() {
-    let attestors = json!([{"entries": [{"keyless": {"issuer": ISSUER, "subject": CALLER}}]}]);
-    let kind = "https://scan.example/v1";
-    let attestation = json!([{
-        "type": kind, "attestors": attestors,
-        "conditions": [{"all": [{"key": "{{ result }}", "operator": "Equals", "value": "good"}]}],
-    }]);
-    let scan = |result: &str, time: Option<u64>| {
-        let mut one = statement(kind, "", CALLER);
-        one.predicate = json!({"result": result});
-        one.verified.log_entries[0].integrated_time = time;
-        one
-    };
-    let choosing = |word: &str| {
-        annotated(
-            &policy("ClusterPolicy", &json!([]), &attestation),
-            &json!({"regent.dev/attestations": word}),
-        )
-    };
-    let better = of(vec![scan("bad", Some(1)), scan("good", Some(2))]);
-    let worse = of(vec![scan("good", Some(1)), scan("bad", Some(2))]);
-    let undated = of(vec![scan("bad", None), scan("good", Some(2))]);
-    let tie = of(vec![scan("bad", Some(2)), scan("good", Some(2))]);
-    let none = of(vec![scan("bad", Some(2))]);
-    let all = of(vec![scan("good", Some(1)), scan("good", None)]);
-    let failed = "attestation checks failed";
-    for evidence in [&better, &worse, &undated, &tie, &none] {
-        fails(&choosing("all"), evidence, failed);
-    }
-    for evidence in [&better, &worse, &undated, &tie, &all] {
-        passes(&choosing("any"), evidence);
-    }
-    fails(&choosing("any"), &none, failed);
-    for evidence in [&better, &all] {
-        passes(&choosing("latest"), evidence);
-    }
-    for evidence in [&worse, &undated, &tie, &none] {
-        fails(&choosing("latest"), evidence, failed);
-    }
-    for word in ["all", "any", "latest"] {
-        fails(&choosing(word), &of(vec![]), "attestations not found");
     }
 }
