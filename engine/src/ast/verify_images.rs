@@ -182,6 +182,17 @@ pub struct Extension {
     pub value: Spanned<String>,
 }
 
+impl Extension {
+    /// Whether the certificate of a builder says it of who called it, and not of the builder: all but the workflow that
+    /// signs, and its digest.
+    pub fn is_of_caller(&self) -> bool {
+        !OF_SIGNER.contains(&self.oid.as_str())
+    }
+}
+
+/// Extensions about the workflow that signs, which a builder is itself: `buildSignerURI` and `buildSignerDigest`.
+const OF_SIGNER: [&str; 2] = ["1.3.6.1.4.1.57264.1.9", "1.3.6.1.4.1.57264.1.10"];
+
 /// A public key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKey {

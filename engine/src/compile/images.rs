@@ -6,8 +6,8 @@
 
 use crate::ast::evidence::{Choice, Proof};
 use crate::ast::verify_images::{
-    Attestation, Attestor, AttestorIdentity, AttestorSet, EvidenceType, Keyless, PublicKey,
-    SLSA_V1, SLSA_V02, VerifyImages,
+    Attestation, Attestor, AttestorIdentity, AttestorSet, EvidenceType, Extension, Keyless,
+    PublicKey, SLSA_V1, SLSA_V02, VerifyImages,
 };
 use crate::builders::Builders;
 use crate::program::evidence::{EvidenceSource, RemoteKey, View};
@@ -252,16 +252,7 @@ fn signed_by(
         },
         AttestorIdentity::Keyless(keyless) => {
             let mut body = issued_by(keyless, name);
-            for extension in &keyless.extensions {
-                let field = certificate(name)
-                    .field("extensions")
-                    .field(extension.oid.as_str());
-                body.push(Statement::Holds(Expression::call(
-                    "is_string",
-                    vec![field.clone()],
-                )));
-                body.extend(matches(&field, &extension.value.value));
-            }
+            body.extend(extended(&keyless.extensions, name));
             body.extend(named(keyless, name));
             body
         }
@@ -291,6 +282,19 @@ fn issued_by(keyless: &Keyless, name: &str) -> Vec<Statement> {
     }
     if let Some(pattern) = &keyless.issuer_regexp {
         body.push(Statement::Holds(regexp(&pattern.value, issuer)));
+    }
+    body
+}
+
+/// The certificate has extensions with these values.
+fn extended<'a>(extensions: impl IntoIterator<Item = &'a Extension>, name: &str) -> Vec<Statement> {
+    let mut body = Vec::new();
+    for extension in extensions {
+        let claims = certificate(name).field("extensions");
+        let field = claims.field(extension.oid.as_str());
+        let is_there = Expression::call("is_string", vec![field.clone()]);
+        body.push(Statement::Holds(is_there));
+        body.extend(matches(&field, &extension.value.value));
     }
     body
 }
@@ -434,6 +438,9 @@ fn of_builder(
         body.extend(issued_by(keyless, "statement"));
         body.extend(slsa::built_by_signer(scope, entry.builders, keyless));
         body.extend(slsa::called_by(scope, keyless));
+        let of_caller = keyless.extensions.iter().filter(|one| one.is_of_caller());
+        body.extend(extended(of_caller, "statement"));
+        body.extend(annotated(attestor, "statement"));
         body.extend(proven(entry.proof, attestor, "statement"));
         let about = Candidates {
             entry,

@@ -3,7 +3,7 @@
 use crate::ast;
 use crate::ast::evidence::{Choice, Proof};
 use crate::ast::verify_images::{
-    Attestation, Attestor, AttestorIdentity, AttestorSet, Keyless, VerifyImages,
+    Attestation, Attestor, AttestorIdentity, AttestorSet, Extension, Keyless, VerifyImages,
 };
 use crate::evaluation::builder_id;
 use crate::image::evidence::{CertificateIdentity, Signer, Verification, VerifiedStatement};
@@ -12,6 +12,7 @@ use crate::program::ImageEntry;
 use crate::program::evidence::{EvidenceSource, RemoteKey};
 use crate::wildcard;
 
+mod builder;
 mod findings;
 mod slsa;
 
@@ -318,67 +319,6 @@ impl Walk<'_> {
             && slsa.contains(&statement.predicate_type.as_str());
         statement.predicate_type == asked || fallback
     }
-
-    /// Why a statement is not believed from the builder that it names.
-    fn not_from_builder(&self, statement: &VerifiedStatement) -> String {
-        let Some(builder) = builder_id(statement) else {
-            return "the provenance names no builder".to_owned();
-        };
-        let Signer::Certificate(certificate) = &statement.verified.signer else {
-            return format!(
-                "provenance of builder {builder} is signed by a key, and no attestor of the attestation names it"
-            );
-        };
-        let signer = listed(&certificate.subjects);
-        let signers = self.entry.signers();
-        let keyless: Vec<&Keyless> = signers
-            .filter_map(|attestor| match &attestor.identity {
-                AttestorIdentity::Keyless(keyless) => Some(keyless),
-                AttestorIdentity::Key(_)
-                | AttestorIdentity::RemoteKey(_)
-                | AttestorIdentity::Certificates(_)
-                | AttestorIdentity::Nested(_) => None,
-            })
-            .collect();
-        if keyless.is_empty() {
-            return "the attestation has no attestors, and no keyless attestor of the image says who may call a builder".to_owned();
-        }
-        let issued = keyless
-            .iter()
-            .any(|one| is_issuer(one, &certificate.issuer));
-        if !issued {
-            return format!(
-                "provenance is signed by an identity of issuer {}",
-                certificate.issuer
-            );
-        }
-        if !certificate
-            .subjects
-            .iter()
-            .any(|subject| subject == builder)
-        {
-            return format!("provenance names builder {builder}, but is signed by {signer}");
-        }
-        let claim = |oid: &str| certificate.extensions.get(oid).map(String::as_str);
-        let caller = claim("1.3.6.1.4.1.57264.1.12").or_else(|| claim("1.3.6.1.4.1.57264.1.18"));
-        let oldest =
-            claim("1.3.6.1.4.1.57264.1.5").map(|path| format!("https://github.com/{path}"));
-        let caller = caller.map(str::to_owned).or(oldest);
-        let wanted: Vec<String> = keyless.iter().map(|one| identity(one)).collect();
-        match caller {
-            Some(caller) if !keyless.iter().any(|one| is_subject(one, &caller)) => {
-                format!(
-                    "builder {builder} was called by {caller}, wanted {}",
-                    wanted.join(" or ")
-                )
-            }
-            Some(_) => format!(
-                "provenance of builder {builder} lacks proof: {}",
-                unproven(&statement.verified)
-            ),
-            None => format!("the certificate of builder {builder} does not say who called it"),
-        }
-    }
 }
 
 fn is_annotated(attestor: &Attestor, annotations: &serde_json::Value) -> bool {
@@ -448,7 +388,15 @@ fn other_identity(keyless: &Keyless, certificate: &CertificateIdentity) -> Optio
             identity(keyless)
         ));
     }
-    keyless.extensions.iter().find_map(|extension| {
+    other_extension(&keyless.extensions, certificate)
+}
+
+/// Which extension of a certificate has not the value that is wanted.
+fn other_extension<'a>(
+    extensions: impl IntoIterator<Item = &'a Extension>,
+    certificate: &CertificateIdentity,
+) -> Option<String> {
+    extensions.into_iter().find_map(|extension| {
         let seen = certificate
             .extensions
             .get(&extension.oid)
