@@ -39,7 +39,6 @@ use crate::program::extractor::ImageExtractor;
 use crate::program::{self, Body, Candidates, ImageEntry, Judged, PodSecurity, Policy, Rule};
 use crate::rego::evaluate::{Program, RegoError};
 use crate::rego::module::{self, Expression, Module};
-use crate::rego::writer;
 use crate::source::{Source, Span};
 use crate::template;
 
@@ -73,8 +72,13 @@ impl From<RegoError> for Failure {
     }
 }
 
-/// A defect, shown at the rule that it came from.
+/// A defect, shown at the rule that it came from; or that the rule is larger than a program may be.
 fn internal(source: &Arc<Source>, span: Span, error: &RegoError) -> Diagnostic {
+    if *error == RegoError::LimitExceeded {
+        let message = "the rule is too large to be compiled".to_owned();
+        return Diagnostic::error(Code::InvalidValue, source, span, message)
+            .help("put parts of what it lists into rules of their own");
+    }
     let message = format!("it compiled to something that does not run: {error}");
     Diagnostic::error(Code::InternalError, source, span, message)
         .help("this is a defect of Regent: please report it with the policy")
@@ -349,12 +353,11 @@ fn assemble(
         comments: vec![format!("{}, line {line}", source.name)],
         rules,
     };
-    let text = writer::write(&module);
     let entry_points = entry_points
         .iter()
         .map(|name| format!("data.{path}.{name}"))
         .collect();
-    let program = Program::compile(text.text, entry_points)?;
+    let program = Program::of(&module, entry_points)?;
     Ok(program.with_patterns(&scope.patterns))
 }
 

@@ -289,7 +289,6 @@ fn what_is_asked_for_must_be_complete_and_known() {
             "--certificate-oidc-issuer",
             "y",
         ],
-        &["--key", ""],
     ] {
         refused(empty, "--certificate-identity or");
         // Nor is it as if nobody were asked for.

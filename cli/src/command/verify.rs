@@ -117,10 +117,7 @@ fn refuse_without_effect(args: &VerifyArgs) -> Result<()> {
 
 /// The key that the flags name.
 fn key(args: &VerifyArgs) -> Result<Option<PublicKey>> {
-    // As in cosign, an empty name was not given.
-    let path = args.signer.key.as_deref();
-    let path = path.filter(|path| !path.as_os_str().is_empty());
-    let key = path.map(|path| {
+    let key = args.signer.key.as_deref().map(|path| {
         let pem = fs::read_to_string(path)?;
         let parsed = Key::from_pem(&pem)?;
         Ok::<_, anyhow::Error>(PublicKey {

@@ -440,7 +440,6 @@ fn of_builder(
         body.extend(slsa::called_by(scope, keyless));
         let of_caller = keyless.extensions.iter().filter(|one| one.is_of_caller());
         body.extend(extended(of_caller, "statement"));
-        body.extend(annotated(attestor, "statement"));
         body.extend(proven(entry.proof, attestor, "statement"));
         let about = Candidates {
             entry,

@@ -12,6 +12,18 @@ use super::{attestor, notary, policy, registry_credentials, slsa, template, vali
 /// Kyverno's fields that this version does not run.
 const UNSUPPORTED: [&str; 1] = ["verifiedAnnotations"];
 
+/// Each is asked for by itself, and a program has 255 registers for what it is asked for.
+const MOST_ATTESTATIONS: usize = 200;
+
+/// Says that there are more attestations than one program can be asked for.
+fn refuse_too_many(reader: &mut Reader<'_>, attestations: &[Node]) {
+    if let Some(item) = attestations.get(MOST_ATTESTATIONS) {
+        let message = format!("an entry has more than {MOST_ATTESTATIONS} attestations");
+        let made = reader.error(Code::InvalidValue, item.span, message);
+        made.set_help("put the others into another entry of `verifyImages`");
+    }
+}
+
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<VerifyImages> {
     let mut fields = reader.fields(node, "verifyImages")?;
     let mut image_references = fields.texts(reader, "imageReferences");
@@ -40,6 +52,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<VerifyImages>
         let made = reader.error(Code::InvalidValue, node.span, message);
         made.set_help("give `attestors`, or leave it out where only digests are to be put in");
     }
+    refuse_too_many(reader, items);
     let attestations: Vec<_> = items.iter().map(|item| attestation(reader, item)).collect();
     // What it says may name an attestation that could not be read.
     let all_read = attestations.iter().all(Option::is_some);

@@ -17,8 +17,10 @@ use thiserror::Error;
 
 use super::builtins::{self, BUILTINS, Builtin, Call};
 use super::bytecode;
+use super::module::Module;
 use super::record::Asked;
 use super::sharing;
+use super::writer;
 
 /// What a program may spend on one answer.
 #[derive(Debug, Clone, Copy)]
@@ -185,6 +187,19 @@ impl Program {
             source: Arc::new(ProgramSource { text, entry_points }),
             patterns: Arc::default(),
             interpreter: Arc::default(),
+        })
+    }
+
+    /// Compiles a module; where a rule of it is too large for the registers of one body, with large rules in parts.
+    pub fn of(module: &Module, entry_points: Vec<String>) -> Result<Self, RegoError> {
+        let whole = Self::compile(writer::write(module).text, entry_points.clone());
+        whole.or_else(|_| {
+            let text = writer::write(&module.in_parts()).text;
+            // regorus reads 20,000 lines at most.
+            if text.lines().count() > MOST_LINES {
+                return Err(RegoError::LimitExceeded);
+            }
+            Self::compile(text, entry_points)
         })
     }
 
@@ -362,6 +377,9 @@ impl Machine {
         Ok((answer != Value::Undefined).then_some(Document(answer)))
     }
 }
+
+/// The longest text of a program, in lines.
+const MOST_LINES: usize = 20_000;
 
 /// Work units between two looks at the clock: rego.md measured 1 to 4 per cent for 64 to 256.
 const CHECK_INTERVAL: NonZeroU32 = match NonZeroU32::new(128) {

@@ -3,6 +3,7 @@
 //! Left out on purpose, because regorus' bytecode gets it wrong without saying so (`with`, function defaults, more than
 //! eight arguments, references as heads), or because it cannot be read (deep literals).
 
+mod parts;
 mod rename;
 
 use serde_json::{Number, Value};

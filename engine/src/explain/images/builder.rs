@@ -1,15 +1,13 @@
 //! Why provenance without attestors is not believed from the builder that it names.
 
-use crate::ast::verify_images::{Attestor, AttestorIdentity, Keyless};
+use crate::ast::verify_images::{AttestorIdentity, Keyless};
 use crate::evaluation::builder_id;
 use crate::image::evidence::{CertificateIdentity, Signer, VerifiedStatement};
 
-use super::{
-    Walk, identity, is_annotated, is_issuer, is_subject, listed, other_extension, unproven,
-};
+use super::{Walk, identity, is_issuer, is_subject, listed, other_extension, unproven};
 
 /// Who may call builders.
-type Callers<'a> = [(&'a Attestor, &'a Keyless)];
+type Callers<'a> = [&'a Keyless];
 
 impl Walk<'_> {
     /// Why a statement is not believed.
@@ -25,7 +23,7 @@ impl Walk<'_> {
         let signers = self.entry.signers();
         let callers: Vec<_> = signers
             .filter_map(|attestor| match &attestor.identity {
-                AttestorIdentity::Keyless(keyless) => Some((attestor, keyless)),
+                AttestorIdentity::Keyless(keyless) => Some(keyless),
                 AttestorIdentity::Key(_)
                 | AttestorIdentity::RemoteKey(_)
                 | AttestorIdentity::Certificates(_)
@@ -37,7 +35,7 @@ impl Walk<'_> {
         }
         let issued = callers
             .iter()
-            .any(|(_, one)| is_issuer(one, &certificate.issuer));
+            .any(|one| is_issuer(one, &certificate.issuer));
         if !issued {
             return format!(
                 "provenance is signed by an identity of issuer {}",
@@ -65,9 +63,9 @@ fn otherwise_called(
     let Some(caller) = caller.map(str::to_owned).or(oldest) else {
         return format!("the certificate of builder {builder} does not say who called it");
     };
-    let named = || callers.iter().filter(|(_, one)| is_subject(one, &caller));
+    let named = || callers.iter().filter(|one| is_subject(one, &caller));
     if named().next().is_none() {
-        let wanted: Vec<String> = callers.iter().map(|(_, one)| identity(one)).collect();
+        let wanted: Vec<String> = callers.iter().map(|one| identity(one)).collect();
         let wanted = wanted.join(" or ");
         return format!("builder {builder} was called by {caller}, wanted {wanted}");
     }
@@ -75,12 +73,9 @@ fn otherwise_called(
         let of_caller = keyless.extensions.iter().filter(|one| one.is_of_caller());
         other_extension(of_caller, certificate)
     };
-    let others: Option<Vec<String>> = named().map(|(_, one)| other(one)).collect();
+    let others: Option<Vec<String>> = named().map(|one| other(one)).collect();
     if let Some(other) = others.and_then(|others| others.into_iter().next()) {
         return format!("builder {builder} was called otherwise than is asked for: {other}");
-    }
-    if !named().any(|(attestor, _)| is_annotated(attestor, &statement.annotations)) {
-        return format!("provenance of builder {builder} lacks the annotations");
     }
     let reason = unproven(&statement.verified);
     format!("provenance of builder {builder} lacks proof: {reason}")

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use crate::rego::evaluate::{Program, RegoError};
 use crate::rego::module::{Expression, Module, Operator, Rule, Statement};
-use crate::rego::writer;
 use crate::template::Template;
 
 use super::super::{Policy, RuleKey};
@@ -91,12 +90,7 @@ impl Bucket {
     fn into_programs(mut self, programs: &mut Programs) {
         let mut places: Vec<Option<(usize, usize)>> = Vec::new();
         for chunk in self.selections.chunks(MAX_MATCHES) {
-            let known = select(chunk, programs.selections.len());
-            let known = known.map_err(drop_defect).ok();
-            let index = programs.selections.len();
-            let place = |number| known.as_ref().map(|_| (index, number));
-            places.extend((0..chunk.len()).map(place));
-            programs.selections.extend(known);
+            select(chunk, &mut places, programs);
         }
         for entry in &self.entries {
             if let Some(seat) = programs.seat_mut(entry.key) {
@@ -150,11 +144,35 @@ fn program(package: &str, rules: Vec<Rule>, entry_point: &str) -> Result<Program
         rules,
     };
     let entry_point = format!("data.regent.{package}.{entry_point}");
-    Program::compile(writer::write(&module).text, vec![entry_point])
+    Program::of(&module, vec![entry_point])
+}
+
+/// Compiles a program for some matches, and says where each is judged; where there are too many for one, two.
+fn select(
+    selections: &[Selection],
+    places: &mut Vec<Option<(usize, usize)>>,
+    programs: &mut Programs,
+) {
+    let index = programs.selections.len();
+    match selected(selections, index) {
+        Ok(known) => {
+            places.extend((0..selections.len()).map(|number| Some((index, number))));
+            programs.selections.push(known);
+        }
+        Err(_) if selections.len() > 1 => {
+            let (some, others) = selections.split_at(selections.len() / 2);
+            select(some, places, programs);
+            select(others, places, programs);
+        }
+        Err(error) => {
+            drop_defect(error);
+            places.push(None);
+        }
+    }
 }
 
 /// `about` holds the numbers of the matches that hold.
-fn select(selections: &[Selection], number: usize) -> Result<SelectionProgram, RegoError> {
+fn selected(selections: &[Selection], number: usize) -> Result<SelectionProgram, RegoError> {
     let mut rules = Vec::new();
     for (number, selection) in selections.iter().enumerate() {
         let names = prefixed(&selection.rules, &match_name(number));
