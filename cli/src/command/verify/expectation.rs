@@ -249,12 +249,12 @@ fn by(what: &str, verified: &Verification) -> String {
 impl Wanted {
     fn new(args: &SignerArgs, key: Option<&PublicKey>) -> Result<Self> {
         let identity = Text::new(
-            given(&args.certificate_identity),
-            given(&args.certificate_identity_regexp),
+            given(args.certificate_identity.as_deref()),
+            given(args.certificate_identity_regexp.as_deref()),
         )?;
         let issuer = Text::new(
-            given(&args.certificate_oidc_issuer),
-            given(&args.certificate_oidc_issuer_regexp),
+            given(args.certificate_oidc_issuer.as_deref()),
+            given(args.certificate_oidc_issuer_regexp.as_deref()),
         )?;
         let claims: Vec<_> = [
             (
@@ -322,8 +322,8 @@ impl Wanted {
 
 /// The text of a flag; as in cosign an empty one, which a script's unset variable is, was not given. As an expression it
 /// would fit everybody.
-fn given(text: &Option<String>) -> Option<&str> {
-    text.as_deref().filter(|text| !text.is_empty())
+fn given(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
 }
 
 fn claim_fits(

@@ -45,6 +45,14 @@ struct Whole {
     variables: BTreeSet<String>,
 }
 
+/// What holds elements of a kind: an array, or an object.
+struct Kind<'a, T> {
+    of: &'a dyn Fn(Vec<T>) -> Expression,
+    size: &'a dyn Fn(&T) -> usize,
+    /// What joins two of it.
+    function: &'a str,
+}
+
 impl Parts {
     /// Adds a rule, taken apart where it is large.
     fn rule(&mut self, mut rule: Rule) {
@@ -58,9 +66,9 @@ impl Parts {
             variables.extend(arguments.iter().cloned());
         }
         value.all_bound(&mut variables);
-        rule.body
-            .iter()
-            .for_each(|one| one.all_bound(&mut variables));
+        for one in &rule.body {
+            one.all_bound(&mut variables);
+        }
         let whole = Whole {
             name: rule.name().to_owned(),
             span: rule.span,
@@ -77,10 +85,10 @@ impl Parts {
     /// Puts the rest of a large body into a part.
     fn body(&mut self, whole: &Whole, rule: &mut Rule) {
         let value = rule.head.value();
-        let mut used = size(value);
+        let mut taken = size(value);
         let fits = |statement: &&Statement| {
-            used += size_of(statement);
-            used <= LARGEST
+            taken += size_of(statement);
+            taken <= LARGEST
         };
         let first = rule.body.iter().take_while(fits).count().max(1);
         if first >= rule.body.len() {
@@ -108,7 +116,9 @@ impl Parts {
         };
         let mut uses = BTreeSet::new();
         result.free(&mut uses);
-        rest.iter().for_each(|one| one.free(&mut uses));
+        for one in &rest {
+            one.free(&mut uses);
+        }
         uses.retain(|name| whole.variables.contains(name) && !own.contains(name));
         match self.part(whole, &uses, result, rest.clone()) {
             Some(call) if found => {
@@ -124,7 +134,9 @@ impl Parts {
         let before = rule.body.len() + rest.len();
         for some in in_sizes(rest, &size_of) {
             let mut uses = BTreeSet::new();
-            some.iter().for_each(|one| one.free(&mut uses));
+            for one in &some {
+                one.free(&mut uses);
+            }
             uses.retain(|name| whole.variables.contains(name));
             match self.part(whole, &uses, Expression::Bool(true), some.clone()) {
                 Some(call) => rule.body.push(Statement::Holds(call)),
@@ -182,7 +194,9 @@ impl Parts {
             | Statement::SomeIndexed(_, _, value) => self.arrays(whole, value),
             Statement::Every(_, value, body) => {
                 self.arrays(whole, value);
-                body.iter_mut().for_each(|one| self.arrays_of(whole, one));
+                for one in body.iter_mut() {
+                    self.arrays_of(whole, one);
+                }
             }
         }
     }
@@ -204,16 +218,30 @@ impl Parts {
                 self.arrays(whole, right);
             }
             Expression::Call(_, values) | Expression::Set(values) => {
-                values.iter_mut().for_each(|one| self.arrays(whole, one));
+                for one in values.iter_mut() {
+                    self.arrays(whole, one);
+                }
             }
             Expression::Collect(one, body) => {
                 self.arrays(whole, one);
-                body.iter_mut().for_each(|one| self.arrays_of(whole, one));
+                for one in body.iter_mut() {
+                    self.arrays_of(whole, one);
+                }
             }
             Expression::Array(values) => {
                 let mut values = std::mem::take(values);
-                values.iter_mut().for_each(|one| self.arrays(whole, one));
-                *value = self.joined(whole, values, "array.concat", &Expression::Array, &size);
+                for one in &mut values {
+                    self.arrays(whole, one);
+                }
+                *value = self.joined(
+                    whole,
+                    values,
+                    &Kind {
+                        of: &Expression::Array,
+                        size: &size,
+                        function: "array.concat",
+                    },
+                );
             }
             Expression::Object(fields) => {
                 let mut fields = std::mem::take(fields);
@@ -221,7 +249,15 @@ impl Parts {
                     self.arrays(whole, field);
                 }
                 let size = |(_, field): &(String, Expression)| 1 + size(field);
-                *value = self.joined(whole, fields, "object.union", &Expression::Object, &size);
+                *value = self.joined(
+                    whole,
+                    fields,
+                    &Kind {
+                        of: &Expression::Object,
+                        size: &size,
+                        function: "object.union",
+                    },
+                );
             }
         }
     }
@@ -231,10 +267,9 @@ impl Parts {
         &mut self,
         whole: &Whole,
         elements: Vec<T>,
-        function: &str,
-        of: &dyn Fn(Vec<T>) -> Expression,
-        size: &dyn Fn(&T) -> usize,
+        kind: &Kind<'_, T>,
     ) -> Expression {
+        let Kind { of, size, function } = kind;
         let mut parts: Vec<Expression> = Vec::new();
         for some in in_sizes(elements, size) {
             let some = of(some);
@@ -382,7 +417,9 @@ impl Statement {
             Self::Every(name, value, body) => {
                 value.free(names);
                 let mut inner = BTreeSet::new();
-                body.iter().for_each(|one| one.free(&mut inner));
+                for one in body {
+                    one.free(&mut inner);
+                }
                 let own = bound(body);
                 names.extend(
                     inner
@@ -405,7 +442,9 @@ impl Statement {
                 names.insert(name.clone());
                 names.extend(bound(body));
                 value.all_bound(names);
-                body.iter().for_each(|one| one.all_bound(names));
+                for one in body {
+                    one.all_bound(names);
+                }
             }
         }
     }
@@ -420,7 +459,9 @@ impl Expression {
         if let Self::Collect(value, body) = self {
             let mut inner = BTreeSet::new();
             value.free(&mut inner);
-            body.iter().for_each(|one| one.free(&mut inner));
+            for one in body {
+                one.free(&mut inner);
+            }
             let own = bound(body);
             names.extend(inner.into_iter().filter(|one| !own.contains(one)));
         } else {
@@ -432,7 +473,9 @@ impl Expression {
         if let Self::Collect(value, body) = self {
             names.extend(bound(body));
             value.all_bound(names);
-            body.iter().for_each(|one| one.all_bound(names));
+            for one in body {
+                one.all_bound(names);
+            }
         } else {
             self.within(&mut |one| one.all_bound(names));
         }
