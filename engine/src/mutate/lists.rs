@@ -60,19 +60,6 @@ pub(super) fn merge_each_with_each(
     if old.len() + patch.len() > MAX_OPERATIONS {
         return Err(PatchError::TooLarge);
     }
-    let is_keyless = |item: &Value| keys.iter().all(|key| key_of(item, key).is_empty());
-    if old.iter().any(is_keyless) {
-        match new {
-            New::Nothing => return Ok(old),
-            New::Elements(_) if !old.iter().all(is_empty) => {
-                return Err(PatchError::DoesNotApply(format!(
-                    "an element of a list of the object has no {}, so that the patch would take others away",
-                    keys.join(" or "),
-                )));
-            }
-            New::Elements(_) | New::Itself => {}
-        }
-    }
     let identities = identities(patch.iter().chain(&old), keys);
     let mut merged = Vec::new();
     for identity in &identities {
@@ -81,9 +68,6 @@ pub(super) fn merge_each_with_each(
         let place_in_old = old.iter().position(|item| identity.is_of(item));
         let mine = place_in_old.and_then(|place| old.get(place)).cloned();
         let theirs = patch.iter().find(|item| identity.is_of(item));
-        if theirs.is_some_and(|item| key_of(item, "$patch") != "delete") {
-            identity.is_of_one(&old, keys)?;
-        }
         let origin = match (new, theirs) {
             (New::Itself, _) => Origin::Itself,
             (_, Some(theirs)) => Origin::Patch(theirs),
@@ -244,22 +228,6 @@ impl Identity {
                 let value = item.get(key);
                 value.is_some_and(|value| text(value) == *wanted)
             })
-    }
-
-    /// Refuses where two of the object's are told apart by none of the keys: only one of them would be patched.
-    fn is_of_one(&self, old: &[Value], keys: &[&str]) -> Result<(), PatchError> {
-        let mut seen = std::collections::BTreeSet::new();
-        for item in old.iter().filter(|item| self.is_of(item)) {
-            let texts: Vec<_> = keys.iter().map(|key| key_of(item, key)).collect();
-            if !seen.insert(texts) {
-                return Err(PatchError::DoesNotApply(format!(
-                    "two elements of a list of the object have the same {} ({}), and the patch is about one",
-                    self.keys.join(" and "),
-                    self.texts.join(", "),
-                )));
-            }
-        }
-        Ok(())
     }
 
     /// The same, but that no text at all stands for any.
