@@ -310,6 +310,28 @@ fn a_target_may_be_named_by_its_uid() {
     assert_eq!(seen, ["mutated Secret/s-web-2 in namespace production"]);
 }
 
+/// From the second block on, `target` is what those before made of it; `request.object` stays what the request is about.
+#[test]
+fn each_block_of_a_target_sees_what_those_before_made_of_it() {
+    let rule = "  - name: r
+    match: {any: [{resources: {kinds: [Pod]}}]}
+    mutate:
+      targets: [{apiVersion: v1, kind: Secret, namespace: production, name: s}]
+      foreach:
+      - list: target.data.keys(@)
+        patchStrategicMerge: {metadata: {labels: {'one-{{ element }}': '{{ request.object.metadata.name }}'}}}
+      - list: target.metadata.labels.keys(@)
+        patchStrategicMerge: {metadata: {labels: {'two-{{ element }}': '{{ request.object.metadata.name }}'}}}
+";
+    let cluster = json!([{"apiVersion": "v1", "kind": "Secret", "data": {"a": ""},
+        "metadata": {"name": "s", "namespace": "production"}}]);
+    let responses = background(&policy("p", rule), &pod("nginx"), &cluster);
+    let target = &responses[0].rules[0].targets[0];
+    let patched = target.patched.as_ref().expect(&target.message);
+    let labels = json!({"one-a": "web", "two-one-a": "web"});
+    assert_eq!(patched["metadata"]["labels"], labels);
+}
+
 #[test]
 fn targets_are_changed_and_the_object_is_not() {
     let rule = "  - name: r
