@@ -121,6 +121,14 @@ pub fn shown(text: &str) -> String {
     }
 }
 
+/// A value within a text: texts as they are, everything else as JSON.
+pub fn within_text(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => Cow::Borrowed(text),
+        other => Cow::Owned(json_escaped(other)),
+    }
+}
+
 /// A value as `encoding/json` writes it by default: as [`json`], with `<`, `>` and `&` escaped.
 pub fn json_escaped(value: &Value) -> String {
     // None of the three can stand outside of a string.

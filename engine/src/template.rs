@@ -17,7 +17,7 @@ use serde_json::{Map, Number, Value};
 use thiserror::Error;
 
 use crate::ast::template as ast;
-use crate::go_format::json_escaped;
+use crate::go_format::within_text;
 use crate::jmespath::{
     Environment, Expression, ExpressionError, Insertion, InsertionError, MAX_BYTES, Scope,
     ScopeError, SyntaxError,
@@ -412,10 +412,7 @@ fn join(
 ) -> Result<String, TemplateError> {
     let mut whole = String::new();
     for piece in pieces {
-        match &*resolve_piece(piece, with, place)? {
-            Value::String(text) => whole.push_str(text),
-            other => whole.push_str(&json_escaped(other)),
-        }
+        whole.push_str(&within_text(resolve_piece(piece, with, place)?.as_ref()));
         if whole.len() > MAX_BYTES {
             return Err(TemplateError::TooLong);
         }

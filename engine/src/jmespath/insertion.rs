@@ -6,7 +6,7 @@
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::go_format::{json_escaped, shown};
+use crate::go_format::{json_escaped, shown, within_text};
 
 /// The text of an expression as it is put together from what its author wrote and from values.
 #[derive(Debug, Default)]
@@ -79,7 +79,7 @@ impl Insertion {
         match self.inside {
             Inside::Nothing => self.name(value),
             Inside::Raw => {
-                let text = plain(value).replace('\'', "\\'");
+                let text = within_text(value).replace('\'', "\\'");
                 if !text.is_empty() {
                     self.ends_in_backslash = text.ends_with('\\');
                 }
@@ -87,7 +87,7 @@ impl Insertion {
                 Ok(())
             }
             Inside::Quoted | Inside::JsonText => {
-                let text = Value::String(plain(value)).to_string();
+                let text = Value::from(within_text(value)).to_string();
                 let inner = text
                     .strip_prefix('"')
                     .and_then(|text| text.strip_suffix('"'));
@@ -157,14 +157,6 @@ impl Inside {
             };
         }
         self
-    }
-}
-
-/// A value as a text: texts as they are, everything else as JSON.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        other => json_escaped(other),
     }
 }
 

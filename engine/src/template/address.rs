@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use crate::go_format::{json_escaped, shown};
+use crate::go_format::{shown, within_text};
 
 /// Why a value cannot stand where it does: more than its part of the address is in it.
 pub(super) type Refusal = String;
@@ -24,10 +24,7 @@ impl Address {
 
     /// Goes on with a value. One that the address begins with may be anything: then it is the author's address.
     pub(super) fn value(&mut self, value: &Value) -> Result<(), Refusal> {
-        let text = match value {
-            Value::String(text) => text.clone(),
-            other => json_escaped(other),
-        };
+        let text = within_text(value);
         let refused = self.refused();
         let ends = |character: char| refused.contains(character);
         if let Some(character) = text.chars().find(|character| ends(*character))
