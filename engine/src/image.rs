@@ -5,6 +5,7 @@
 pub mod evidence;
 pub mod key;
 pub mod pem;
+pub mod predicate;
 pub mod reference;
 pub mod slsa;
 pub mod trust;

@@ -45,6 +45,7 @@ mod suggest;
 pub mod template;
 pub mod trace;
 pub mod wasm;
+pub mod weight;
 pub mod wildcard;
 pub mod yaml;
 pub mod yaml_text;

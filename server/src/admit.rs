@@ -18,6 +18,7 @@ use regent_engine::evaluation::{Evaluation, Phase, Scope, Step};
 use regent_engine::response::{
     FailureAction, FailurePolicy, PolicyResponse, RuleResponse, RuleStatus, RuleType,
 };
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use crate::break_glass::journal::Journal;
@@ -26,8 +27,9 @@ use crate::clock;
 use crate::host::{self, Host};
 use crate::metrics::{HostFailure, Metrics};
 use crate::review::{self, ReviewError};
+use crate::told::Told;
 use crate::watch::Snapshot;
-use evaluators::Evaluators;
+use evaluators::{Evaluators, LARGE};
 use pace::{Here, Pace, SMALL};
 
 pub(crate) mod evaluators;
@@ -106,6 +108,10 @@ struct Case {
     metrics: Arc<Metrics>,
     /// Set as soon as the body is read, so that there is an answer whatever happens then.
     request: OnceLock<Arc<AdmissionRequest>>,
+    /// What it was told.
+    told: Told,
+    /// Room for a large body in memory, until the last thread is done with it.
+    room: OnceLock<OwnedSemaphorePermit>,
 }
 
 /// What came of the start of an evaluation.
@@ -129,6 +135,8 @@ impl Admission {
             host: self.host.clone(),
             metrics: self.metrics.clone(),
             request: OnceLock::new(),
+            told: self.host.told(),
+            room: OnceLock::new(),
         });
         match self.evaluate(&case, body.clone()).await {
             Ok(Ok(answer)) => {
@@ -149,6 +157,11 @@ impl Admission {
         case: &Arc<Case>,
         body: Bytes,
     ) -> Result<Result<Vec<u8>, ReviewError>, HostFailure> {
+        if body.len() > LARGE
+            && let Err(error) = self.make_room(case, body.clone()).await?
+        {
+            return Ok(Err(error));
+        }
         let begun = if let Some(begun) = self.begin_here(case, &body) {
             begun?
         } else {
@@ -177,6 +190,24 @@ impl Admission {
                 Err(error) => return Ok(Err(error)),
             };
         }
+    }
+
+    /// Waits for the room that a large body takes once it is read.
+    async fn make_room(
+        &self,
+        case: &Case,
+        body: Bytes,
+    ) -> Result<Result<(), ReviewError>, HostFailure> {
+        let weighed = self.on_processor(case.clock, move || review::weigh(&body));
+        let weight = match weighed.await? {
+            Ok(weight) => weight,
+            Err(error) => return Ok(Err(error)),
+        };
+        let room = timeout_at(case.clock.answer_by, self.evaluators.room(weight));
+        let room = room.await.map_err(|_elapsed| HostFailure::Overload)??;
+        // Set once: each case makes room once.
+        drop(case.room.set(room));
+        Ok(Ok(()))
     }
 
     /// Reads the body here where that is short, and evaluates as far as it goes without facts if that is short too.
@@ -274,10 +305,13 @@ impl Admission {
 async fn answer(host: Arc<Host>, case: Arc<Case>, need: Need) -> Option<Fact> {
     let request = case.request.get()?;
     let namespaces = case.snapshot.namespaces.as_deref();
-    Some(
-        host.answer(request, namespaces, need, case.clock.facts_by)
-            .await,
-    )
+    let answer = host.answer(request, namespaces, need.clone(), case.clock.facts_by);
+    let fact = answer.await;
+    Some(if case.told.take(&fact) {
+        fact
+    } else {
+        host::too_much(&need)
+    })
 }
 
 impl Case {
@@ -411,7 +445,7 @@ impl Case {
 fn unreadable(body: &[u8], error: &ReviewError) -> Outcome {
     let message = error.to_string();
     let uid = match error {
-        ReviewError::Json(_) => review::uid(body),
+        ReviewError::Json(_) | ReviewError::TooLarge(_) => review::uid(body),
         ReviewError::ApiVersion(_)
         | ReviewError::Kind(_)
         | ReviewError::Missing(_)

@@ -12,7 +12,6 @@ use futures_util::future::OptionFuture;
 use moka::future::Cache;
 use regent_engine::image::PublicKey;
 use regent_engine::image::{Digest, Evidence};
-use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::image::artifact::Artifacts;
@@ -191,35 +190,8 @@ fn remembered_if_any(
     }
 }
 
-/// Roughly the bytes of some evidence in memory.
 fn weight(evidence: &Evidence) -> u32 {
-    const VALUE: usize = size_of::<Value>();
-    fn of(value: &Value) -> usize {
-        VALUE
-            + match value {
-                Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-                Value::String(text) => text.len(),
-                Value::Array(items) => items.iter().map(of).sum(),
-                Value::Object(fields) => fields
-                    .iter()
-                    .map(|(name, value)| name.len() + VALUE + of(value))
-                    .sum(),
-            }
-    }
-    /// A signer with its certificate's extensions, log entries and times, once as it was verified and once as programs see it.
-    const SIGNATURE: usize = 8 << 10;
-    let signatures: usize = evidence
-        .signatures
-        .iter()
-        .map(|signature| SIGNATURE + of(&signature.annotations))
-        .sum();
-    let statements: usize = evidence
-        .statements
-        .iter()
-        .map(|statement| SIGNATURE + of(&statement.predicate) + of(&statement.envelope))
-        .sum();
-    let refused = evidence.refused.len() * SIGNATURE;
-    u32::try_from(signatures + statements + refused).unwrap_or(u32::MAX)
+    u32::try_from(evidence.weight()).unwrap_or(u32::MAX)
 }
 
 /// What was just fetched about a digest, for others who judge the same by other keys or another trust root.

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::cluster::Cluster;
 use crate::guests::Guests;
 use crate::image::Images;
+use crate::told::{self, Told};
 use crate::watch::namespaces::Namespaces;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub struct Host {
     images: Images,
     cluster: Arc<Cluster>,
     guests: Arc<Guests>,
+    room: told::Room,
 }
 
 impl Host {
@@ -31,7 +33,13 @@ impl Host {
             images,
             cluster,
             guests,
+            room: told::Room::new(),
         }
+    }
+
+    /// What one request is told, out of the room for all.
+    pub(crate) fn told(&self) -> Told {
+        self.room.told()
     }
 
     /// The answer to `need` where it is at hand, at once.
@@ -150,6 +158,13 @@ pub(crate) fn too_late(need: &Need) -> Fact {
     };
     let message = format!("{what} before the deadline of the request");
     Fact::missing(need, FactError::Timeout(message))
+}
+
+/// What is said to a need whose answer there is no room for. Whoever writes the resource brings that about, and whoever
+/// answers: it is never let in as an outage is.
+pub(crate) fn too_much(need: &Need) -> Fact {
+    let message = "all that is asked for on behalf of this request takes too much memory";
+    Fact::missing(need, FactError::Malformed(message.to_owned()))
 }
 
 /// What is said to a need whose answer panicked.

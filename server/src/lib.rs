@@ -21,6 +21,7 @@ pub mod review;
 pub mod route;
 pub mod serve;
 pub mod tls;
+mod told;
 pub mod tuf;
 pub mod watch;
 mod webhook;

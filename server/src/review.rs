@@ -14,6 +14,7 @@ use regent_engine::decision::Decision;
 use regent_engine::image::Digest;
 use regent_engine::image::reference::with_digest;
 use regent_engine::response::PatchOperation;
+use regent_engine::weight::Weight;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
@@ -39,6 +40,11 @@ pub enum ReviewError {
     /// Not JSON, or nested too deep.
     #[error("the body is not an admission review: {0}")]
     Json(#[from] serde_json::Error),
+    /// It takes more memory than one request may.
+    #[error(
+        "the objects take {0} bytes of memory, and those of one request may take {MAX_MEMORY}: they are not judged"
+    )]
+    TooLarge(usize),
     /// Another version of the review.
     #[error(
         "`apiVersion` is `{0}`, and only `{API_VERSION}` is served: set `admissionReviewVersions: [v1]`"
@@ -58,6 +64,19 @@ pub enum ReviewError {
         /// What it has to be.
         expected: &'static str,
     },
+}
+
+/// What a review may take in memory: definitions of resources with small maps take thirty times their text, and the API server
+/// stores 1.5 MiB of an object.
+pub(crate) const MAX_MEMORY: usize = 160 << 20;
+
+/// The bytes that a review takes in memory once it is read.
+pub(crate) fn weigh(bytes: &[u8]) -> Result<usize, ReviewError> {
+    let Weight(weight) = serde_json::from_slice(bytes)?;
+    if weight > MAX_MEMORY {
+        return Err(ReviewError::TooLarge(weight));
+    }
+    Ok(weight)
 }
 
 /// Reads a review's request.

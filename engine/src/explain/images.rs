@@ -502,7 +502,7 @@ fn unsatisfied(attestation: &Attestation, statements: &[&VerifiedStatement]) -> 
                 .map_or_else(|| value.to_string(), str::to_owned)
         })
         .collect();
-    let seen: Vec<&str> = statements
+    let seen: Vec<String> = statements
         .iter()
         .filter_map(|statement| builder_id(statement))
         .collect();

@@ -8,8 +8,10 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
+use super::predicate::{Envelope, Predicate};
 use super::reference::{Digest, ImageReference};
 use crate::rego::evaluate::Document;
+use crate::weight;
 
 /// All that was found about one digest and verified, and what was found and refused.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +33,24 @@ pub struct Evidence {
     pub fetched_at: u64,
     /// The same as programs see it; evaluation makes it once for all requests.
     pub projected: Projected,
+}
+
+impl Evidence {
+    /// The bytes that it takes in memory, roughly.
+    pub fn weight(&self) -> usize {
+        /// A signer with its certificate's extensions, log entries and times, once as it was verified and once as programs
+        /// see it.
+        const SIGNATURE: usize = 8 << 10;
+        let signatures = self.signatures.iter();
+        let signatures = signatures
+            .map(|one| SIGNATURE + 2 * weight::of(&one.annotations) + weight::of(&one.payload));
+        let statements = self.statements.iter().map(|one| {
+            let envelope = one.envelope.as_ref().map_or(0, Envelope::weight);
+            let annotations = 2 * weight::of(&one.annotations);
+            SIGNATURE + one.predicate.weight() + annotations + envelope
+        });
+        signatures.chain(statements).sum::<usize>() + self.refused.len() * SIGNATURE
+    }
 }
 
 /// Evidence as programs see it, once it was asked for. It says nothing more, so that all are equal.
@@ -77,11 +97,11 @@ pub struct VerifiedStatement {
     /// `predicateType` of the statement itself, never of an annotation.
     pub predicate_type: String,
     /// The predicate.
-    pub predicate: Value,
+    pub predicate: Predicate,
     /// Annotations of the statement's subject that is the image; null where there are none.
     pub annotations: Value,
-    /// The DSSE envelope as cosign prints it, for `verify -o json`: `payloadType`, `payload` with the signed bytes in base64, `signatures`.
-    pub envelope: Value,
+    /// The DSSE envelope that it was signed in, for `verify -o json`.
+    pub envelope: Option<Envelope>,
 }
 
 /// Who signed, and all that was proven about it.

@@ -60,7 +60,7 @@ pub struct Slsa {
 impl Slsa {
     /// What a statement says; nothing where it is of another type.
     pub fn of(statement: &VerifiedStatement) -> Option<Self> {
-        let predicate = &statement.predicate;
+        let predicate = &*statement.predicate.value().ok()?;
         let said = match statement.predicate_type.as_str() {
             PROVENANCE_V1 => provenance_v1(predicate),
             PROVENANCE_V02 => provenance_v02(predicate),

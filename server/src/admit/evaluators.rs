@@ -12,10 +12,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot};
 
 use super::pace::caught;
 use crate::metrics::HostFailure;
+use crate::review::MAX_MEMORY;
 use crate::settings::THREAD_STACK;
 
 #[cfg(test)]
 mod tests;
+
+/// Bodies of more bytes than these are weighed before they are read; a small one takes some MiB at most.
+pub(crate) const LARGE: usize = 256 << 10;
+/// Bytes of a unit of memory.
+const UNIT: usize = 1 << 10;
 
 /// Work with its answer's way back.
 type Job = Box<dyn FnOnce() + Send>;
@@ -26,6 +32,8 @@ pub(crate) struct Evaluators {
     jobs: Sender<Job>,
     /// One for each job that may run: none waits behind another one that is slow, while a thread is free.
     permits: Arc<Semaphore>,
+    /// Memory for large bodies.
+    memory: Arc<Semaphore>,
 }
 
 impl Evaluators {
@@ -45,12 +53,22 @@ impl Evaluators {
         Ok(Self {
             jobs,
             permits: Arc::new(Semaphore::new(threads)),
+            memory: Arc::new(Semaphore::new(MAX_MEMORY / UNIT)),
         })
     }
 
     /// The right to evaluate somewhere else, in place of one of the threads.
     pub(crate) fn turn(&self) -> Option<SemaphorePermit<'_>> {
         self.permits.try_acquire().ok()
+    }
+
+    /// Waits for room for a body that takes so many bytes in memory once it is read: one that takes as much as one may is
+    /// alone, or several that are smaller. What evaluation makes of it is some times that.
+    pub(crate) async fn room(&self, weight: usize) -> Result<OwnedSemaphorePermit, HostFailure> {
+        let units = weight.div_ceil(UNIT).min(MAX_MEMORY / UNIT);
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.memory).acquire_many_owned(units).await;
+        room.map_err(|_closed| HostFailure::Overload)
     }
 
     /// Runs `job` on one of the threads, as soon as one is free. Who stops waiting leaves the job running.

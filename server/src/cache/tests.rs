@@ -2,6 +2,7 @@ use std::sync::atomic::AtomicUsize;
 
 use regent_engine::image::Projected;
 use regent_engine::image::evidence::{Format, LogEntry, Signer, Verification, VerifiedSignature};
+use serde_json::Value;
 
 use super::*;
 use futures_util::FutureExt as _;

@@ -9,18 +9,22 @@ use moka::future::Cache;
 use regent_engine::evaluation::need::{FactError, PullSecret};
 use regent_engine::image::evidence::Resolution;
 use regent_engine::image::{Digest, ImageReference};
+use regent_engine::weight::Weight;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
-use super::Images;
+use super::discovery::Budget;
 use super::fetch::{FetchError, quoted};
 use super::oci::{Content, MAX_BLOB, MAX_MANIFEST, Manifest};
 use super::registry::Repository;
+use super::{Images, Place};
 
 /// The platform whose image stands for an index, as Kyverno has it.
 const PLATFORM: (&str, &str) = ("linux", "amd64");
 /// Bytes of documents that are remembered; a document is what its digest says for ever.
 const MAX_REMEMBERED: u64 = 32 << 20;
+/// What the documents of one image may take in memory: each has at most 4 MiB of text, and ten times that is much.
+const MAX_MEMORY: usize = 64 << 20;
 
 /// Documents of images, by the digest that a reference stands for.
 #[derive(Debug)]
@@ -33,7 +37,8 @@ struct Document {
     index: Option<Value>,
     manifest: Value,
     config: Value,
-    bytes: usize,
+    /// What it takes in memory, roughly.
+    weight: usize,
 }
 
 /// Where a document is asked for, and by when.
@@ -42,13 +47,14 @@ struct Asked<'a> {
     image: &'a ImageReference,
     pull_secrets: &'a [PullSecret],
     deadline: Instant,
+    /// Room for what is fetched.
+    budget: &'a Budget,
 }
 
 impl Documents {
     pub(super) fn new() -> Self {
         let weigh = |_: &Digest, document: &Arc<Document>| {
-            // Parsed, a document takes some times its bytes.
-            u32::try_from(document.bytes.saturating_mul(4)).unwrap_or(u32::MAX)
+            u32::try_from(document.weight).unwrap_or(u32::MAX)
         };
         let documents = Cache::builder()
             .weigher(weigh)
@@ -117,10 +123,12 @@ impl Images {
                 quoted(&host)
             )));
         }
+        let budget = self.budget(&Place::Repository(image.clone())).await;
         let place = Asked {
             image: &image,
             pull_secrets,
             deadline,
+            budget: &budget,
         };
         let fetch = self.document(place, &digest);
         let document = self.documents.0.try_get_with_by_ref(&digest, fetch);
@@ -156,11 +164,12 @@ impl Images {
         asked: Asked<'_>,
         digest: &Digest,
     ) -> Result<Arc<Document>, FetchError> {
+        let mut left = MAX_MEMORY;
         let first = self.manifest(asked, digest).await?;
         let (index, manifest) = match &first.content {
             Content::Layers(_) => (None, first),
             Content::Manifests(_) => {
-                let index = json_of(&first.bytes, digest)?;
+                let index = json_of(&first.bytes, digest, &mut left)?;
                 let chosen = of_platform(&index, digest)?;
                 let manifest = self.manifest(asked, &chosen).await?;
                 (Some(index), manifest)
@@ -169,7 +178,7 @@ impl Images {
         if let Content::Manifests(_) = manifest.content {
             return Err(malformed(digest, "is an index of indexes"));
         }
-        let parsed = json_of(&manifest.bytes, &manifest.digest)?;
+        let parsed = json_of(&manifest.bytes, &manifest.digest, &mut left)?;
         let described = parsed.get("config");
         let text = |field: &str| described.and_then(|config| config.get(field));
         let config = text("digest").and_then(Value::as_str).map(Digest::parse);
@@ -181,21 +190,26 @@ impl Images {
                 "the configuration {config} has more than {MAX_BLOB} bytes"
             )));
         }
+        asked.budget.spend(size, &config)?;
         let bytes = self.config(asked, &config, size).await?;
         Ok(Arc::new(Document {
-            bytes: manifest.bytes.len() + bytes.len(),
-            config: json_of(&bytes, &config)?,
+            config: json_of(&bytes, &config, &mut left)?,
             index,
             manifest: parsed,
+            weight: MAX_MEMORY - left,
         }))
     }
 
     async fn manifest(&self, asked: Asked<'_>, digest: &Digest) -> Result<Manifest, FetchError> {
-        if self.sources.layouts.has(digest).await {
-            return self.sources.layouts.manifest(digest).await;
-        }
-        let repository = self.repository(asked)?;
-        repository.manifest(digest, MAX_MANIFEST).await
+        let manifest = if self.sources.layouts.has(digest).await {
+            self.sources.layouts.manifest(digest).await?
+        } else {
+            let repository = self.repository(asked)?;
+            repository.manifest(digest, MAX_MANIFEST).await?
+        };
+        let bytes = manifest.bytes.len() as u64;
+        asked.budget.spend(bytes, digest)?;
+        Ok(manifest)
     }
 
     async fn config(
@@ -239,8 +253,16 @@ fn of_platform(index: &Value, digest: &Digest) -> Result<Digest, FetchError> {
     }
 }
 
-fn json_of(bytes: &[u8], digest: &Digest) -> Result<Value, FetchError> {
-    serde_json::from_slice(bytes).map_err(|error| malformed(digest, &error.to_string()))
+/// A document as JSON, out of the memory that is left.
+fn json_of(bytes: &[u8], digest: &Digest, left: &mut usize) -> Result<Value, FetchError> {
+    let no_json = |error: serde_json::Error| malformed(digest, &error.to_string());
+    let Weight(weight) = serde_json::from_slice(bytes).map_err(no_json)?;
+    *left = left.checked_sub(weight).ok_or_else(|| {
+        FetchError::TooLarge(format!(
+            "what the registry has of {digest} takes more than {MAX_MEMORY} bytes of memory"
+        ))
+    })?;
+    serde_json::from_slice(bytes).map_err(no_json)
 }
 
 fn malformed(digest: &Digest, what: &str) -> FetchError {

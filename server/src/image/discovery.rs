@@ -29,6 +29,10 @@ const MAX_REFERRER_MANIFEST: u64 = 1 << 20;
 const PERMIT: u64 = 1 << 10;
 /// Permits for all evidence that is being fetched and verified: 64 MiB, which a parsed form may need several times.
 pub const MAX_IN_FLIGHT: usize = 64 << 10;
+/// What a manifest or a list takes once it is read, for each byte of its text.
+const MEMORY: u64 = 4;
+/// What is taken for each digest before anything is known of it: small manifests and lists.
+const BASE: u64 = 128 << 10;
 /// Lines about what was left out.
 const MAX_SKIPPED: usize = 64;
 
@@ -201,16 +205,16 @@ async fn find_notary(
     digest: &Digest,
     budget: &Budget,
 ) -> Result<Artifacts, FetchError> {
-    let (referrers, image) = tokio::try_join!(origin.referrers(digest), origin.image(digest))?;
-    let mut found = Artifacts::default();
-    let is_notary = |hint: &str| hint == NOTARY_SIGNATURE;
-    let candidates = candidates(referrers, is_notary, &mut found);
-    budget.spend(kept(&candidates, [&image]), digest)?;
+    budget.spend(BASE, digest)?;
     let search = Search {
         origin,
         digest,
         budget,
     };
+    let (referrers, image) = tokio::try_join!(search.referrers(), search.image())?;
+    let mut found = Artifacts::default();
+    let is_notary = |hint: &str| hint == NOTARY_SIGNATURE;
+    let candidates = candidates(referrers, is_notary, &mut found);
     too_many(candidates.len(), digest)?;
     let parts = stream::iter(candidates)
         .map(|candidate| search.notary(candidate))
@@ -227,13 +231,6 @@ async fn find_notary(
     Ok(found)
 }
 
-/// Bytes of what is kept while pieces are fetched.
-fn kept<'m>(candidates: &[Descriptor], manifests: impl IntoIterator<Item = &'m Manifest>) -> u64 {
-    let manifests = manifests.into_iter().map(|manifest| manifest.bytes.len());
-    let candidates = candidates.iter().map(Descriptor::weight);
-    manifests.chain(candidates).map(|bytes| bytes as u64).sum()
-}
-
 fn too_many(pieces: usize, digest: &Digest) -> Result<(), FetchError> {
     if pieces > MAX_EVIDENCE {
         return Err(FetchError::TooLarge(format!(
@@ -248,10 +245,16 @@ async fn find(
     digest: &Digest,
     budget: &Budget,
 ) -> Result<Artifacts, FetchError> {
+    budget.spend(BASE, digest)?;
+    let search = Search {
+        origin,
+        digest,
+        budget,
+    };
     let (referrers, signatures, attestations) = tokio::try_join!(
-        origin.referrers(digest),
-        origin.tagged(digest, ".sig"),
-        origin.tagged(digest, ".att"),
+        search.referrers(),
+        search.tagged(".sig"),
+        search.tagged(".att"),
     )?;
     let mut found = Artifacts::default();
     let is_sigstore = |hint: &str| {
@@ -265,13 +268,6 @@ async fn find(
         .cloned()
         .collect();
     too_many(candidates.len() + layers.len(), digest)?;
-    let manifests = signatures.iter().chain(&attestations);
-    budget.spend(kept(&candidates, manifests), digest)?;
-    let search = Search {
-        origin,
-        digest,
-        budget,
-    };
     let from_referrers = stream::iter(candidates)
         .map(|candidate| search.referrer(candidate))
         .buffered(PARALLEL)
@@ -321,6 +317,32 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
+    /// What is kept while pieces are fetched is counted as soon as it is there: whoever has a registry says how long that is.
+    async fn referrers(&self) -> Result<Vec<Descriptor>, FetchError> {
+        let listed = self.origin.referrers(self.digest).await?;
+        let bytes: usize = listed.iter().map(Descriptor::weight).sum();
+        self.keep(bytes)?;
+        Ok(listed)
+    }
+
+    async fn tagged(&self, suffix: &str) -> Result<Vec<Manifest>, FetchError> {
+        let manifests = self.origin.tagged(self.digest, suffix).await?;
+        self.keep(manifests.iter().map(|one| one.bytes.len()).sum())?;
+        Ok(manifests)
+    }
+
+    /// The manifest of the image itself.
+    async fn image(&self) -> Result<Manifest, FetchError> {
+        let image = self.origin.image(self.digest).await?;
+        self.keep(image.bytes.len())?;
+        Ok(image)
+    }
+
+    /// Counts a manifest or a list of so many bytes.
+    fn keep(&self, bytes: usize) -> Result<(), FetchError> {
+        self.budget.spend(bytes as u64 * MEMORY, self.digest)
+    }
+
     async fn referrer(&self, descriptor: Descriptor) -> Result<Artifacts, FetchError> {
         let mut found = Artifacts::default();
         let Some(manifest) = self.manifest(&descriptor, &mut found).await? else {
@@ -396,8 +418,7 @@ impl Search<'_> {
             }
             Err(error) => return Err(error),
         };
-        self.budget
-            .spend(manifest.bytes.len() as u64, self.digest)?;
+        self.keep(manifest.bytes.len())?;
         if !manifest.is_about(self.digest) {
             skip(found, written, "it is about something else".to_owned());
             return Ok(None);

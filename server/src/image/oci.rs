@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use aws_lc_rs::digest::{SHA256, digest as sha256};
 use bytes::Bytes;
 use regent_engine::image::Digest;
+use regent_engine::weight::Weight;
 use serde::Deserialize;
 
 use super::fetch::{FetchError, quoted};
@@ -45,6 +46,11 @@ pub const MAX_EVIDENCE: usize = 50;
 pub const MAX_REFERRERS: usize = 1_000;
 /// Pages of a list of referrers.
 pub const MAX_PAGES: usize = 8;
+/// What a manifest or a list may take in memory for each byte of its text, beside [`FREE_MEMORY`]: descriptors with all their
+/// fields take five times their text.
+const MEMORY_OF_A_BYTE: usize = 8;
+/// What any manifest may take in memory.
+const FREE_MEMORY: usize = 64 << 10;
 
 /// A reference to other content.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -146,6 +152,14 @@ impl Manifest {
         let digest = digest_of(&bytes);
         let malformed =
             |what: String| FetchError::Malformed(format!("the manifest {digest} {what}"));
+        let Weight(weight) = serde_json::from_slice(&bytes)
+            .map_err(|error| malformed(format!("is malformed: {}", quoted(&error.to_string()))))?;
+        if weight > bytes.len() * MEMORY_OF_A_BYTE + FREE_MEMORY {
+            return Err(FetchError::TooLarge(format!(
+                "the manifest {digest} takes {weight} bytes of memory for its {} bytes of text",
+                bytes.len()
+            )));
+        }
         let document: Document = serde_json::from_slice(&bytes)
             .map_err(|error| malformed(format!("is malformed: {}", quoted(&error.to_string()))))?;
         if document.schema_version != 2 {

@@ -23,8 +23,9 @@ mod timestamp;
 use std::sync::Arc;
 
 use regent_engine::image::evidence::{
-    Format, RefusedEvidence, Resolution, Verification, VerifiedSignature, VerifiedStatement,
+    Format, RefusedEvidence, Resolution, VerifiedSignature, VerifiedStatement,
 };
+use regent_engine::image::predicate::{Envelope, MAX_PREDICATE, Predicate, PredicateError};
 use regent_engine::image::{Digest, Evidence, ImageReference, Projected, VerifiedImage};
 use regent_engine::image::{HashAlgorithm, PublicKey};
 use rustls_pki_types::pem::SectionKind;
@@ -292,32 +293,33 @@ impl Judge<'_> {
                 annotations,
                 payload,
             }),
-            Said::Statement(statement) => {
-                let envelope = match &item.content {
-                    Content::Envelope(envelope, _) => envelope.render(),
-                    Content::Payload(_) | Content::Manifest(_) => Value::Null,
-                };
-                self.evidence
-                    .statements
-                    .push(verified_statement(verified, statement, envelope));
+            Said::Statement(statement, envelope) => {
+                let predicate = self.predicate(&envelope)?;
+                self.evidence.statements.push(VerifiedStatement {
+                    verified,
+                    statement_type: statement.kind,
+                    predicate_type: statement.predicate_type,
+                    predicate,
+                    annotations: statement.annotations,
+                    envelope: Some(envelope),
+                });
             }
         }
         Ok(())
     }
-}
 
-fn verified_statement(
-    verified: Verification,
-    statement: Statement,
-    envelope: Value,
-) -> VerifiedStatement {
-    VerifiedStatement {
-        verified,
-        statement_type: statement.kind,
-        predicate_type: statement.predicate_type,
-        predicate: statement.predicate,
-        annotations: statement.annotations,
-        envelope,
+    /// What a statement says, as far as it can be judged; one that cannot be is evidence all the same.
+    fn predicate(&mut self, envelope: &Envelope) -> Result<Predicate, Refusal> {
+        Predicate::of_statement(&envelope.payload).map_err(|error| match error {
+            PredicateError::Malformed(error) => Refusal::malformed("statement", &error),
+            PredicateError::TooLarge => {
+                self.evidence.has_unread = true;
+                Refusal::TooLarge {
+                    what: "predicate",
+                    limit: MAX_PREDICATE,
+                }
+            }
+        })
     }
 }
 
@@ -325,8 +327,8 @@ fn verified_statement(
 enum Said {
     /// That somebody signed it.
     Signature { annotations: Value, payload: Value },
-    /// A statement.
-    Statement(Statement),
+    /// A statement, and what it was signed in.
+    Statement(Statement, Envelope),
 }
 
 impl Said {
@@ -348,7 +350,7 @@ impl Said {
                         payload: Value::Null,
                     });
                 }
-                Ok(Self::Statement(statement))
+                Ok(Self::Statement(statement, envelope.kept()))
             }
             Content::Manifest(_) => Ok(Self::Signature {
                 annotations: Value::Null,

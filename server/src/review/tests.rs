@@ -4,7 +4,7 @@ use regent_engine::image::Digest;
 use regent_engine::response::PatchOperation;
 use serde_json::{Value, json};
 
-use super::{read, write};
+use super::{MAX_MEMORY, ReviewError, read, uid, weigh, write};
 
 fn review() -> Value {
     json!({
@@ -201,4 +201,17 @@ fn nothing_of_a_secret_is_written_down() {
     let written = super::request_json(&request, std::iter::empty());
     assert!(!written.to_string().contains("aHVudGVyMg"), "{written}");
     assert!(super::read_recorded(&written).is_err());
+}
+
+#[test]
+fn what_takes_more_memory_than_one_request_may_is_known_before_it_is_read() {
+    assert!(weigh(b"{\"request\":{\"uid\":\"a\"}}").unwrap() < 4 << 10);
+    let maps = vec![r#"{"":0}"#; MAX_MEMORY / 600].join(",");
+    let review = format!(r#"{{"request":{{"uid":"a","object":{{"spec":[{maps}]}}}}}}"#);
+    assert!(review.len() < 3 << 20);
+    let refused = weigh(review.as_bytes());
+    assert!(matches!(refused, Err(ReviewError::TooLarge(_))));
+    assert!(matches!(weigh(b"{"), Err(ReviewError::Json(_))));
+    // It is known which request it is, so that it is refused by name.
+    assert_eq!(uid(review.as_bytes()).as_deref(), Some("a"));
 }

@@ -43,7 +43,8 @@ fn provenance_of_the_slsa_generator_verifies_with_the_public_trust_root() {
             "https://token.actions.githubusercontent.com"
         );
         assert!(identity.sct_verified, "{version}");
-        let builder = statement.predicate.pointer("/builder/id").unwrap();
+        let predicate = statement.predicate.value().unwrap();
+        let builder = predicate.pointer("/builder/id").unwrap();
         assert_eq!(builder, generator.as_str());
         let [entry] = statement.verified.log_entries.as_slice() else {
             panic!("one entry")

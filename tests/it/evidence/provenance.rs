@@ -27,16 +27,17 @@ fn signers(evidence: &Evidence) -> Vec<&str> {
 }
 
 /// Type, signer and builder of each statement.
-fn statements(evidence: &Evidence) -> Vec<(&str, &str, &str)> {
+fn statements(evidence: &Evidence) -> Vec<(&str, &str, String)> {
     let mut found = Vec::new();
     for statement in &evidence.statements {
-        let builder = statement.predicate.pointer("/builder/id");
-        let builder = builder.or(statement.predicate.pointer("/runDetails/builder/id"));
+        let predicate = statement.predicate.value().unwrap();
+        let builder = predicate.pointer("/builder/id");
+        let builder = builder.or(predicate.pointer("/runDetails/builder/id"));
         let subject = identity(&statement.verified.signer).subjects[0].as_str();
         found.push((
             statement.predicate_type.as_str(),
             subject,
-            builder.unwrap().as_str().unwrap(),
+            builder.unwrap().as_str().unwrap().to_owned(),
         ));
     }
     found.sort_unstable();
@@ -75,6 +76,10 @@ fn check(sample: &Sample) {
     let (two, one_nine) = (format!("{GENERATOR}v2.0.0"), format!("{GENERATOR}v1.9.0"));
     let (two, one_nine) = (two.as_str(), one_nine.as_str());
     let statements = statements(&evidence);
+    let statements = statements.iter();
+    let statements: Vec<_> = statements
+        .map(|(kind, signer, builder)| (*kind, *signer, builder.as_str()))
+        .collect();
     let expected: &[(&str, &str, &str)] = match story {
         "no-provenance" => &[],
         "right-v02" => &[(V02, two, two)],

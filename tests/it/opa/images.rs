@@ -52,9 +52,9 @@ fn statement(kind: &str, predicate: Value) -> VerifiedStatement {
         verified: verified(),
         statement_type: "https://in-toto.io/Statement/v1".into(),
         predicate_type: format!("https://example.com/{kind}"),
-        predicate,
+        predicate: predicate.into(),
         annotations: Value::Null,
-        envelope: Value::Null,
+        envelope: None,
     }
 }
 

@@ -4,7 +4,11 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use regent_engine::image::Digest;
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -50,15 +54,21 @@ enum Flood {
     Inflating,
     /// Manifests as large as they may be, and blobs that never come.
     Held,
+    /// Attestations that nobody signed, of JSON that takes a hundred times its text.
+    Statements,
+    /// Manifests of the same kind.
+    Descriptors,
 }
 
 impl Flood {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 7] = [
         Self::Lists,
         Self::Manifests,
         Self::Everything,
         Self::Inflating,
         Self::Held,
+        Self::Statements,
+        Self::Descriptors,
     ];
 
     fn host(self) -> String {
@@ -83,7 +93,7 @@ impl Flood {
                 // Each says that it is about the image that was asked for, in a list of four megabytes.
                 let subject = asked.path.rsplit('/').next().unwrap_or_default();
                 let subject = subject.split('?').next().unwrap_or_default();
-                let about = regent_engine::image::Digest::parse(subject);
+                let about = Digest::parse(subject);
                 let about = about.unwrap_or_else(|_| digest("none"));
                 let one = descriptor(
                     &referrer(&about, "x"),
@@ -93,9 +103,51 @@ impl Flood {
                 let one = format!("{}{padding}", one.trim_end_matches('}'));
                 Reply::index(index(&[one]))
             }
-            Self::Lists | Self::Manifests | Self::Held => Reply::not_found(),
+            Self::Statements if asked.path.contains("/blobs/") => Reply::blob(swollen()),
+            Self::Statements if asked.path.contains(".att") => {
+                let layer = format!(
+                    r#"{{"mediaType":"application/vnd.dsse.envelope.v1+json","digest":"{}","size":{}}}"#,
+                    digest(swollen()),
+                    swollen().len()
+                );
+                let layers = vec![layer; 3].join(",");
+                Reply::manifest(format!(r#"{{"schemaVersion":2,"layers":[{layers}]}}"#))
+            }
+            Self::Descriptors if !is_list => {
+                let layers = vec![r#"{"digest":"","annotations":{"":""}}"#; 100_000].join(",");
+                Reply::manifest(format!(r#"{{"schemaVersion":2,"layers":[{layers}]}}"#))
+            }
+            Self::Lists | Self::Manifests | Self::Held | Self::Statements | Self::Descriptors => {
+                Reply::not_found()
+            }
         }
     }
+}
+
+/// An envelope with a statement about all images of [`Flood::Statements`]: maps with one entry, which take 700 bytes each.
+fn swollen() -> &'static str {
+    static MADE: OnceLock<String> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let subjects = (0..IMAGES).map(|number| {
+            let image = image_of(&Flood::Statements.host(), number);
+            json!({"digest": {"sha256": image.hex()}})
+        });
+        let maps = vec![r#"{"":0}"#; 400_000].join(",");
+        let statement = format!(
+            r#"{{"_type":"https://in-toto.io/Statement/v1","subject":{},"predicateType":"x","predicate":[{maps}]}}"#,
+            json!(subjects.collect::<Vec<_>>())
+        );
+        let envelope = json!({
+            "payloadType": "application/vnd.in-toto+json",
+            "payload": STANDARD.encode(statement),
+            "signatures": [{"sig": "AAAA"}],
+        });
+        envelope.to_string()
+    })
+}
+
+fn image_of(host: &str, number: usize) -> Digest {
+    digest(&format!("{host}{number}"))
 }
 
 /// The most that a process ever had in memory, in MiB.
@@ -109,7 +161,7 @@ fn peak(process: u32) -> u64 {
 /// Asks about many images of a registry at once, none of which may be admitted.
 async fn ask_about_all((address, authority): (SocketAddr, &[u8]), host: &str) {
     let asked = (0..IMAGES).map(|number| {
-        let image = format!("{host}/acme/app@{}", digest(&format!("{host}{number}")));
+        let image = format!("{host}/acme/app@{}", image_of(host, number));
         is_admitted((address, authority.to_vec()), image)
     });
     let answers: JoinSet<bool> = asked.collect();

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use regent_engine::image::Evidence;
 use regent_engine::image::evidence::{Format, Signer, VerifiedSignature, VerifiedStatement};
+use regent_engine::image::predicate::Envelope;
 use serde_json::{Map, Value, json};
 
 use super::expectation::Selected;
@@ -28,7 +29,8 @@ pub(super) fn write(
     io: &mut Io<'_>,
 ) -> Result<()> {
     for statement in &selected.statements {
-        writeln!(io.stdout, "{}", statement.envelope)?;
+        let envelope = statement.envelope.as_ref().map(Envelope::to_json);
+        writeln!(io.stdout, "{}", json!(envelope))?;
     }
     if !selected.signatures.is_empty() {
         let signatures = selected.signatures.iter();
@@ -43,12 +45,13 @@ pub(super) fn write(
 /// Writes all attestations as one array: what each says, and what is proven about it.
 pub(super) fn attestations(selected: &Selected<'_>, io: &mut Io<'_>) -> Result<()> {
     let statements = selected.statements.iter();
-    let statements: Vec<_> = statements.map(|one| attestation(one)).collect();
+    let statements = statements.map(|one| attestation(one));
+    let statements = statements.collect::<Result<Vec<_>>>()?;
     writeln!(io.stdout, "{}", Value::from(statements))?;
     Ok(())
 }
 
-fn attestation(statement: &VerifiedStatement) -> Value {
+fn attestation(statement: &VerifiedStatement) -> Result<Value> {
     let verified = &statement.verified;
     let signer = match &verified.signer {
         Signer::Key { spki_sha256 } => json!({ "key": spki_sha256 }),
@@ -68,9 +71,9 @@ fn attestation(statement: &VerifiedStatement) -> Value {
             "inclusionProof": entry.inclusion_proof,
         })
     });
-    json!({
+    Ok(json!({
         "predicateType": statement.predicate_type,
-        "predicate": statement.predicate,
+        "predicate": *statement.predicate.value()?,
         "signer": signer,
         "logs": logs.collect::<Vec<_>>(),
         "timestamps": verified.timestamps,
@@ -80,8 +83,8 @@ fn attestation(statement: &VerifiedStatement) -> Value {
             Format::Notary => "notary",
         },
         "carrier": verified.carrier,
-        "envelope": statement.envelope,
-    })
+        "envelope": statement.envelope.as_ref().map(Envelope::to_json),
+    }))
 }
 
 fn signature(repository: &str, evidence: &Evidence, signature: &VerifiedSignature) -> Value {

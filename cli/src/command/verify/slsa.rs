@@ -23,7 +23,7 @@ pub(super) struct Build {
 
 /// Reads provenance of either version; nothing for other statements.
 pub(super) fn read(statement: &VerifiedStatement) -> Option<Build> {
-    let predicate = &statement.predicate;
+    let predicate = &*statement.predicate.value().ok()?;
     let text = |pointer: &str| {
         let value = predicate.pointer(pointer).and_then(Value::as_str);
         value.unwrap_or_default().to_owned()

@@ -6,6 +6,7 @@ use crate::image::PublicKey;
 use crate::image::evidence::{
     CertificateIdentity, Evidence, Signer, Verification, VerifiedSignature,
 };
+use crate::image::predicate::{MAX_PREDICATE, PredicateError};
 
 use super::image::keys;
 use super::questions::Fields;
@@ -148,25 +149,33 @@ fn has_annotations(signature: &VerifiedSignature, wanted: &[(String, String)]) -
 }
 
 /// The answer to `regent/v1/evidence`.
-pub(super) fn document(evidence: &Evidence) -> Value {
+///
+/// An error where the predicates come to more than one may take.
+pub(super) fn document(evidence: &Evidence) -> Result<Value, PredicateError> {
+    let weights = evidence.statements.iter();
+    let weights = weights.map(|statement| statement.predicate.weight_of_value());
+    if weights.sum::<usize>() > MAX_PREDICATE {
+        return Err(PredicateError::TooLarge);
+    }
     let statements = evidence.statements.iter().map(|statement| {
-        json!({
+        Ok(json!({
             "predicateType": statement.predicate_type,
-            "predicate": statement.predicate,
+            "predicate": *statement.predicate.value()?,
             "signer": signer(&statement.verified),
-        })
+        }))
     });
+    let statements = statements.collect::<Result<Vec<_>, PredicateError>>()?;
     let signatures = evidence.signatures.iter().map(|signature| {
         json!({
             "annotations": signature.annotations,
             "signer": signer(&signature.verified),
         })
     });
-    json!({
+    Ok(json!({
         "digest": evidence.digest.to_string(),
         "signatures": signatures.collect::<Vec<_>>(),
-        "statements": statements.collect::<Vec<_>>(),
-    })
+        "statements": statements,
+    }))
 }
 
 fn signer(verified: &Verification) -> Value {

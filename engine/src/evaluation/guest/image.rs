@@ -77,7 +77,10 @@ impl Context<'_> {
             Err(reason) => return Some(Err(told(reason))),
         };
         let image = self.verified(fields, keys)?;
-        Some(image.map(|image| super::evidence::document(image.evidence())))
+        Some(image.and_then(|image| {
+            let document = super::evidence::document(image.evidence());
+            document.map_err(|error| told(error.to_string()))
+        }))
     }
 
     fn verified(

@@ -186,7 +186,13 @@ impl Verifier<'_, '_> {
         let Some(judged) = self.program.conditions.get(attestation) else {
             return Some(Err("the compiled rule lacks an attestation".to_owned()));
         };
-        let names = self.names.with_predicate(predicate(statement));
+        let said = match statement.predicate.value() {
+            Ok(said) => said,
+            Err(error) => return Some(Err(error.to_string())),
+        };
+        let names = self
+            .names
+            .with_predicate(predicate(&statement.predicate_type, &said));
         let slots = judged.as_ref().map_or(&[][..], |judged| &judged.slots);
         let values = Values::of(&names, slots)?;
         let input = Document::object([("values", values.document())]);
@@ -222,11 +228,11 @@ pub(super) fn read_used(used: &Document) -> Option<Vec<Vec<(usize, usize)>>> {
 /// The fields of a predicate as conditions see them: `builder` is where SLSA v1 has it in `runDetails`.
 ///
 /// A field `builder` that a v1 predicate has beside that is not seen: what was believed is what is judged.
-fn predicate(statement: &VerifiedStatement) -> Predicate<'_> {
+fn predicate<'a>(kind: &str, said: &'a Value) -> Predicate<'a> {
     Predicate {
-        fields: statement.predicate.as_object(),
-        builder: if statement.predicate_type == SLSA_V1 {
-            Builder::Alias(statement.predicate.pointer("/runDetails/builder"))
+        fields: said.as_object(),
+        builder: if kind == SLSA_V1 {
+            Builder::Alias(said.pointer("/runDetails/builder"))
         } else {
             Builder::Field
         },

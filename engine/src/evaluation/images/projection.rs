@@ -12,14 +12,15 @@ use crate::rego::evaluate::Document;
 use super::keys;
 
 /// The builder that a statement names.
-pub(crate) fn builder_id(statement: &VerifiedStatement) -> Option<&str> {
+pub(crate) fn builder_id(statement: &VerifiedStatement) -> Option<String> {
     let pointer = if statement.predicate_type == SLSA_V1 {
         "/runDetails/builder/id"
     } else {
         "/builder/id"
     };
-    let id = statement.predicate.pointer(pointer).and_then(Value::as_str);
-    id.filter(|id| !id.is_empty())
+    let predicate = statement.predicate.value().ok()?;
+    let id = predicate.pointer(pointer).and_then(Value::as_str);
+    id.filter(|id| !id.is_empty()).map(str::to_owned)
 }
 
 /// What programs see of an image: its evidence, the keys that were asked for, and its name where it is compared.

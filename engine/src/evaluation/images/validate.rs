@@ -1,6 +1,7 @@
 //! `validate` of an entry: what is denied of a verified image, with the predicates of its attestations by their names.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -21,7 +22,7 @@ const MAX_CHOICES: usize = 64;
 
 /// What the names of attestations stand for.
 #[derive(Clone, Default)]
-struct Choice(Vec<(String, Value)>);
+struct Choice(Vec<(String, Arc<Value>)>);
 
 /// What came of it.
 pub(super) struct Denied {
@@ -74,7 +75,9 @@ impl Verifier<'_, '_> {
         let (mut answers, mut message, mut error) = (Vec::new(), None, None);
         let rule = self.names;
         for choice in choices.into_iter().flatten() {
-            let names = rule.above(choice.0, &[]);
+            let predicates = choice.0.into_iter();
+            let predicates = predicates.map(|(name, predicate)| (name, Value::clone(&predicate)));
+            let names = rule.above(predicates.collect(), &[]);
             let answer = match self.denies(demand, &names)? {
                 Ok(answer) => answer,
                 Err(reason) => return Some(Err(reason)),
@@ -147,23 +150,28 @@ impl Verifier<'_, '_> {
                 ));
             }
             let predicates = statements.iter().map(|one| predicate(evidence, *one));
-            let predicates = predicates.collect::<Option<Vec<_>>>().ok_or(UNKNOWN)?;
+            let predicates = predicates.collect::<Result<Vec<_>, String>>()?;
             choices = with_each(&choices, &name.value, &predicates);
         }
         Ok(Some(choices))
     }
 }
 
-fn predicate<'a>(evidence: &[&'a Evidence], (source, index): (usize, usize)) -> Option<&'a Value> {
-    let statement = evidence.get(source)?.statements.get(index)?;
-    Some(&statement.predicate)
+fn predicate(
+    evidence: &[&Evidence],
+    (source, index): (usize, usize),
+) -> Result<Arc<Value>, String> {
+    let of_source = evidence.get(source);
+    let statement = of_source.and_then(|one| one.statements.get(index));
+    let predicate = &statement.ok_or(UNKNOWN)?.predicate;
+    predicate.value().map_err(|error| error.to_string())
 }
 
 /// Each choice with each predicate for one more name.
-fn with_each(choices: &[Choice], name: &str, predicates: &[&Value]) -> Vec<Choice> {
-    let with = |choice: &Choice, predicate: &Value| {
+fn with_each(choices: &[Choice], name: &str, predicates: &[Arc<Value>]) -> Vec<Choice> {
+    let with = |choice: &Choice, predicate: &Arc<Value>| {
         let mut choice = choice.clone();
-        choice.0.push((name.to_owned(), predicate.clone()));
+        choice.0.push((name.to_owned(), Arc::clone(predicate)));
         choice
     };
     let each = |choice| predicates.iter().map(move |one| with(choice, one));

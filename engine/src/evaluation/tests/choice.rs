@@ -27,7 +27,7 @@ fn caller() -> Value {
 /// A statement by a certificate of a time, or by one that lasts, which says nothing of when it was used.
 fn scan(result: &str, time: Option<u64>) -> VerifiedStatement {
     let mut one = statement(KIND, "", CALLER);
-    one.predicate = json!({"result": result});
+    one.predicate = json!({"result": result}).into();
     let validity = time.map_or((0, 31_536_000), |time| (time, time + 600));
     if let Signer::Certificate(identity) = &mut one.verified.signer {
         identity.validity = validity;

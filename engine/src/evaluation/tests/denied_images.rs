@@ -45,7 +45,7 @@ fn differs() -> Value {
 
 fn said(name: &str, predicate: Value) -> VerifiedStatement {
     let mut statement = statement(&format!("https://example.com/{name}"), "", SIGNER);
-    statement.predicate = predicate;
+    statement.predicate = predicate.into();
     statement
 }
 

@@ -3,7 +3,7 @@ use crate::image::Projected;
 
 const GENERATOR: &str = "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/generator_container_slsa3.yml@refs/tags/v2.0.0";
 const ISSUER: &str = "https://token.actions.githubusercontent.com";
-const WORKFLOW: &str =
+pub(super) const WORKFLOW: &str =
     "https://github.com/your-org/app/.github/workflows/release.yml@refs/heads/main";
 const V1: &str = "https://slsa.dev/provenance/v1";
 const V02: &str = "https://slsa.dev/provenance/v0.2";
@@ -91,9 +91,9 @@ pub(super) fn statement(predicate_type: &str, builder: &str, signer: &str) -> Ve
         verified: verification(signer, &[REPOSITORY]),
         statement_type: "https://in-toto.io/Statement/v1".into(),
         predicate_type: predicate_type.into(),
-        predicate,
+        predicate: predicate.into(),
         annotations: Value::Null,
-        envelope: Value::Null,
+        envelope: None,
     }
 }
 
@@ -162,7 +162,7 @@ fn judge(evidence: &Evidence) -> Result<(), String> {
     }
 }
 
-fn refused(evidence: &Evidence, why: &str) {
+pub(super) fn refused(evidence: &Evidence, why: &str) {
     let message = judge(evidence).expect_err("refused");
     assert!(message.contains(why), "{message}");
 }
@@ -288,16 +288,6 @@ fn the_other_version_answers_only_where_the_asked_one_is_not_there() {
     let more = POLICY.replace("{{ builder.id }}", "{{ buildDefinition.buildType }}");
     let (_, rules) = judge_under(&more, Phase::Mutate, Resolution::Registry, &only);
     assert_eq!(rules[0].0, RuleStatus::Fail);
-}
-
-#[test]
-fn a_second_builder_in_a_v1_predicate_is_not_seen() {
-    let mut forged = statement(V1, WORKFLOW, WORKFLOW);
-    forged.predicate["builder"] = json!({"id": GENERATOR});
-    refused(
-        &evidence(vec![signature(WORKFLOW)], vec![forged]),
-        "built by",
-    );
 }
 
 #[test]

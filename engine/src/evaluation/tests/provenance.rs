@@ -1,7 +1,7 @@
 //! `slsa`, and what annotations of a policy ask of its evidence.
 
 use super::attestors::{diagnostics, fails, judge, passes, policy};
-use super::images::{evidence, signature, statement};
+use super::images::{WORKFLOW, evidence, refused, signature, statement};
 use super::*;
 
 pub(super) const V1: &str = "https://slsa.dev/provenance/v1";
@@ -27,7 +27,8 @@ pub(super) fn provenance(version: &str, builder: &str, signer: &str) -> Verified
                 "resolvedDependencies": [{"uri": uri}],
             },
             "runDetails": {"builder": {"id": builder}},
-        });
+        })
+        .into();
     } else {
         one.predicate = json!({
             "builder": {"id": builder},
@@ -35,11 +36,19 @@ pub(super) fn provenance(version: &str, builder: &str, signer: &str) -> Verified
                 "uri": uri, "entryPoint": ".github/workflows/release.yml",
             }},
             "materials": [{"uri": uri}],
-        });
+        })
+        .into();
     }
     claim(&mut one, "12", "https://github.com/acme/app");
     claim(&mut one, "11", "github-hosted");
     one
+}
+
+/// Changes what a statement says.
+fn change(statement: &mut VerifiedStatement, change: impl FnOnce(&mut Value)) {
+    let mut said = Value::clone(&statement.predicate.value().unwrap());
+    change(&mut said);
+    statement.predicate = said.into();
 }
 
 pub(super) fn claim(statement: &mut VerifiedStatement, number: &str, value: &str) {
@@ -150,7 +159,7 @@ fn builders_sources_refs_and_workflows_are_compared() {
         fails(&demand(&slsa), &good, why);
     }
     let mut silent = provenance(V1, GENERATOR, GENERATOR);
-    silent.predicate = json!({"runDetails": {"builder": {"id": GENERATOR}}});
+    silent.predicate = json!({"runDetails": {"builder": {"id": GENERATOR}}}).into();
     let wanted = demand(&json!({"ref": "*"}));
     fails(&wanted, &of(vec![silent]), "built from ref nothing");
 }
@@ -172,7 +181,9 @@ fn provenance_that_contradicts_its_certificate_or_itself_is_refused() {
         "but the certificate says",
     );
     let mut more = good;
-    more.predicate["buildDefinition"]["externalParameters"]["patch"] = json!("x");
+    change(&mut more, |said| {
+        said["buildDefinition"]["externalParameters"]["patch"] = json!("x");
+    });
     fails(
         &policy,
         &of(vec![more]),
@@ -219,7 +230,8 @@ fn a_summary_must_have_passed_at_the_level() {
         one.predicate = json!({
             "verificationResult": result, "verifiedLevels": [level],
             "resourceUri": "oci://registry.example/app",
-        });
+        })
+        .into();
         of(vec![one])
     };
     let two = demand(json!({"level": 2}));
@@ -255,7 +267,8 @@ fn a_summary_must_name_the_image() {
         one.predicate = json!({
             "verificationResult": "PASSED", "verifiedLevels": ["SLSA_BUILD_LEVEL_3"],
             "resourceUri": resource,
-        });
+        })
+        .into();
         of(vec![one])
     };
     let digest = DIGEST.replace(':', "%3A");
@@ -316,7 +329,8 @@ fn a_policy_can_say_what_a_summary_names_instead() {
         one.predicate = json!({
             "verificationResult": "PASSED", "verifiedLevels": ["SLSA_BUILD_LEVEL_3"],
             "resourceUri": resource,
-        });
+        })
+        .into();
         of(vec![one])
     };
     let upstream = about(&json!("oci://upstream.example/acme/app:v1"));
@@ -345,7 +359,8 @@ fn a_policy_can_say_what_a_summary_names_instead() {
         let mut one = statement(SUMMARY, "", CALLER);
         one.predicate = json!({
             "verificationResult": "PASSED", "verifiedLevels": [level], "resourceUri": "x",
-        });
+        })
+        .into();
         of(vec![one])
     };
     passes(&demand("x"), &low("SLSA_BUILD_LEVEL_2"));
@@ -551,4 +566,16 @@ fn annotations_of_ours_are_never_passed_over() {
         let said = diagnostics(&annotated(&plain, &json!({name: value})));
         assert!(said.iter().any(|one| one.contains(why)), "{said:?}");
     }
+}
+
+#[test]
+fn a_second_builder_in_a_v1_predicate_is_not_seen() {
+    let mut forged = statement(V1, WORKFLOW, WORKFLOW);
+    change(&mut forged, |said| {
+        said["builder"] = json!({"id": GENERATOR});
+    });
+    refused(
+        &evidence(vec![signature(WORKFLOW)], vec![forged]),
+        "built by",
+    );
 }

@@ -43,11 +43,11 @@ impl Walk<'_> {
             );
         }
         let mut subjects = certificate.subjects.iter();
-        if !subjects.any(|subject| subject == builder) {
+        if !subjects.any(|subject| *subject == builder) {
             let signer = listed(&certificate.subjects);
             return format!("provenance names builder {builder}, but is signed by {signer}");
         }
-        otherwise_called(&callers, builder, (statement, certificate))
+        otherwise_called(&callers, &builder, (statement, certificate))
     }
 }
 

@@ -24,7 +24,8 @@ pub(super) fn missing(
     if let Some(text) = &said.inconsistency {
         return Some(format!("the provenance names {text}"));
     }
-    let builder = builder_id(statement).unwrap_or("nothing");
+    let builder = builder_id(statement);
+    let builder = builder.as_deref().unwrap_or("nothing");
     unbound(statement, builder, builders)
         .or_else(|| of_builder(demand, builder))
         .or_else(|| of_level(demand, statement, builders, &said))
@@ -101,7 +102,8 @@ fn of_level(
     said: &Slsa,
 ) -> Option<String> {
     let level = demand.level.as_ref()?.value;
-    let builder = builder_id(statement).unwrap_or("nothing");
+    let builder = builder_id(statement);
+    let builder = builder.as_deref().unwrap_or("nothing");
     let known = |certificate: &CertificateIdentity| {
         let entries = builders.entries.iter().filter(|known| {
             let signs = known.signer == BuilderSigner::Caller

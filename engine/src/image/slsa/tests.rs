@@ -32,9 +32,9 @@ fn said(predicate_type: &str, predicate: Value, claims: &[(&str, &str)]) -> Slsa
         },
         statement_type: String::new(),
         predicate_type: predicate_type.to_owned(),
-        predicate,
+        predicate: predicate.into(),
         annotations: Value::Null,
-        envelope: Value::Null,
+        envelope: None,
     };
     Slsa::of(&statement).unwrap()
 }

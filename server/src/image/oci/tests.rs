@@ -36,3 +36,29 @@ fn refuses_schema_one_and_garbage() {
     let deep = format!(r#"{{"schemaVersion":2,"x":{}"#, "[".repeat(100_000));
     assert!(read(&deep, None).is_err());
 }
+
+#[test]
+fn refuses_what_takes_far_more_memory_than_text() {
+    let of = |count: usize| {
+        let entries = vec![r#"{"digest":""}"#; count].join(",");
+        read(
+            &format!(r#"{{"schemaVersion":2,"layers":[{entries}]}}"#),
+            None,
+        )
+    };
+    assert_eq!(of(50).unwrap().layers().len(), 50);
+    let many = of(10_000).unwrap_err();
+    assert!(many.contains("bytes of memory for its"), "{many}");
+    // A long list as registries write it.
+    let hex = "ab".repeat(32);
+    let entry = format!(
+        r#"{{"mediaType":"{OCI_MANIFEST}","digest":"sha256:{hex}","size":899,"artifactType":"{BUNDLE_PREFIX}.v0.3+json",
+            "annotations":{{"org.opencontainers.image.created":"2025-01-01T00:00:00Z"}}}}"#
+    );
+    let long = vec![entry; MAX_REFERRERS].join(",");
+    let long = format!(r#"{{"schemaVersion":2,"manifests":[{long}]}}"#);
+    assert!(matches!(
+        read(&long, None).unwrap().content,
+        Content::Manifests(listed) if listed.len() == MAX_REFERRERS
+    ));
+}

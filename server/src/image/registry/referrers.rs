@@ -46,12 +46,14 @@ impl Repository<'_> {
             return Ok(None);
         };
         let mut pages = 1;
+        let mut bytes = weight(&listed);
         while let Some(path) = next {
-            if listed.len() > MAX_REFERRERS || pages == MAX_PAGES {
+            if listed.len() > MAX_REFERRERS || pages == MAX_PAGES || bytes > MAX_MANIFEST {
                 return Err(self.too_many(digest));
             }
             let page = self.page(&path, digest).await?;
             let (more, after) = page.ok_or_else(|| self.malformed("lost a page of referrers"))?;
+            bytes += weight(&more);
             listed.extend(more);
             next = after;
             pages += 1;
@@ -86,7 +88,7 @@ impl Repository<'_> {
 
     fn too_many(&self, digest: &Digest) -> FetchError {
         FetchError::TooLarge(format!(
-            "{} lists more than {MAX_REFERRERS} referrers of {digest}, or more than {MAX_PAGES} pages of them",
+            "{} lists more than {MAX_REFERRERS} referrers of {digest}, or more than {MAX_PAGES} pages or {MAX_MANIFEST} bytes of them",
             quoted(&self.endpoint.name)
         ))
     }
@@ -120,6 +122,11 @@ impl Repository<'_> {
             ))),
         }
     }
+}
+
+/// Roughly the bytes of descriptors.
+fn weight(listed: &[Descriptor]) -> u64 {
+    listed.iter().map(|one| one.weight() as u64).sum()
 }
 
 /// The target of `<…>; rel="next"`.

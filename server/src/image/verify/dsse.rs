@@ -1,9 +1,9 @@
 //! DSSE envelopes: what is signed is the payload together with its type.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use std::sync::Arc;
+
+use regent_engine::image::predicate;
 use serde::Deserialize;
-use serde_json::{Value, json};
 
 use super::item::base64;
 use super::refusal::Refusal;
@@ -15,7 +15,7 @@ const IN_TOTO: &str = "application/vnd.in-toto+json";
 #[derive(Debug)]
 pub(super) struct Envelope {
     /// The payload.
-    pub(super) payload: Vec<u8>,
+    pub(super) payload: Arc<[u8]>,
     /// The one signature.
     pub(super) signature: Vec<u8>,
     key_id: String,
@@ -50,7 +50,7 @@ impl Envelope {
             return Err(Refusal::SignatureCount(written.signatures.len()));
         };
         Ok(Self {
-            payload: base64("envelope's payload", &written.payload)?,
+            payload: base64("envelope's payload", &written.payload)?.into(),
             signature: base64("envelope's signature", &signature.sig)?,
             key_id: signature.keyid.clone().unwrap_or_default(),
         })
@@ -64,12 +64,13 @@ impl Envelope {
         bytes
     }
 
-    /// The envelope as cosign prints it.
-    pub(super) fn render(&self) -> Value {
-        json!({
-            "payloadType": IN_TOTO,
-            "payload": STANDARD.encode(&self.payload),
-            "signatures": [{ "keyid": self.key_id, "sig": STANDARD.encode(&self.signature) }],
-        })
+    /// What is kept of it.
+    pub(super) fn kept(&self) -> predicate::Envelope {
+        predicate::Envelope {
+            payload_type: IN_TOTO,
+            payload: Arc::clone(&self.payload),
+            signature: self.signature.clone(),
+            key_id: self.key_id.clone(),
+        }
     }
 }

@@ -16,6 +16,14 @@ pub enum Refusal {
         /// How many are taken.
         limit: usize,
     },
+    /// A part of it takes more than is taken in.
+    #[error("the {what} takes more than {limit} bytes of memory")]
+    TooLarge {
+        /// Which part.
+        what: &'static str,
+        /// How much is taken in.
+        limit: usize,
+    },
     /// A bundle of a version that is not known, or an envelope of another kind.
     #[error("the bundle's media type `{0}` is not known")]
     MediaType(String),
