@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::explain::validate::Said;
+use crate::fuel;
 use crate::go_format;
 use crate::program::{self, Foreach};
 use crate::rego::evaluate::Document;
@@ -14,6 +15,9 @@ use super::validate::{Asked, Outcome};
 
 /// The most elements of one rule: more than any list that a request of 1.5 MiB holds is worth.
 const MAX_ELEMENTS: usize = 10_000;
+
+/// What an element costs beside its values, in units of [`fuel`]: programs are run for it.
+const ELEMENT: u64 = 15_000;
 
 /// What became of one element.
 enum Element {
@@ -87,6 +91,11 @@ impl Context<'_> {
                     format!("the lists of `foreach` have more than {MAX_ELEMENTS} elements");
                 let status = asked.names.too_large_in(&block.list);
                 Element::Judged(Answer::too_large(status, message))
+            } else if !fuel::spend(ELEMENT) {
+                // Whatever is said then, the rule is answered as one that took too much. Nested lists multiply.
+                let message = "the elements take more work than one request may ask for";
+                let status = asked.names.too_large_in(&block.list);
+                Element::Judged(Answer::too_large(status, message.to_owned()))
             } else {
                 self.trace_element(block.list.text.raw(), index);
                 let came = self.element((asked.names, block), element, index, said);

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::explain;
+use crate::fuel;
 use crate::pod_security::control::Control;
 use crate::pod_security::{Exclusion, Pod, Violation, evaluate, exclusion};
 use crate::program::{self, PodSecurity, Policy, Rule};
@@ -106,6 +107,9 @@ fn blamed(detail: &str) -> Option<Vec<&str>> {
     Some(names.collect())
 }
 
+/// What all controls cost for one container, in units of [`fuel`].
+const CONTAINER: u64 = 10_000;
+
 /// What a resource violates that the rule does not excuse, and of that what exceptions do not excuse.
 fn find(kind: &str, resource: &Value, demand: &PodSecurity, exclusions: &[Exclusion]) -> Found {
     let own = resource.get("kind").and_then(Value::as_str);
@@ -121,6 +125,15 @@ fn find(kind: &str, resource: &Value, demand: &PodSecurity, exclusions: &[Exclus
             };
         }
     };
+    // Once more for each thing that is excused, which has a part of the pod judged by itself.
+    let parts = 1 + demand.exclusions.len() + exclusions.len();
+    if !fuel::spend(CONTAINER * (pod.size() * parts) as u64) {
+        return Found {
+            kind,
+            violations: Err("its containers take more work than one request may ask for".to_owned()),
+            remaining: Vec::new(),
+        };
+    }
     let excuse = |exclusions: &[Exclusion], violations: Vec<Violation>| {
         if violations.is_empty() {
             violations

@@ -4,11 +4,16 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::fuel;
 use crate::rego::evaluate::Document;
 use crate::response::RuleStatus;
 use crate::template::{Template, TemplateError};
+use crate::weight;
 
 use super::names::Names;
+
+/// What a byte of a value costs to be made and handed to a program, in units of [`fuel`].
+const MEMORY: u64 = 2;
 
 /// Values in order.
 #[derive(Debug, Default)]
@@ -21,16 +26,24 @@ impl Values {
         let is_pending = |value: &Result<Value, TemplateError>| {
             value.as_ref().is_err_and(TemplateError::is_pending)
         };
+        if names.depth() > 0 {
+            // They are made for each element, whatever the rule reads again and again.
+            let weights = values.iter().flatten().map(weight::of);
+            fuel::spend(MEMORY * weights.sum::<usize>() as u64);
+        }
         (!values.iter().any(is_pending)).then_some(Self(values))
     }
 
     /// `input.values` of a program.
     pub(super) fn document(&self) -> Document {
         let slot = |value: &Result<Value, TemplateError>| match value {
-            Ok(value) => json!({"ok": true, "value": value}),
-            Err(_reason) => json!({"ok": false}),
+            Ok(value) => Document::object([
+                ("ok", Document::from_json(&Value::Bool(true))),
+                ("value", Document::from_json(value)),
+            ]),
+            Err(_reason) => Document::from_json(&json!({"ok": false})),
         };
-        Document::list(self.0.iter().map(|value| Document::from_json(&slot(value))))
+        Document::list(self.0.iter().map(slot))
     }
 
     /// The same for the preconditions of an element, which say `why` there is none: `missing` where the element lacks the

@@ -5,11 +5,13 @@
 //! nothing, excuses one container's missing field and not the same of a second. An error is the same only with the same
 //! value: that a field is missing does not excuse what one says, nor does one port another.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::wildcard;
 
 use super::control::Control;
 use super::pod::Pod;
-use super::violation::{FieldError, Violation};
+use super::violation::{BadValue, FieldError, Violation};
 use super::{Level, Version, evaluate};
 
 /// One thing that is excused.
@@ -54,29 +56,71 @@ fn take_off(exclusion: &Exclusion, excused: &Violation, violations: &mut Vec<Vio
     else {
         return;
     };
+    let Some(violation) = violations.get_mut(at) else {
+        return;
+    };
+    let of_containers = !exclusion.images.is_empty();
+    let key = |error: &FieldError| Same {
+        path: error.wildcard_path(),
+        bad: error.bad.clone(),
+        container: error.container.clone().filter(|_| of_containers),
+    };
+    let mut places = Places::of(&violation.errors, key);
     let mut empty = false;
     for error in &excused.errors {
-        let path = error.wildcard_path();
-        if !covers(exclusion, error, &path) {
+        let same = key(error);
+        if !covers(exclusion, error, &same.path) {
             continue;
         }
-        let Some(violation) = violations.get_mut(at) else {
-            return;
-        };
-        let of_containers = !exclusion.images.is_empty();
-        let found = violation.errors.iter().position(|other| {
-            other.wildcard_path() == path
-                && other.bad == error.bad
-                && (!of_containers || other.container == error.container)
-        });
-        if let Some(found) = found {
+        if let Some(found) = places.take_first(&same) {
             // The last comes to its place, as in Kyverno, whose messages show the order.
             violation.errors.swap_remove(found);
+            if let Some(moved) = violation.errors.get(found) {
+                places.moved(&key(moved), violation.errors.len(), found);
+            }
         }
         empty = violation.errors.is_empty();
     }
     if empty {
         violations.remove(at);
+    }
+}
+
+/// By what an error is the same as another one.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Same {
+    /// Indices as `*`.
+    path: String,
+    bad: BadValue,
+    /// Where containers are told apart.
+    container: Option<String>,
+}
+
+/// Where errors stand in their list, so that none is looked for through all of it: whoever writes a pod says how many there
+/// are.
+struct Places(BTreeMap<Same, BTreeSet<usize>>);
+
+impl Places {
+    fn of(errors: &[FieldError], key: impl Fn(&FieldError) -> Same) -> Self {
+        let mut places = BTreeMap::new();
+        for (index, error) in errors.iter().enumerate() {
+            let of_same: &mut BTreeSet<usize> = places.entry(key(error)).or_default();
+            of_same.insert(index);
+        }
+        Self(places)
+    }
+
+    /// The first place of an error, which is no longer one.
+    fn take_first(&mut self, same: &Same) -> Option<usize> {
+        self.0.get_mut(same)?.pop_first()
+    }
+
+    /// Takes note that an error stands somewhere else now.
+    fn moved(&mut self, same: &Same, from: usize, to: usize) {
+        if let Some(of_same) = self.0.get_mut(same) {
+            of_same.remove(&from);
+            of_same.insert(to);
+        }
     }
 }
 

@@ -32,7 +32,7 @@ pub struct FieldError {
 }
 
 /// What is wrong with a field.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum BadValue {
     /// It must be there.
     Missing,

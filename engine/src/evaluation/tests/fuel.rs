@@ -44,8 +44,16 @@ fn judged(
     set: &Arc<PolicySet>,
     request: &AdmissionRequest,
 ) -> (Decision, Vec<(RuleStatus, String)>) {
+    judged_by(set, request, 5_000_000)
+}
+
+fn judged_by(
+    set: &Arc<PolicySet>,
+    request: &AdmissionRequest,
+    fuel: u64,
+) -> (Decision, Vec<(RuleStatus, String)>) {
     let evaluation = set.evaluate(Arc::new(request.clone()), Phase::Validate, Scope::All, NOW);
-    let Step::Done(responses) = evaluation.with_fuel(5_000_000).step() else {
+    let Step::Done(responses) = evaluation.with_fuel(fuel).step() else {
         panic!("nobody is asked");
     };
     let rules = responses.iter().flat_map(|policy| &policy.rules);
@@ -102,15 +110,17 @@ spec:
     let object =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "items": items});
     let request = request("ConfigMap", object);
+    // The elements themselves take most of it.
+    let fuel = 35_000_000;
     for expression in [
         "length(request.object.items[?contains(@, element)])",
         "regex_match(element, 'a')",
     ] {
-        let (_, rules) = judged(&set(&policy(expression)), &request);
+        let (_, rules) = judged_by(&set(&policy(expression)), &request, fuel);
         assert_eq!(rules[0].0, RuleStatus::Fail, "{expression}: {rules:?}");
         assert!(rules[0].1.contains("more work"), "{expression}: {rules:?}");
     }
-    let (_, rules) = judged(&set(&policy("element")), &request);
+    let (_, rules) = judged_by(&set(&policy("element")), &request, fuel);
     assert_eq!(rules[0].0, RuleStatus::Pass, "{rules:?}");
 }
 
@@ -147,4 +157,81 @@ fn patches_of_a_large_object_are_counted_too() {
     assert_eq!(rules[0].0, RuleStatus::Fail, "{rules:?}");
     assert!(rules[0].1.contains("more work"), "{rules:?}");
     assert!(matches!(decision, Decision::Deny { .. }), "{decision:?}");
+}
+
+/// Says of a pod with so many containers, volumes and as much fuel as a request has.
+fn of_pod(rule: &str, containers: usize) -> (Decision, String) {
+    let policy = format!(
+        "apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {{name: p, annotations: {{pod-policies.kyverno.io/autogen-controllers: none}}}}
+spec:
+  validationFailureAction: Enforce
+  rules:
+  - name: r
+    match: {{any: [{{resources: {{kinds: [Pod]}}}}]}}
+{rule}"
+    );
+    let of_each = |make: &dyn Fn(usize) -> Value| (0..containers).map(make).collect::<Value>();
+    let spec = json!({
+        "containers": of_each(&|number| json!({"name": format!("c{number}"), "image": "istio/proxyv2"})),
+        "volumes": of_each(&|number| json!({"name": format!("v{number}"), "emptyDir": {}})),
+    });
+    let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "d"}, "spec": spec});
+    let (decision, rules) = judged(&set(&policy), &request("Pod", object));
+    (decision, rules[0].1.clone())
+}
+
+const TOO_MUCH: &str = "the rules take more work on this object than one request may ask for";
+
+#[test]
+fn elements_in_elements_multiply() {
+    let rule = "    validate:
+      message: m
+      foreach:
+      - list: request.object.spec.containers
+        foreach:
+        - list: request.object.spec.volumes
+          deny: {conditions: {any: [{key: '{{ element1.name }}', operator: Equals, value: none}]}}
+";
+    let (decision, message) = of_pod(rule, 5);
+    assert!(matches!(decision, Decision::Allow { .. }), "{message}");
+    let (decision, message) = of_pod(rule, 40);
+    assert!(matches!(decision, Decision::Deny { .. }), "{message}");
+    assert_eq!(message, TOO_MUCH);
+}
+
+#[test]
+fn what_is_read_again_for_each_element_is_counted() {
+    let rule = |value: &str| {
+        format!(
+            "    context:
+    - name: names
+      variable: {{jmesPath: 'request.object.spec.volumes[].name'}}
+    validate:
+      message: m
+      foreach:
+      - list: request.object.spec.containers
+        deny: {{conditions: {{all: [{{key: '{{{{ {value} }}}}', operator: AnyIn, value: none}}]}}}}
+"
+        )
+    };
+    assert_eq!(of_pod(&rule("element.name"), 200).1, "rule passed");
+    assert_eq!(of_pod(&rule("names"), 200).1, TOO_MUCH);
+}
+
+#[test]
+fn containers_that_are_judged_by_themselves_are_counted() {
+    let rule = "    validate:
+      podSecurity:
+        level: baseline
+        version: latest
+        exclude:
+        - {controlName: Capabilities, images: ['*istio/proxyv2*']}
+";
+    let (decision, message) = of_pod(rule, 50);
+    assert!(matches!(decision, Decision::Allow { .. }), "{message}");
+    let (decision, message) = of_pod(rule, 400);
+    assert!(matches!(decision, Decision::Deny { .. }), "{message}");
+    assert_eq!(message, TOO_MUCH);
 }
