@@ -26,6 +26,7 @@ mod never_evaluated;
 mod nothing_demanded;
 mod operator_case;
 mod other_namespace;
+mod pattern_from_resource;
 mod reserved_name;
 mod unanchored_regex;
 mod unknown_in_exception;
@@ -73,7 +74,7 @@ pub fn check(policy: Policy, environment: &Environment) -> (Option<Checked>, Vec
     (sound.then(|| Checked::assertion(policy)), diagnostics)
 }
 
-const CHECKS: [fn(&mut Report<'_>); 30] = [
+const CHECKS: [fn(&mut Report<'_>); 31] = [
     name_too_long::check,
     duplicate_rule_name::check,
     conflicting_settings::check,
@@ -84,6 +85,7 @@ const CHECKS: [fn(&mut Report<'_>); 30] = [
     unreachable_rule::check,
     impossible_pattern::check,
     ignored_element::check,
+    pattern_from_resource::check,
     element_without_key::check,
     other_namespace::check,
     wrong_scope::check,

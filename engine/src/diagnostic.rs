@@ -122,6 +122,8 @@ pub enum Code {
     ImpossiblePattern,
     /// An element of a list in a pattern that is never compared.
     IgnoredElement,
+    /// A text of the resource that is read as a pattern.
+    PatternFromResource,
     /// An element of a list in a strategic merge patch that is about no element of the object.
     ElementWithoutKey,
     /// A `Policy` that reaches into another namespace.
@@ -162,7 +164,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of `docs/diagnostics.md`.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 47] = [
         Self::UnreadableFile,
         Self::InvalidYaml,
         Self::UnknownField,
@@ -191,6 +193,7 @@ impl Code {
         Self::UnreachableRule,
         Self::ImpossiblePattern,
         Self::IgnoredElement,
+        Self::PatternFromResource,
         Self::ElementWithoutKey,
         Self::OtherNamespace,
         Self::WrongScope,
@@ -247,6 +250,7 @@ impl Code {
             Self::UnreachableRule => "unreachable-rule",
             Self::ImpossiblePattern => "impossible-pattern",
             Self::IgnoredElement => "ignored-element",
+            Self::PatternFromResource => "pattern-from-resource",
             Self::ElementWithoutKey => "element-without-key",
             Self::OtherNamespace => "other-namespace",
             Self::WrongScope => "wrong-scope",

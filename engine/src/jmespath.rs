@@ -10,6 +10,7 @@ mod insertion;
 mod interpreter;
 mod lexer;
 mod parser;
+mod sources;
 mod tree;
 
 use std::borrow::Cow;
@@ -217,6 +218,14 @@ impl Expression {
         let mut names = BTreeSet::new();
         self.node.collect_root_names(&mut names);
         names
+    }
+
+    /// Of each value that its own is, holds or is made from, the fields that lead to it from the root, as far as they are
+    /// fields; what it only compares or counts is left out.
+    pub fn sources(&self) -> Vec<Vec<&str>> {
+        let mut sources = Vec::new();
+        self.node.collect_sources(&mut sources);
+        sources
     }
 
     /// The functions that it calls, known or not, in order of writing, each with how many arguments it is given.

@@ -480,6 +480,91 @@ fn elements_that_are_never_compared_are_said() {
 }
 
 #[test]
+fn texts_of_the_resource_in_patterns_are_said() {
+    check(
+        &rules(
+            r#"- name: patterns
+  match: {any: [{resources: {kinds: [ConfigMap]}}]}
+  context:
+    - name: later
+      variable: {value: {of: "{{ mine }}"}, jmesPath: of}
+    - name: mine
+      variable: {jmesPath: request.object.data.mine}
+    - name: ours
+      variable: {value: {mine: x}, jmesPath: mine}
+    - name: counted
+      variable: {jmesPath: length(request.object.data.mine), default: 1}
+    - name: settings
+      configMap: {name: settings, namespace: default}
+  validate:
+    anyPattern:
+      - data:
+          a: "{{ request.object.data.mine }}"
+          b: "team-{{ request.oldObject.data.mine || 'none' }}"
+          (c): "{{ later }}"
+          d: ["{{ to_lower(@) }}"]
+          e: "{{ request.object.metadata.annotations.* | [0] }}"
+          f: "{{ request.object.data.{{ ours }} }}"
+      - data:
+          a: "{{ request.namespace }}{{ request.object.metadata.namespace }}"
+          b: "{{ request.object.metadata.name }}-{{ request.object.kind }}"
+          c: "{{ ours }}"
+          d: "{{ settings.data.mine }}"
+          e: "{{ length(request.object.data.mine) }}{{ counted }}"
+          f: "{{ request.object.data.a == request.object.data.b }}"
+          g: "{{ request.object.data.a && 'x' || 'y' }}"
+          X(h): "{{ request.object.data.mine }}"
+          i: "{{ settings.data.list[?@ == request.object.data.mine] | [0] }}"
+"#,
+        ),
+        &expect![[r#"
+            warning pattern-from-resource 22:19 `{{ request.object.data.mine }}` brings a text of the resource into a pattern: whoever writes it chooses what matches
+              help: compare in an expression, `{{ a == b }}`, as the `key` of a condition of `deny`
+            warning pattern-from-resource 23:24 `{{ request.oldObject.data.mine || 'none' }}` brings a text of the resource into a pattern: whoever writes it chooses what matches
+              help: compare in an expression, `{{ a == b }}`, as the `key` of a condition of `deny`
+            warning pattern-from-resource 24:21 `{{ later }}` brings a text of the resource into a pattern: whoever writes it chooses what matches
+              help: compare in an expression, `{{ a == b }}`, as the `key` of a condition of `deny`
+            warning pattern-from-resource 25:20 `{{ to_lower(@) }}` brings a text of the resource into a pattern: whoever writes it chooses what matches
+              help: compare in an expression, `{{ a == b }}`, as the `key` of a condition of `deny`
+            warning pattern-from-resource 26:19 `{{ request.object.metadata.annotations.* | [0] }}` brings a text of the resource into a pattern: whoever writes it chooses what matches
+              help: compare in an expression, `{{ a == b }}`, as the `key` of a condition of `deny`
+            warning pattern-from-resource 27:19 `{{ request.object.data.{{ ours }} }}` brings a text of the resource into a pattern: whoever writes it chooses what matches
+              help: compare in an expression, `{{ a == b }}`, as the `key` of a condition of `deny`
+        "#]],
+    );
+}
+
+#[test]
+fn elements_are_texts_of_the_resource_where_their_list_is() {
+    check(
+        &rules(
+            r#"- name: elements
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  validate:
+    foreach:
+      - list: settings
+        context: [{name: settings, variable: {value: [a, b]}}]
+        pattern: {spec: {hostname: "{{ element }}"}}
+- name: containers
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  validate:
+    foreach:
+      - list: request.object.spec.containers
+        foreach:
+          - list: element.env
+            pattern: {name: "{{ element0.name }}", value: "{{ element.value }}", x: "{{ elementIndex }}"}
+"#,
+        ),
+        &expect![[r#"
+            warning pattern-from-resource 20:34 `{{ element0.name }}` brings a text of the resource into a pattern: whoever writes it chooses what matches
+              help: compare in an expression, `{{ a == b }}`, as the `key` of a condition of `deny`
+            warning pattern-from-resource 20:64 `{{ element.value }}` brings a text of the resource into a pattern: whoever writes it chooses what matches
+              help: compare in an expression, `{{ a == b }}`, as the `key` of a condition of `deny`
+        "#]],
+    );
+}
+
+#[test]
 fn elements_of_patches_without_a_key_are_said() {
     check(
         &rules(
@@ -582,7 +667,7 @@ fn patterns_that_something_matches_are_not_said() {
           f: ">=0 & <=0s"
           g: "*"
           h: ""
-          i: "{{ request.object.x }} & <3"
+          i: "{{ request.namespace }} & <3"
           X(k): "?*"
           k: null
           X(l): "?*"
@@ -757,18 +842,20 @@ fn variables_inside_of_variables_are_looked_at_too() {
     check(
         &text,
         &expect![[r#"
-        unknown-variable 10:75 nothing sets the name `tabel`
-          help: declare it in `context`, or start from `request`
-        unknown-variable 10:92 nothing sets the name `other`
-          help: declare it in `context`, or start from `request`
-        invalid-expression 10:101 there is no function `lenght`
-          help: did you mean `length`?
-        invalid-expression 12:15 there is no function `to_uper`
-          help: did you mean `to_upper`?
-        unknown-variable 12:75 nothing sets the name `index`
-          help: declare it in `context`, or start from `request`
-        element-outside-foreach 13:35 there is no `element` outside of `foreach`
-    "#]],
+            unknown-variable 10:75 nothing sets the name `tabel`
+              help: declare it in `context`, or start from `request`
+            unknown-variable 10:92 nothing sets the name `other`
+              help: declare it in `context`, or start from `request`
+            invalid-expression 10:101 there is no function `lenght`
+              help: did you mean `length`?
+            invalid-expression 12:15 there is no function `to_uper`
+              help: did you mean `to_upper`?
+            warning pattern-from-resource 12:51 `{{ request.object.items[{{ index }}] }}` brings a text of the resource into a pattern: whoever writes it chooses what matches
+              help: compare in an expression, `{{ a == b }}`, as the `key` of a condition of `deny`
+            unknown-variable 12:75 nothing sets the name `index`
+              help: declare it in `context`, or start from `request`
+            element-outside-foreach 13:35 there is no `element` outside of `foreach`
+        "#]],
     );
 }
 

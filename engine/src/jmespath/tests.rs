@@ -278,6 +278,25 @@ fn random_texts_match_their_expression() {
 }
 
 #[test]
+fn sources_are_told() {
+    let sources = |text: &str| -> Vec<String> {
+        let expression = Expression::parse(text).unwrap().naming_current();
+        let sources = expression.sources();
+        sources.iter().map(|path| path.join(".")).collect()
+    };
+    assert_eq!(sources("a.b"), ["a.b"]);
+    assert_eq!(sources("a.b[0].c || d && e.f"), ["a.b", "e.f"]);
+    assert_eq!(sources("a | b.[c, d[0]]"), ["a.b.c", "a.b.d"]);
+    assert_eq!(sources("to_upper(a.b[?c == d].e | [0])"), ["a.b"]);
+    assert_eq!(sources("[a, {b: c.*}, d[1:2], e[]]"), ["a", "c", "d", "e"]);
+    assert_eq!(sources("join(@, map(&a, b))"), ["@", "b"]);
+    // Counted, compared, asked for its truth.
+    for text in ["length(a)", "a == b", "!a", "a | length(@)", "'a'"] {
+        assert_eq!(sources(text), Vec::<String>::new(), "{text}");
+    }
+}
+
+#[test]
 fn names_are_told() {
     let names = |text: &str| -> Vec<Option<String>> {
         let expression = Expression::parse(text).unwrap();
