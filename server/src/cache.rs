@@ -35,7 +35,7 @@ pub struct CacheSettings {
     pub tag_reuse: Duration,
     /// How long it counts that there was no verified evidence about an image, though all that could be asked answered.
     pub max_absence: Duration,
-    /// Bytes of evidence, roughly. Provenance takes 30 to 100 kB in memory, so that the default has room for some
+    /// Bytes of evidence, roughly. Provenance takes 100 to 200 kB in memory, so that the default has room for close to a
     /// thousand images.
     pub max_bytes: u64,
 }

@@ -11,9 +11,9 @@ use thiserror::Error;
 
 use crate::weight::{self, Weight};
 
-/// The most that a predicate takes in memory that is kept as it is read: provenance takes some 100 kB. A bill of materials
-/// takes ten times its text, and few rules look at one.
-const KEPT: usize = 256 << 10;
+/// What the predicates of one image may take in memory that are kept as they are read: provenance takes some 100 kB, and a
+/// report of what was scanned some MB. A bill of materials takes ten times its text, and few rules look at one.
+pub const KEPT: usize = 4 << 20;
 
 /// The most that a predicate may take in memory while it is judged: ten to fifteen times its text is common, and evidence
 /// has at most 4 MiB of text.
@@ -54,17 +54,20 @@ struct Written {
 }
 
 impl Predicate {
-    /// The predicate of a statement, the JSON of in-toto; null where it has none.
-    pub fn of_statement(statement: &Arc<[u8]>) -> Result<Self, PredicateError> {
+    /// The predicate of a statement, the JSON of in-toto; null where it has none. It is kept as it is read where that takes
+    /// no more than is `left` for that, of [`KEPT`] for one image.
+    pub fn of_statement(statement: &Arc<[u8]>, left: &mut usize) -> Result<Self, PredicateError> {
         let weighed: Weighed = serde_json::from_slice(statement)?;
-        match weighed.predicate.0 {
-            weight if weight > MAX_PREDICATE => Err(PredicateError::TooLarge),
-            weight if weight > KEPT => Ok(Self(Kept::Statement(Arc::clone(statement), weight))),
-            _ => {
-                let written: Written = serde_json::from_slice(statement)?;
-                Ok(written.predicate.into())
-            }
+        let weight = weighed.predicate.0;
+        if weight > MAX_PREDICATE {
+            return Err(PredicateError::TooLarge);
         }
+        let Some(after) = left.checked_sub(weight) else {
+            return Ok(Self(Kept::Statement(Arc::clone(statement), weight)));
+        };
+        let written: Written = serde_json::from_slice(statement)?;
+        *left = after;
+        Ok(written.predicate.into())
     }
 
     /// What it says; one that is not kept is read each time.

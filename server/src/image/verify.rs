@@ -25,7 +25,7 @@ use std::sync::Arc;
 use regent_engine::image::evidence::{
     Format, RefusedEvidence, Resolution, VerifiedSignature, VerifiedStatement,
 };
-use regent_engine::image::predicate::{Envelope, MAX_PREDICATE, Predicate, PredicateError};
+use regent_engine::image::predicate::{Envelope, KEPT, MAX_PREDICATE, Predicate, PredicateError};
 use regent_engine::image::{Digest, Evidence, ImageReference, Projected, VerifiedImage};
 use regent_engine::image::{HashAlgorithm, PublicKey};
 use rustls_pki_types::pem::SectionKind;
@@ -97,6 +97,7 @@ pub fn verify(
         root,
         left: MAX_ITEMS,
         signatures: MAX_SIGNATURES,
+        kept: KEPT,
         evidence: Evidence {
             digest: digest.clone(),
             trust_root: root.id().to_owned(),
@@ -192,6 +193,8 @@ struct Judge<'a> {
     left: usize,
     /// How many more may be looked at.
     signatures: usize,
+    /// How much of predicates is kept as it is read.
+    kept: usize,
     evidence: Evidence,
 }
 
@@ -310,7 +313,7 @@ impl Judge<'_> {
 
     /// What a statement says, as far as it can be judged; one that cannot be is evidence all the same.
     fn predicate(&mut self, envelope: &Envelope) -> Result<Predicate, Refusal> {
-        Predicate::of_statement(&envelope.payload).map_err(|error| match error {
+        Predicate::of_statement(&envelope.payload, &mut self.kept).map_err(|error| match error {
             PredicateError::Malformed(error) => Refusal::malformed("statement", &error),
             PredicateError::TooLarge => {
                 self.evidence.has_unread = true;
