@@ -29,7 +29,7 @@ use crate::metrics::{HostFailure, Metrics};
 use crate::review::{self, ReviewError};
 use crate::told::Told;
 use crate::watch::Snapshot;
-use evaluators::{Evaluators, LARGE};
+use evaluators::{Evaluators, LARGE, ORDINARY};
 use pace::{Here, Pace, SMALL};
 
 pub(crate) mod evaluators;
@@ -157,7 +157,7 @@ impl Admission {
         case: &Arc<Case>,
         body: Bytes,
     ) -> Result<Result<Vec<u8>, ReviewError>, HostFailure> {
-        if body.len() > LARGE
+        if body.len() > SMALL
             && let Err(error) = self.make_room(case, body.clone()).await?
         {
             return Ok(Err(error));
@@ -192,19 +192,29 @@ impl Admission {
         }
     }
 
-    /// Waits for the room that a large body takes once it is read.
+    /// Waits for the room that a body takes once it is read, where that is more than of ordinary ones.
     async fn make_room(
         &self,
         case: &Case,
         body: Bytes,
     ) -> Result<Result<(), ReviewError>, HostFailure> {
-        let weighed = self.on_processor(case.clock, move || review::weigh(&body));
-        let weight = match weighed.await? {
+        let weighed = if body.len() > LARGE {
+            let weighed = self.on_processor(case.clock, move || review::weigh(&body));
+            weighed.await?
+        } else {
+            review::weigh(&body)
+        };
+        let weight = match weighed {
+            Ok(weight) if weight <= ORDINARY => return Ok(Ok(())),
             Ok(weight) => weight,
             Err(error) => return Ok(Err(error)),
         };
-        let room = timeout_at(case.clock.answer_by, self.evaluators.room(weight));
-        let room = room.await.map_err(|_elapsed| HostFailure::Overload)??;
+        // A little before there has to be an answer: that there is no room must not be what lets it in.
+        let Ok(room) = timeout_at(case.clock.evaluate_by, self.evaluators.room(weight)).await
+        else {
+            return Ok(Err(ReviewError::NoRoom));
+        };
+        let room = room?;
         // Set once: each case makes room once.
         drop(case.room.set(room));
         Ok(Ok(()))
@@ -445,7 +455,7 @@ impl Case {
 fn unreadable(body: &[u8], error: &ReviewError) -> Outcome {
     let message = error.to_string();
     let uid = match error {
-        ReviewError::Json(_) | ReviewError::TooLarge(_) => review::uid(body),
+        ReviewError::Json(_) | ReviewError::TooLarge(_) | ReviewError::NoRoom => review::uid(body),
         ReviewError::ApiVersion(_)
         | ReviewError::Kind(_)
         | ReviewError::Missing(_)

@@ -164,7 +164,7 @@ pub(crate) fn too_late(need: &Need) -> Fact {
 /// answers: it is never let in as an outage is.
 pub(crate) fn too_much(need: &Need) -> Fact {
     let message = "all that is asked for on behalf of this request takes too much memory";
-    Fact::missing(need, FactError::Malformed(message.to_owned()))
+    Fact::missing(need, FactError::NoRoom(message.to_owned()))
 }
 
 /// What is said to a need whose answer panicked.

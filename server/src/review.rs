@@ -45,6 +45,11 @@ pub enum ReviewError {
         "the objects take {0} bytes of memory, and those of one request may take {MAX_MEMORY}: they are not judged"
     )]
     TooLarge(usize),
+    /// There was no room for it before its deadline.
+    #[error(
+        "the objects are large, and there was no room for them in time: other large ones are being judged"
+    )]
+    NoRoom,
     /// Another version of the review.
     #[error(
         "`apiVersion` is `{0}`, and only `{API_VERSION}` is served: set `admissionReviewVersions: [v1]`"

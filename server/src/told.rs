@@ -3,9 +3,11 @@
 //! Whoever writes a resource says how many images and pieces of data a policy asks for, and whoever runs the registry or the
 //! service that is named how large each is. So what one request is told is bounded, and what all are told at once.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use regent_engine::evaluation::need::Fact;
+use regent_engine::image::Evidence;
 use regent_engine::weight;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -20,11 +22,25 @@ const PERMIT: usize = 1 << 10;
 
 /// Room for what all requests are told.
 #[derive(Debug, Clone)]
-pub(crate) struct Room(Arc<Semaphore>);
+pub(crate) struct Room {
+    memory: Arc<Semaphore>,
+    /// Evidence that requests have, by its address: many may have the same, which takes its room once.
+    shared: Arc<Mutex<BTreeMap<usize, Weak<Shared>>>>,
+}
+
+/// Evidence with its room, which no other evidence takes the address of as long as it is here.
+#[derive(Debug)]
+struct Shared {
+    evidence: Arc<Evidence>,
+    _permit: OwnedSemaphorePermit,
+}
 
 impl Room {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(OF_ALL / PERMIT)))
+        Self {
+            memory: Arc::new(Semaphore::new(OF_ALL / PERMIT)),
+            shared: Arc::default(),
+        }
     }
 
     /// Nothing was told yet to a request.
@@ -47,47 +63,97 @@ pub(crate) struct Told {
 struct Taken {
     bytes: usize,
     permits: Vec<OwnedSemaphorePermit>,
+    evidence: Vec<Arc<Shared>>,
+}
+
+impl Room {
+    /// Takes room; nobody waits for it: those who have some might wait for each other.
+    fn take(&self, permits: usize) -> Option<OwnedSemaphorePermit> {
+        let permits = u32::try_from(permits).ok()?;
+        Arc::clone(&self.memory)
+            .try_acquire_many_owned(permits)
+            .ok()
+    }
+
+    /// The room of evidence: what somebody has already is there.
+    fn share(&self, evidence: &Arc<Evidence>) -> Option<Arc<Shared>> {
+        let address = Arc::as_ptr(evidence) as usize;
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = shared.get(&address).and_then(Weak::upgrade)
+            && Arc::ptr_eq(&known.evidence, evidence)
+        {
+            return Some(known);
+        }
+        shared.retain(|_, one| one.strong_count() > 0);
+        let made = Arc::new(Shared {
+            evidence: Arc::clone(evidence),
+            _permit: self.take(evidence.weight().div_ceil(PERMIT))?,
+        });
+        shared.insert(address, Arc::downgrade(&made));
+        Some(made)
+    }
 }
 
 impl Told {
     /// Takes the room for a fact; whether there was as much.
     pub(crate) fn take(&self, fact: &Fact) -> bool {
-        let bytes = weight(fact);
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = taken.bytes;
-        let after = before.saturating_add(bytes);
-        if after > OF_ONE {
-            return false;
+        match fact {
+            Fact::Data(Ok(value)) => taken.data(weight::of(value), &self.room),
+            Fact::Image(Ok(image)) => taken.evidence(image.evidence(), &self.room),
+            // Bounded where they are made, or shared by all.
+            Fact::Data(Err(_))
+            | Fact::Image(Err(_))
+            | Fact::NamespaceLabels(_)
+            | Fact::Roles(_)
+            | Fact::Inventory(_)
+            | Fact::Guest(_) => true,
         }
-        let permits = |bytes: usize| bytes.saturating_sub(FREE).div_ceil(PERMIT);
-        let lacking = permits(after) - permits(before);
-        let Ok(lacking) = u32::try_from(lacking) else {
-            return false;
-        };
-        if lacking > 0 {
-            // Nobody waits for room: those who have some might wait for each other.
-            let Ok(permit) = Arc::clone(&self.room.0).try_acquire_many_owned(lacking) else {
-                return false;
-            };
-            taken.permits.push(permit);
-        }
-        taken.bytes = after;
-        true
     }
 }
 
-/// The memory that a fact takes for this request alone, roughly.
-fn weight(fact: &Fact) -> usize {
-    match fact {
-        Fact::Data(Ok(value)) => weight::of(value),
-        Fact::Image(Ok(image)) => image.evidence().weight(),
-        // Bounded where they are made, or shared by all.
-        Fact::Data(Err(_))
-        | Fact::Image(Err(_))
-        | Fact::NamespaceLabels(_)
-        | Fact::Roles(_)
-        | Fact::Inventory(_)
-        | Fact::Guest(_) => 0,
+impl Taken {
+    /// Counts what one request is told; the sum before, or nothing where that is too much.
+    fn count(&mut self, bytes: usize) -> Option<usize> {
+        let before = self.bytes;
+        let after = before.checked_add(bytes).filter(|after| *after <= OF_ONE)?;
+        self.bytes = after;
+        Some(before)
+    }
+
+    fn data(&mut self, bytes: usize, room: &Room) -> bool {
+        let Some(before) = self.count(bytes) else {
+            return false;
+        };
+        let permits = |bytes: usize| bytes.saturating_sub(FREE).div_ceil(PERMIT);
+        let lacking = permits(self.bytes) - permits(before);
+        if lacking == 0 {
+            return true;
+        }
+        let permit = room.take(lacking);
+        let is_there = permit.is_some();
+        if !is_there {
+            self.bytes = before;
+        }
+        self.permits.extend(permit);
+        is_there
+    }
+
+    fn evidence(&mut self, evidence: &Arc<Evidence>, room: &Room) -> bool {
+        let is_known = |one: &Arc<Shared>| Arc::ptr_eq(&one.evidence, evidence);
+        if self.evidence.iter().any(is_known) {
+            return true;
+        }
+        let before = self.bytes;
+        let shared = self
+            .count(evidence.weight())
+            .and_then(|_before| room.share(evidence));
+        let is_there = shared.is_some();
+        if !is_there {
+            self.bytes = before;
+        }
+        self.evidence.extend(shared);
+        is_there
     }
 }
 

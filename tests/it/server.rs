@@ -167,11 +167,14 @@ async fn an_object_that_cannot_be_read_is_refused_also_where_errors_are_ignored(
     let server = start(&[("team.yaml", TEAM)], |_| {}).await;
     let good = pod_review(&json!({"team": "a"})).to_string();
     let deep = format!("{}1{}", "{\"a\":".repeat(50_000), "}".repeat(50_000));
+    // Maps that take a hundred times their text.
+    let swollen = format!("[{}]", vec![r#"{"":0}"#; 280_000].join(","));
     // What Go's API server passes on, and our reader of JSON does not take.
     for (odd, expected) in [
         (deep.as_str(), "recursion limit"),
         ("\"\\ud800\"", "hex escape"),
         ("1e400", "number out of range"),
+        (swollen.as_str(), "bytes of memory"),
     ] {
         let labels = "\"labels\":{";
         assert!(good.contains(labels), "{good}");

@@ -24,6 +24,8 @@ pub(super) struct Facts {
     at_hand: Option<AtHand>,
     /// What was not asked before is not asked now.
     frozen: bool,
+    /// There was no room for an answer.
+    lacks_room: bool,
     /// What each reference without digest stood for the first time.
     resolved: BTreeMap<String, Digest>,
 }
@@ -46,8 +48,14 @@ impl Facts {
     /// Takes an answer; one to a question that was not asked, or was answered already, is dropped.
     pub(super) fn answer(&mut self, id: NeedId, fact: Fact) {
         if let Some((_, answer @ None)) = self.asked.get_mut(id.0) {
+            self.lacks_room |= fact.lacks_room();
             *answer = Some(fact);
         }
+    }
+
+    /// Whether there was no room for an answer: what is said without it is no answer.
+    pub(super) const fn lacks_room(&self) -> bool {
+        self.lacks_room
     }
 
     /// Says whether new questions are asked: explaining an answer asks none.

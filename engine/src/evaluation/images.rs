@@ -519,9 +519,10 @@ fn refusal(error: &FactError) -> Refusal {
         FactError::Unavailable(_) | FactError::Timeout(_) | FactError::NoSource(_) => {
             RuleStatus::Error
         }
-        FactError::NotFound(_) | FactError::Malformed(_) | FactError::Unauthorized(_) => {
-            RuleStatus::Fail
-        }
+        FactError::NotFound(_)
+        | FactError::Malformed(_)
+        | FactError::NoRoom(_)
+        | FactError::Unauthorized(_) => RuleStatus::Fail,
     };
     (status, fact_error(error))
 }
@@ -538,6 +539,7 @@ fn fact_error(error: &FactError) -> String {
         | FactError::NotFound(text)
         | FactError::NoSource(text)
         | FactError::Malformed(text)
+        | FactError::NoRoom(text)
         | FactError::Unauthorized(text) => text.clone(),
     }
 }

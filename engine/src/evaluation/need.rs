@@ -229,9 +229,13 @@ pub enum FactError {
     /// What was asked for does not exist: an unknown image, an unknown namespace.
     #[error("{0}")]
     NotFound(String),
-    /// What came back is malformed, too large, not what its digest says, or more than there is room for.
+    /// What came back is malformed, too large, or not what its digest says.
     #[error("{0}")]
     Malformed(String),
+    /// More than there is room for. Whoever writes a resource says how much is asked for, and whoever answers how large that
+    /// is: rules fail by it, whatever else would come of them.
+    #[error("{0}")]
+    NoRoom(String),
     /// Nothing stands for such a source at all, as in a test that describes no cluster: whatever was to be loaded is as if it
     /// were not written. A host that has the source never says so.
     #[error("{0}")]
@@ -242,6 +246,19 @@ pub enum FactError {
 }
 
 impl Fact {
+    /// Whether there was no room for the answer.
+    pub(super) fn lacks_room(&self) -> bool {
+        let error = match self {
+            Self::NamespaceLabels(said) => said.as_ref().err(),
+            Self::Roles(said) => said.as_ref().err(),
+            Self::Image(said) => said.as_ref().err(),
+            Self::Data(said) => said.as_ref().err(),
+            Self::Inventory(said) => said.as_ref().err(),
+            Self::Guest(said) => said.as_ref().err(),
+        };
+        matches!(error, Some(FactError::NoRoom(_)))
+    }
+
     /// That there is no answer to a need, and why.
     pub fn missing(need: &Need, error: FactError) -> Self {
         match need {

@@ -98,7 +98,16 @@ impl Context<'_> {
     ) -> Progress {
         let progress = self.go_on((policy, rule), waited, known);
         match progress {
-            Progress::Answered(_) | Progress::NotAbout if fuel::is_spent() => spent(policy, rule),
+            Progress::Answered(_) | Progress::NotAbout if fuel::is_spent() => {
+                const WORK: &str =
+                    "the rules take more work on this object than one request may ask for";
+                spent(policy, rule, WORK)
+            }
+            Progress::Answered(_) if self.facts.borrow().lacks_room() => {
+                const MEMORY: &str =
+                    "the rules are told more on behalf of this object than there is room for";
+                spent(policy, rule, MEMORY)
+            }
             other => other,
         }
     }
@@ -489,12 +498,11 @@ fn unjudged(rule: &Rule, answer: Answer) -> Answer {
 }
 
 /// The answer of a rule for which nothing was left to spend: a failure, since it is the object that asks for so much.
-fn spent(policy: &Policy, rule: &Rule) -> Progress {
+fn spent(policy: &Policy, rule: &Rule, message: &str) -> Progress {
     let action = match &rule.body {
         Body::Mutate(_) => FailureAction::Enforce,
         _ => strictest_action(policy, rule),
     };
-    let message = "the rules take more work on this object than one request may ask for";
     let answer = Answer::new(RuleStatus::Fail, message);
     Progress::Answered(respond(policy, rule, action, answer))
 }

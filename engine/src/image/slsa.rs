@@ -60,6 +60,12 @@ pub struct Slsa {
 impl Slsa {
     /// What a statement says; nothing where it is of another type.
     pub fn of(statement: &VerifiedStatement) -> Option<Self> {
+        let is_slsa = [PROVENANCE_V1, PROVENANCE_V02, SUMMARY_V1]
+            .contains(&statement.predicate_type.as_str());
+        // A large one of another type is not read for nothing.
+        if !is_slsa {
+            return None;
+        }
         let predicate = &*statement.predicate.value().ok()?;
         let said = match statement.predicate_type.as_str() {
             PROVENANCE_V1 => provenance_v1(predicate),

@@ -134,12 +134,12 @@ impl Pod {
         }
     }
 
-    /// The pod without its containers, and with one that says nothing.
     /// How many containers it has.
     pub fn size(&self) -> usize {
         self.containers.len()
     }
 
+    /// The pod without its containers, and with one that says nothing.
     pub(super) fn without_containers(&self) -> Self {
         let silent = Container {
             name: "fake".to_owned(),

@@ -18,8 +18,10 @@ use crate::settings::THREAD_STACK;
 #[cfg(test)]
 mod tests;
 
-/// Bodies of more bytes than these are weighed before they are read; a small one takes some MiB at most.
+/// Bodies of more bytes than these are weighed where evaluations run; others take a millisecond at most to be weighed.
 pub(crate) const LARGE: usize = 256 << 10;
+/// What a body may take in memory that needs no room: objects of some 100 kB, as most are.
+pub(crate) const ORDINARY: usize = 1 << 20;
 /// Bytes of a unit of memory.
 const UNIT: usize = 1 << 10;
 

@@ -13,11 +13,11 @@ use regent_engine::weight::Weight;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
-use super::discovery::Budget;
+use super::discovery::{Budget, crowded};
 use super::fetch::{FetchError, quoted};
 use super::oci::{Content, MAX_BLOB, MAX_MANIFEST, Manifest};
 use super::registry::Repository;
-use super::{Images, Place};
+use super::{Images, Place, before};
 
 /// The platform whose image stands for an index, as Kyverno has it.
 const PLATFORM: (&str, &str) = ("linux", "amd64");
@@ -47,8 +47,6 @@ struct Asked<'a> {
     image: &'a ImageReference,
     pull_secrets: &'a [PullSecret],
     deadline: Instant,
-    /// Room for what is fetched.
-    budget: &'a Budget,
 }
 
 impl Documents {
@@ -123,18 +121,12 @@ impl Images {
                 quoted(&host)
             )));
         }
-        let budget = self.budget(&Place::Repository(image.clone())).await;
         let place = Asked {
             image: &image,
             pull_secrets,
             deadline,
-            budget: &budget,
         };
-        let fetch = self.document(place, &digest);
-        let document = self.documents.0.try_get_with_by_ref(&digest, fetch);
-        let document = Box::pin(document)
-            .await
-            .map_err(|error: Arc<FetchError>| (*error).clone())?;
+        let document = self.document_with_room(place, &digest).await?;
         let (host, path) = image.containerd_repository();
         // The name that Kyverno's library has for Docker Hub.
         let host = if host == "docker.io" {
@@ -159,19 +151,49 @@ impl Images {
         }))
     }
 
-    async fn document(
+    /// The document of a digest. Where there is no room, it is fetched once there is room for all that one may have.
+    async fn document_with_room(
         &self,
         asked: Asked<'_>,
         digest: &Digest,
     ) -> Result<Arc<Document>, FetchError> {
+        let place = Place::Repository(asked.image.clone());
+        let budget = self.budget(&place).await;
+        let document = self.remembered_document((asked, &budget), digest).await;
+        if !matches!(document, Err(FetchError::Crowded(_))) {
+            return document;
+        }
+        drop(budget);
+        let room = self.budget(&place).await.reserved();
+        let room = timeout_at(before(asked.deadline, 2), room).await;
+        let budget = room.map_err(|_elapsed| crowded())??;
+        self.remembered_document((asked, &budget), digest).await
+    }
+
+    async fn remembered_document(
+        &self,
+        asked: (Asked<'_>, &Budget),
+        digest: &Digest,
+    ) -> Result<Arc<Document>, FetchError> {
+        let fetch = self.document(asked, digest);
+        let document = self.documents.0.try_get_with_by_ref(digest, fetch);
+        let document = Box::pin(document).await;
+        document.map_err(|error: Arc<FetchError>| (*error).clone())
+    }
+
+    async fn document(
+        &self,
+        (asked, budget): (Asked<'_>, &Budget),
+        digest: &Digest,
+    ) -> Result<Arc<Document>, FetchError> {
         let mut left = MAX_MEMORY;
-        let first = self.manifest(asked, digest).await?;
+        let first = self.manifest((asked, budget), digest).await?;
         let (index, manifest) = match &first.content {
             Content::Layers(_) => (None, first),
             Content::Manifests(_) => {
                 let index = json_of(&first.bytes, digest, &mut left)?;
                 let chosen = of_platform(&index, digest)?;
-                let manifest = self.manifest(asked, &chosen).await?;
+                let manifest = self.manifest((asked, budget), &chosen).await?;
                 (Some(index), manifest)
             }
         };
@@ -190,7 +212,7 @@ impl Images {
                 "the configuration {config} has more than {MAX_BLOB} bytes"
             )));
         }
-        asked.budget.spend(size, &config)?;
+        budget.spend(size, &config)?;
         let bytes = self.config(asked, &config, size).await?;
         Ok(Arc::new(Document {
             config: json_of(&bytes, &config, &mut left)?,
@@ -200,7 +222,11 @@ impl Images {
         }))
     }
 
-    async fn manifest(&self, asked: Asked<'_>, digest: &Digest) -> Result<Manifest, FetchError> {
+    async fn manifest(
+        &self,
+        (asked, budget): (Asked<'_>, &Budget),
+        digest: &Digest,
+    ) -> Result<Manifest, FetchError> {
         let manifest = if self.sources.layouts.has(digest).await {
             self.sources.layouts.manifest(digest).await?
         } else {
@@ -208,7 +234,7 @@ impl Images {
             repository.manifest(digest, MAX_MANIFEST).await?
         };
         let bytes = manifest.bytes.len() as u64;
-        asked.budget.spend(bytes, digest)?;
+        budget.spend(bytes, digest)?;
         Ok(manifest)
     }
 

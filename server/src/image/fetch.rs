@@ -91,9 +91,9 @@ impl From<FetchError> for FactError {
             FetchError::Timeout(message) => Self::Timeout(message),
             FetchError::NotFound(message) => Self::NotFound(message),
             FetchError::Unauthorized(message) => Self::Unauthorized(message),
+            FetchError::Crowded(message) => Self::NoRoom(message),
             FetchError::Malformed(message)
             | FetchError::TooLarge(message)
-            | FetchError::Crowded(message)
             | FetchError::Redirect(message) => Self::Malformed(message),
         }
     }

@@ -46,9 +46,9 @@ pub const MAX_EVIDENCE: usize = 50;
 pub const MAX_REFERRERS: usize = 1_000;
 /// Pages of a list of referrers.
 pub const MAX_PAGES: usize = 8;
-/// What a manifest or a list may take in memory for each byte of its text, beside [`FREE_MEMORY`]: descriptors with all their
-/// fields take five times their text.
-const MEMORY_OF_A_BYTE: usize = 8;
+/// What a manifest or a list may take in memory for each byte of its text, beside [`FREE_MEMORY`]: descriptors of all
+/// kinds take five to ten times their text.
+const MEMORY_OF_A_BYTE: usize = 12;
 /// What any manifest may take in memory.
 const FREE_MEMORY: usize = 64 << 10;
 

@@ -280,7 +280,11 @@ impl Judge<'_> {
             what: "signatures to look at for one image",
             limit: MAX_SIGNATURES,
         })?;
-        let said = Said::read(&item.content, self.digest)?;
+        let said = Said::read(&item.content, self.digest);
+        if let (Content::Envelope(..), Err(Refusal::TooLarge { .. })) = (&item.content, &said) {
+            self.evidence.has_unread = true;
+        }
+        let said = said?;
         let trusted = Trusted {
             keys: self.keys,
             root: self.root,

@@ -114,6 +114,7 @@ pub(super) fn unavailable(what: &str, error: &FactError) -> Unanswered {
         | FactError::Timeout(_)
         | FactError::NoSource(_)
         | FactError::Malformed(_)
+        | FactError::NoRoom(_)
         | FactError::Unauthorized(_) => Unanswered::Lost(reason),
     }
 }

@@ -13,6 +13,7 @@ use crate::evaluation::values::Values;
 use crate::explain;
 use crate::explain::validate::joined_message;
 use crate::image::Evidence;
+use crate::image::predicate::{MAX_PREDICATE, PredicateError};
 use crate::program::ImageDemand;
 use crate::rego::evaluate::Document;
 use crate::response::RuleStatus;
@@ -135,6 +136,7 @@ impl Verifier<'_, '_> {
             Err(error) => return Err(error.to_string()),
         };
         let mut choices: Vec<Choice> = vec![Choice::default()];
+        let mut total = 0_usize;
         for (index, attestation) in self.ast.attestations.iter().enumerate() {
             let Some(name) = &attestation.name else {
                 continue;
@@ -149,12 +151,24 @@ impl Verifier<'_, '_> {
                     "more than {MAX_CHOICES} choices of statements count for the names of attestations"
                 ));
             }
+            let weights = statements.iter().map(|one| weight(evidence, *one));
+            total = total.saturating_add(weights.sum());
+            if total > MAX_PREDICATE {
+                return Err(PredicateError::TooLarge.to_string());
+            }
             let predicates = statements.iter().map(|one| predicate(evidence, *one));
             let predicates = predicates.collect::<Result<Vec<_>, String>>()?;
             choices = with_each(&choices, &name.value, &predicates);
         }
         Ok(Some(choices))
     }
+}
+
+/// What the predicate of a statement takes in memory.
+fn weight(evidence: &[&Evidence], (source, index): (usize, usize)) -> usize {
+    let of_source = evidence.get(source);
+    let statement = of_source.and_then(|one| one.statements.get(index));
+    statement.map_or(0, |one| one.predicate.weight_of_value())
 }
 
 fn predicate(

@@ -327,6 +327,7 @@ fn reason(error: &FactError) -> &str {
         | FactError::NotFound(text)
         | FactError::NoSource(text)
         | FactError::Malformed(text)
+        | FactError::NoRoom(text)
         | FactError::Unauthorized(text) => text,
     }
 }

@@ -102,6 +102,41 @@ fn more_data_than_a_request_may_name_is_a_failure() {
     );
 }
 
+/// Where there is no room for what was asked for, nothing that stands for it lets the object in.
+#[test]
+fn answers_that_there_is_no_room_for_are_a_failure() {
+    let call = "{name: asked, apiCall: {urlPath: /api/v1/pods, default: fine}}";
+    let of = |context: &str| {
+        of_config_maps(&format!(
+            r#"context: [{context}], validate: {{message: m,
+            deny: {{conditions: {{any: [{{key: "{{{{ asked }}}}", operator: Equals, value: bad}}]}}}}}}"#
+        ))
+    };
+    let said = |set: &Arc<PolicySet>, error: &FactError| {
+        let request = Arc::new(config_map(&json!({})));
+        let mut evaluation = set.evaluate(Arc::clone(&request), Phase::Validate, Scope::All, NOW);
+        let Step::Need(needs) = evaluation.step() else {
+            panic!("nobody is asked");
+        };
+        for (id, need) in needs {
+            evaluation.answer(id, Fact::missing(&need, error.clone()));
+        }
+        let Step::Done(responses) = evaluation.step() else {
+            panic!("no end");
+        };
+        let allowed = matches!(decide(&request, &responses), Decision::Allow { .. });
+        (responses[0].rules[0].status, allowed)
+    };
+    let (away, full) = (
+        FactError::Unavailable("away".to_owned()),
+        FactError::NoRoom("full".to_owned()),
+    );
+    assert_eq!(said(&of(call), &away), (RuleStatus::Pass, true));
+    assert_eq!(said(&of(call), &full), (RuleStatus::Fail, false));
+    assert_eq!(said(&of(ASKED), &away), (RuleStatus::Error, true));
+    assert_eq!(said(&of(ASKED), &full), (RuleStatus::Fail, false));
+}
+
 /// A pattern with conditions takes steps for each element; in a build that is slow the time may be over before.
 #[test]
 fn more_steps_than_a_rule_may_take_are_a_failure() {

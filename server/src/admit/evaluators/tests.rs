@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use super::Evaluators;
+use super::{Evaluators, MAX_MEMORY};
 use crate::metrics::HostFailure;
 
 #[tokio::test]
@@ -56,4 +56,20 @@ async fn who_evaluates_elsewhere_takes_the_place_of_a_thread() {
     assert!(timeout(brief, evaluators.run(|| 7)).await.is_err());
     drop(turn);
     assert_eq!(evaluators.run(|| 7).await, Ok(7));
+}
+
+#[tokio::test]
+async fn large_bodies_wait_for_each_other() {
+    let evaluators = Evaluators::start(1).unwrap();
+    let whole = evaluators.room(MAX_MEMORY).await.unwrap();
+    let soon = Duration::from_millis(10);
+    timeout(soon, evaluators.room(1)).await.unwrap_err();
+    drop(whole);
+    let halves = (
+        evaluators.room(MAX_MEMORY / 2),
+        evaluators.room(MAX_MEMORY / 2),
+    );
+    let (one, other) = tokio::join!(halves.0, halves.1);
+    assert!(one.is_ok() && other.is_ok());
+    timeout(soon, evaluators.room(1)).await.unwrap_err();
 }
