@@ -125,7 +125,7 @@ impl Budget {
     /// A budget for one digest, out of [`MAX_IN_FLIGHT`] permits for all.
     pub fn new(in_flight: &Arc<Semaphore>) -> Self {
         Self {
-            left: AtomicU64::new(MAX_TOTAL + BASE),
+            left: AtomicU64::new(MAX_TOTAL),
             rooms: vec![Arc::clone(in_flight)],
             taken: Mutex::default(),
         }
