@@ -365,13 +365,22 @@ impl Images {
             return found.map(|artifacts| (artifacts, budget));
         }
         drop(budget);
-        let room = self.budget(place).await.reserved();
-        let room = timeout_at(before(deadline, 2), room).await;
-        let budget = room.map_err(|_elapsed| discovery::crowded())??;
+        let budget = self.reserved_budget(place, deadline).await?;
         let artifacts = self
             .shared(need, digest, place, (&budget, deadline))
             .await?;
         Ok((artifacts, budget))
+    }
+
+    /// Waits for all the room that one digest may have, for half of the time.
+    async fn reserved_budget(
+        &self,
+        place: &Place,
+        deadline: Instant,
+    ) -> Result<Budget, FetchError> {
+        let room = self.budget(place).await.reserved();
+        let room = timeout_at(before(deadline, 2), room).await;
+        room.map_err(|_elapsed| discovery::crowded())?
     }
 
     /// Room for the evidence of one digest; nothing is taken of it yet.

@@ -37,10 +37,7 @@ impl Values {
     /// `input.values` of a program.
     pub(super) fn document(&self) -> Document {
         let slot = |value: &Result<Value, TemplateError>| match value {
-            Ok(value) => Document::object([
-                ("ok", Document::from_json(&Value::Bool(true))),
-                ("value", Document::from_json(value)),
-            ]),
+            Ok(value) => found(value),
             Err(_reason) => Document::from_json(&json!({"ok": false})),
         };
         Document::list(self.0.iter().map(slot))
@@ -50,11 +47,13 @@ impl Values {
     /// key that is asked for, else `error`.
     pub(super) fn of_element(&self, names: &Names<'_>, slots: &[Arc<Template>]) -> Document {
         let values = self.0.iter().zip(slots).map(|(value, slot)| match value {
-            Ok(value) => json!({"ok": true, "value": value}),
-            Err(error) if is_lacking(names, slot, error) => json!({"ok": false, "why": "missing"}),
-            Err(_reason) => json!({"ok": false, "why": "error"}),
+            Ok(value) => found(value),
+            Err(error) if is_lacking(names, slot, error) => {
+                Document::from_json(&json!({"ok": false, "why": "missing"}))
+            }
+            Err(_reason) => Document::from_json(&json!({"ok": false, "why": "error"})),
         });
-        Document::list(values.map(|value| Document::from_json(&value)))
+        Document::list(values)
     }
 
     /// What an error means that there is because of these values: a failure where one of them is too large.
@@ -71,6 +70,14 @@ impl Values {
     pub(super) fn first_error(&self) -> Option<&TemplateError> {
         self.0.iter().find_map(|value| value.as_ref().err())
     }
+}
+
+/// A value that there is, as programs see it.
+fn found(value: &Value) -> Document {
+    Document::object([
+        ("ok", Document::from_json(&Value::Bool(true))),
+        ("value", Document::from_json(value)),
+    ])
 }
 
 /// Whether a value is missing because the element that it is read from lacks a key.

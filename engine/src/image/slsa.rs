@@ -60,22 +60,19 @@ pub struct Slsa {
 impl Slsa {
     /// What a statement says; nothing where it is of another type.
     pub fn of(statement: &VerifiedStatement) -> Option<Self> {
-        let is_slsa = [PROVENANCE_V1, PROVENANCE_V02, SUMMARY_V1]
-            .contains(&statement.predicate_type.as_str());
-        // A large one of another type is not read for nothing.
-        if !is_slsa {
-            return None;
-        }
-        let predicate = &*statement.predicate.value().ok()?;
-        let said = match statement.predicate_type.as_str() {
-            PROVENANCE_V1 => provenance_v1(predicate),
-            PROVENANCE_V02 => provenance_v02(predicate),
-            SUMMARY_V1 => return Some(summary(predicate)),
+        // The type first: a large predicate of another one is not read for nothing.
+        let read = match statement.predicate_type.as_str() {
+            PROVENANCE_V1 => provenance_v1,
+            PROVENANCE_V02 => provenance_v02,
+            SUMMARY_V1 => summary,
             _ => return None,
         };
+        let said = read(&*statement.predicate.value().ok()?);
         Some(match &statement.verified.signer {
-            Signer::Certificate(certificate) => said.beside(certificate),
-            Signer::Key { .. } => said,
+            Signer::Certificate(certificate) if statement.predicate_type != SUMMARY_V1 => {
+                said.beside(certificate)
+            }
+            Signer::Certificate(_) | Signer::Key { .. } => said,
         })
     }
 

@@ -13,11 +13,11 @@ use regent_engine::weight::Weight;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
-use super::discovery::{Budget, crowded};
+use super::discovery::Budget;
 use super::fetch::{FetchError, quoted};
 use super::oci::{Content, MAX_BLOB, MAX_MANIFEST, Manifest};
 use super::registry::Repository;
-use super::{Images, Place, before};
+use super::{Images, Place};
 
 /// The platform whose image stands for an index, as Kyverno has it.
 const PLATFORM: (&str, &str) = ("linux", "amd64");
@@ -164,9 +164,7 @@ impl Images {
             return document;
         }
         drop(budget);
-        let room = self.budget(&place).await.reserved();
-        let room = timeout_at(before(asked.deadline, 2), room).await;
-        let budget = room.map_err(|_elapsed| crowded())??;
+        let budget = self.reserved_budget(&place, asked.deadline).await?;
         self.remembered_document((asked, &budget), digest).await
     }
 

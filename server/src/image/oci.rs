@@ -152,16 +152,17 @@ impl Manifest {
         let digest = digest_of(&bytes);
         let malformed =
             |what: String| FetchError::Malformed(format!("the manifest {digest} {what}"));
-        let Weight(weight) = serde_json::from_slice(&bytes)
-            .map_err(|error| malformed(format!("is malformed: {}", quoted(&error.to_string()))))?;
+        let no_json = |error: serde_json::Error| {
+            malformed(format!("is malformed: {}", quoted(&error.to_string())))
+        };
+        let Weight(weight) = serde_json::from_slice(&bytes).map_err(no_json)?;
         if weight > bytes.len() * MEMORY_OF_A_BYTE + FREE_MEMORY {
             return Err(FetchError::TooLarge(format!(
                 "the manifest {digest} takes {weight} bytes of memory for its {} bytes of text",
                 bytes.len()
             )));
         }
-        let document: Document = serde_json::from_slice(&bytes)
-            .map_err(|error| malformed(format!("is malformed: {}", quoted(&error.to_string()))))?;
+        let document: Document = serde_json::from_slice(&bytes).map_err(no_json)?;
         if document.schema_version != 2 {
             return Err(malformed(format!(
                 "has schema version {}, not 2",

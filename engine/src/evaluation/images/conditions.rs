@@ -138,9 +138,7 @@ impl Verifier<'_, '_> {
             .map(|one| vec![Value::Null; one.statements.len()])
             .collect();
         for (source, index) in used {
-            let statement = evidence
-                .get(*source)
-                .and_then(|one| one.statements.get(*index));
+            let statement = statement(evidence, (*source, *index));
             let cell = of_sources
                 .get_mut(*source)
                 .and_then(|row| row.get_mut(*index));
@@ -212,6 +210,14 @@ impl Verifier<'_, '_> {
             .map(|judged| explain::conditions::walk(&judged.what, &names).error());
         Some(Ok((answer, reason)))
     }
+}
+
+/// A statement by its source and its place there, as programs name them.
+pub(super) fn statement<'e>(
+    evidence: &[&'e Evidence],
+    (source, index): (usize, usize),
+) -> Option<&'e VerifiedStatement> {
+    evidence.get(source)?.statements.get(index)
 }
 
 /// For each view pairs of source and statement, as programs give them.

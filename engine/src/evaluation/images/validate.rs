@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::conditions::read_used;
+use super::conditions::{read_used, statement};
 use super::{UNKNOWN, Verifier};
 use crate::evaluation::names::Names;
 use crate::evaluation::rule::Answer;
@@ -13,7 +13,7 @@ use crate::evaluation::values::Values;
 use crate::explain;
 use crate::explain::validate::joined_message;
 use crate::image::Evidence;
-use crate::image::predicate::{MAX_PREDICATE, PredicateError};
+use crate::image::predicate::{MAX_PREDICATE, Predicate, PredicateError};
 use crate::program::ImageDemand;
 use crate::rego::evaluate::Document;
 use crate::response::RuleStatus;
@@ -151,34 +151,23 @@ impl Verifier<'_, '_> {
                     "more than {MAX_CHOICES} choices of statements count for the names of attestations"
                 ));
             }
-            let weights = statements.iter().map(|one| weight(evidence, *one));
+            let predicates = statements.iter().map(|place| {
+                let found = statement(evidence, *place);
+                found.map(|one| &one.predicate)
+            });
+            let predicates = predicates.collect::<Option<Vec<_>>>().ok_or(UNKNOWN)?;
+            let weights = predicates.iter().map(|one| one.weight_of_value());
             total = total.saturating_add(weights.sum());
             if total > MAX_PREDICATE {
                 return Err(PredicateError::TooLarge.to_string());
             }
-            let predicates = statements.iter().map(|one| predicate(evidence, *one));
-            let predicates = predicates.collect::<Result<Vec<_>, String>>()?;
+            let predicates = predicates.into_iter().map(Predicate::value);
+            let predicates = predicates.collect::<Result<Vec<_>, _>>();
+            let predicates = predicates.map_err(|error| error.to_string())?;
             choices = with_each(&choices, &name.value, &predicates);
         }
         Ok(Some(choices))
     }
-}
-
-/// What the predicate of a statement takes in memory.
-fn weight(evidence: &[&Evidence], (source, index): (usize, usize)) -> usize {
-    let of_source = evidence.get(source);
-    let statement = of_source.and_then(|one| one.statements.get(index));
-    statement.map_or(0, |one| one.predicate.weight_of_value())
-}
-
-fn predicate(
-    evidence: &[&Evidence],
-    (source, index): (usize, usize),
-) -> Result<Arc<Value>, String> {
-    let of_source = evidence.get(source);
-    let statement = of_source.and_then(|one| one.statements.get(index));
-    let predicate = &statement.ok_or(UNKNOWN)?.predicate;
-    predicate.value().map_err(|error| error.to_string())
 }
 
 /// Each choice with each predicate for one more name.

@@ -28,7 +28,7 @@ pub(super) fn missing(
     let builder = builder.as_deref().unwrap_or("nothing");
     unbound(statement, builder, builders)
         .or_else(|| of_builder(demand, builder))
-        .or_else(|| of_level(demand, statement, builders, &said))
+        .or_else(|| of_level(demand, (statement, builder), builders, &said))
         .or_else(|| {
             let parts = [
                 ("source", &demand.source, &said.source),
@@ -97,13 +97,11 @@ fn of_builder(demand: &Demand, builder: &str) -> Option<String> {
 
 fn of_level(
     demand: &Demand,
-    statement: &VerifiedStatement,
+    (statement, builder): (&VerifiedStatement, &str),
     builders: &Builders,
     said: &Slsa,
 ) -> Option<String> {
     let level = demand.level.as_ref()?.value;
-    let builder = builder_id(statement);
-    let builder = builder.as_deref().unwrap_or("nothing");
     let known = |certificate: &CertificateIdentity| {
         let entries = builders.entries.iter().filter(|known| {
             let signs = known.signer == BuilderSigner::Caller
