@@ -52,12 +52,12 @@ pub fn autogen(mut policy: Policy) -> Policy {
             generated.push(generate(rule, PodPath::JobTemplate, &[CRON_JOB]));
         }
     }
-    if !generated.is_empty() {
-        // Rules that an author saved under autogen's names give way to what autogen makes now.
-        policy
-            .rules
-            .retain(|rule| !rule.name.value.starts_with("autogen-"));
-    }
+    // Rules that an author saved under the names of these give way to them. Any other rule stays, whatever its name:
+    // Kyverno leaves out all that begin with `autogen-`, without a word.
+    policy.rules.retain(|rule| {
+        let mut names = generated.iter().map(|made: &Rule| &made.name.value);
+        !names.any(|name| *name == rule.name.value)
+    });
     policy.rules.extend(generated);
     policy
 }
