@@ -24,12 +24,14 @@ mod mutate_digest_audit;
 mod name_too_long;
 mod never_evaluated;
 mod nothing_demanded;
+mod nothing_on_delete;
 mod operator_case;
 mod other_namespace;
 mod pattern_from_resource;
 mod reserved_name;
 mod unanchored_regex;
 mod unknown_in_exception;
+mod unknown_kind;
 mod unknown_log;
 mod unknown_operation;
 mod unknown_variable;
@@ -74,13 +76,14 @@ pub fn check(policy: Policy, environment: &Environment) -> (Option<Checked>, Vec
     (sound.then(|| Checked::assertion(policy)), diagnostics)
 }
 
-const CHECKS: [fn(&mut Report<'_>); 31] = [
+const CHECKS: [fn(&mut Report<'_>); 33] = [
     name_too_long::check,
     duplicate_rule_name::check,
     conflicting_settings::check,
     never_evaluated::check,
     autogen_controllers::check,
     wildcard_kind::check,
+    unknown_kind::check,
     empty_match::check,
     unreachable_rule::check,
     impossible_pattern::check,
@@ -91,6 +94,7 @@ const CHECKS: [fn(&mut Report<'_>); 31] = [
     wrong_scope::check,
     mutable_tag::check,
     nothing_demanded::check,
+    nothing_on_delete::check,
     variable_not_allowed::check,
     user_data_in_background::check,
     operator_case::check,

@@ -114,6 +114,8 @@ pub enum Code {
     UserDataInBackground,
     /// `match: *` together with what needs a kind.
     WildcardKind,
+    /// An entry of `kinds` that is no kind of any object.
+    UnknownKind,
     /// A filter that is matched and excluded again.
     EmptyMatch,
     /// A rule that can be about nothing.
@@ -134,6 +136,8 @@ pub enum Code {
     MutableTag,
     /// An entry of `verifyImages` that every image passes.
     NothingDemanded,
+    /// An expression that finds nothing where an object is deleted.
+    NothingOnDelete,
     /// An exclusion of `podSecurity` that excuses nothing, or more than is meant.
     InvalidExclusion,
     /// A regular expression that does not compile.
@@ -164,7 +168,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of `docs/diagnostics.md`.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 49] = [
         Self::UnreadableFile,
         Self::InvalidYaml,
         Self::UnknownField,
@@ -189,6 +193,7 @@ impl Code {
         Self::UnknownInException,
         Self::UserDataInBackground,
         Self::WildcardKind,
+        Self::UnknownKind,
         Self::EmptyMatch,
         Self::UnreachableRule,
         Self::ImpossiblePattern,
@@ -199,6 +204,7 @@ impl Code {
         Self::WrongScope,
         Self::MutableTag,
         Self::NothingDemanded,
+        Self::NothingOnDelete,
         Self::InvalidExclusion,
         Self::InvalidRegex,
         Self::UnanchoredRegex,
@@ -246,6 +252,7 @@ impl Code {
             Self::UnknownInException => "unknown-in-exception",
             Self::UserDataInBackground => "user-data-in-background",
             Self::WildcardKind => "wildcard-kind",
+            Self::UnknownKind => "unknown-kind",
             Self::EmptyMatch => "empty-match",
             Self::UnreachableRule => "unreachable-rule",
             Self::ImpossiblePattern => "impossible-pattern",
@@ -256,6 +263,7 @@ impl Code {
             Self::WrongScope => "wrong-scope",
             Self::MutableTag => "mutable-tag",
             Self::NothingDemanded => "nothing-demanded",
+            Self::NothingOnDelete => "nothing-on-delete",
             Self::InvalidExclusion => "invalid-exclusion",
             Self::InvalidRegex => "invalid-regex",
             Self::UnanchoredRegex => "unanchored-regex",

@@ -5,14 +5,26 @@
 /// than misspelt so much.
 pub(crate) const MOST: usize = 32;
 
+/// How many letters of a name are looked at.
+const LONGEST: usize = 64;
+
 /// The one of `names` that `written` is likely a misspelling of.
 pub(crate) fn nearest<'a>(
     written: &str,
     names: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {
-    let written: Vec<char> = written.to_lowercase().chars().take(64).collect();
     // A third of the letters may be wrong, as rustc has it.
-    let most = (written.len() / 3).max(1);
+    let most = (written.chars().count().min(LONGEST) / 3).max(1);
+    nearest_within(most, written, names)
+}
+
+/// The one of `names` that `written` becomes by at most `most` letters inserted, removed or changed.
+pub(crate) fn nearest_within<'a>(
+    most: usize,
+    written: &str,
+    names: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let written: Vec<char> = written.to_lowercase().chars().take(LONGEST).collect();
     names
         .into_iter()
         .map(|name| (distance(&written, &name.to_lowercase()), name))

@@ -165,3 +165,18 @@ impl Filter {
         !(self.subjects.is_empty() && self.roles.is_empty() && self.cluster_roles.is_empty())
     }
 }
+
+/// `*`, or `v1`, `v1beta1` and the like.
+pub(crate) fn is_version(part: &str) -> bool {
+    let Some(rest) = part.strip_prefix('v') else {
+        return part == "*";
+    };
+    let digits =
+        |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let major = digits(rest);
+    let stage = rest.get(major..).unwrap_or("");
+    let level = stage.strip_prefix("alpha").or(stage.strip_prefix("beta"));
+    major > 0
+        && (stage.is_empty()
+            || level.is_some_and(|level| !level.is_empty() && digits(level) == level.len()))
+}

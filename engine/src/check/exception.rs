@@ -4,7 +4,7 @@ use crate::ast::condition::Conditions;
 use crate::ast::exception::PolicyException;
 use crate::diagnostic::{Code, Diagnostic};
 
-use super::{invalid_exclusion, invalid_expression};
+use super::{invalid_exclusion, invalid_expression, unknown_kind};
 
 /// Checks an exception. There is none to be run where there is an error.
 pub fn exception(exception: &PolicyException) -> Vec<Diagnostic> {
@@ -13,6 +13,7 @@ pub fn exception(exception: &PolicyException) -> Vec<Diagnostic> {
     let mut found: Vec<_> = controls
         .flat_map(|control| invalid_exclusion::problems(source, control))
         .collect();
+    found.extend(unknown_kind::problems(source, &exception.matches));
     let mut expressions = Vec::new();
     for condition in exception.conditions.iter().flat_map(Conditions::conditions) {
         let mut visit = |text| invalid_expression::in_text(text, &mut expressions);

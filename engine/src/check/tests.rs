@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
 
-use crate::load::{self, Environment};
+use crate::load::{self, Environment, ExceptionsFrom};
 use crate::source::Source;
 
 fn check_in(environment: &Environment, text: &str, expected: &Expect) {
@@ -971,6 +971,108 @@ fn an_entry_that_asks_for_nothing_is_warned_of() {
               help: give `attestors`, or `attestations`
             warning nothing-demanded 10:11 nothing is asked of these images: every one passes, whoever made it
               help: give `attestors`, or `attestations`
+        "#]],
+    );
+}
+
+#[test]
+fn kinds_that_no_object_has_are_said() {
+    check(
+        &rules(
+            r#"- name: wrong
+  match:
+    any:
+      - resources:
+          kinds: [apps/Deployment, networking.k8s.io/Ingress, core/Pod, Pods, configmap, Deploymnet, apps/v1/statefulsets, v1/Namespaces, widgets, Pod/v1, Pod/Exec, Pods/exec, Deployment.apps]
+  exclude: {any: [{resources: {kinds: [cronjob]}}]}
+  validate: {pattern: {metadata: {labels: {team: "?*"}}}}
+- name: right
+  match:
+    any:
+      - resources:
+          kinds: ["*/*", "*/scale", "apps/*/Deployment", "*Set", pod*, v1/Pod, "*/Pod", Pod/exec, ClusterPolicy, Gateway, Route, Endpoints, example.com/v1/Pods, extensions/v1beta1/Ingress]
+  validate: {pattern: {metadata: {labels: {team: "?*"}}}}"#,
+        ),
+        &expect![[r#"
+            warning unknown-kind 10:23 `apps/Deployment` matches nothing
+              help: it is read as the sub-resource `Deployment` of a kind `apps`; did you mean `apps/*/Deployment`?
+            warning unknown-kind 10:40 `networking.k8s.io/Ingress` matches nothing
+              help: it is read as the sub-resource `Ingress` of a kind `networking.k8s.io`; did you mean `networking.k8s.io/*/Ingress`?
+            warning unknown-kind 10:67 `core/Pod` matches nothing
+              help: did you mean `v1/Pod`?
+            warning unknown-kind 10:77 `Pods` matches nothing
+              help: did you mean `Pod`?
+            warning unknown-kind 10:83 `configmap` matches nothing
+              help: did you mean `ConfigMap`?
+            warning unknown-kind 10:94 `Deploymnet` matches nothing
+              help: did you mean `Deployment`?
+            warning unknown-kind 10:106 `apps/v1/statefulsets` matches nothing
+              help: did you mean `apps/v1/StatefulSet`?
+            warning unknown-kind 10:128 `v1/Namespaces` matches nothing
+              help: did you mean `v1/Namespace`?
+            warning unknown-kind 10:143 `widgets` matches nothing
+              help: a kind is spelt as in an object's `kind`, as `Pod` is
+            warning unknown-kind 10:152 `Pod/v1` matches nothing
+              help: a version stands before its kind: `v1/Pod`
+            warning unknown-kind 10:160 `Pod/Exec` matches nothing
+              help: sub-resources are in lower case: `Pod/exec`
+            warning unknown-kind 10:170 `Pods/exec` matches nothing
+              help: did you mean `Pod/exec`?
+            warning unknown-kind 10:181 `Deployment.apps` matches nothing
+              help: did you mean `apps/*/Deployment`?
+            warning unknown-kind 11:44 `cronjob` matches nothing
+              help: did you mean `CronJob`?
+        "#]],
+    );
+}
+
+#[test]
+fn exceptions_of_kinds_that_no_object_has_are_said() {
+    let text = "apiVersion: kyverno.io/v2\nkind: PolicyException\nmetadata: {name: tool, namespace: delta}\nspec:\n  match: {any: [{resources: {kinds: [Pods]}}]}\n  exceptions: [{policyName: p, ruleNames: [r]}]\n";
+    let environment = Environment {
+        exceptions: ExceptionsFrom::Anywhere,
+        ..Environment::default()
+    };
+    check_in(
+        &environment,
+        text,
+        &expect![[r#"
+        warning unknown-kind 5:38 `Pods` matches nothing
+          help: did you mean `Pod`?
+    "#]],
+    );
+}
+
+#[test]
+fn expressions_without_an_object_on_delete_are_said() {
+    check(
+        &rules(
+            r#"- name: wrong
+  match: {any: [{resources: {kinds: [Pod], operations: [CREATE, DELETE]}}]}
+  context: [{name: first, variable: {jmesPath: "request.object.spec.containers[0].name"}}]
+  validate:
+    foreach:
+      - list: request.object.spec.containers
+        deny: {conditions: {all: [{key: "{{ first }}", operator: Equals, value: a}]}}
+- name: right
+  match: {any: [{resources: {kinds: [Pod], operations: [DELETE]}}]}
+  context: [{name: first, variable: {jmesPath: "(request.object || request.oldObject).spec.containers[0].name"}}]
+  validate:
+    foreach:
+      - list: request.oldObject.spec.containers
+        deny: {conditions: {all: [{key: "{{ request.object.metadata.name }}", operator: Equals, value: "{{ first }}"}]}}
+- name: not-about-deletion
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  validate:
+    foreach:
+      - list: request.object.spec.containers
+        deny: {conditions: {all: [{key: "{{ element.name }}", operator: Equals, value: a}]}}"#,
+        ),
+        &expect![[r#"
+            warning nothing-on-delete 8:52 `request.object` is nothing here on DELETE
+              help: look at `request.oldObject` too: `request.object.A || request.oldObject.A`
+            warning nothing-on-delete 11:19 `request.object` is nothing here on DELETE
+              help: look at `request.oldObject` too: `request.object.A || request.oldObject.A`
         "#]],
     );
 }

@@ -64,7 +64,7 @@ pub(super) fn check(report: &mut Report<'_>) {
 }
 
 /// Whether an expression names `name` as a whole word that is no field of something else.
-fn names(expression: &str, name: &str) -> bool {
+pub(super) fn names(expression: &str, name: &str) -> bool {
     expression.match_indices(name).any(|(at, _)| {
         let before = expression.get(..at).and_then(|text| text.chars().last());
         let after = expression

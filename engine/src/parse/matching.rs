@@ -3,7 +3,7 @@
 use crate::admission::Operation;
 use crate::ast::matching::{
     Combination, Filter, Filters, Kind, Requirement, Resources, Selector, SelectorOperator,
-    Subject, SubjectKind,
+    Subject, SubjectKind, is_version,
 };
 use crate::diagnostic::Code;
 use crate::source::Spanned;
@@ -274,7 +274,7 @@ fn read_kind(reader: &mut Reader<'_>, written: Spanned<String>) -> Option<Kind> 
 }
 
 /// Group, version, kind and sub-resource of an entry of `kinds`.
-pub(crate) fn take_kind_apart(raw: &str) -> Option<[String; 4]> {
+fn take_kind_apart(raw: &str) -> Option<[String; 4]> {
     let (path, last) = raw
         .rsplit_once('/')
         .map_or((None, raw), |(path, last)| (Some(path), last));
@@ -296,19 +296,4 @@ pub(crate) fn take_kind_apart(raw: &str) -> Option<[String; 4]> {
         _ => return None,
     };
     Some([group, version, kind, subresource].map(str::to_owned))
-}
-
-/// `*`, or `v1`, `v1beta1` and the like.
-fn is_version(part: &str) -> bool {
-    let Some(rest) = part.strip_prefix('v') else {
-        return part == "*";
-    };
-    let digits =
-        |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let major = digits(rest);
-    let stage = rest.get(major..).unwrap_or("");
-    let level = stage.strip_prefix("alpha").or(stage.strip_prefix("beta"));
-    major > 0
-        && (stage.is_empty()
-            || level.is_some_and(|level| !level.is_empty() && digits(level) == level.len()))
 }
