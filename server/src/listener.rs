@@ -7,7 +7,6 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,16 +19,20 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::metrics::Metrics;
 use crate::settings::Limits;
 use absorb::Absorb;
+use activity::{Activity, Busy};
+use crowd::Crowd;
 
 mod absorb;
+mod activity;
+mod crowd;
 
 /// Answers one request; never fails, for there is always something to be said.
 pub(crate) trait Answer: Send + Sync + 'static {
@@ -77,34 +80,41 @@ const MAX_ERROR_RESETS: usize = 64;
 /// Time for a connection to end after it was asked to, when nothing is in flight on it.
 const CLOSING: Duration = Duration::from_secs(10);
 
+/// The same where another connection waits for its place.
+const LEAVING: Duration = Duration::from_millis(250);
+
 /// Accepts until draining starts, and returns when all connections have ended or `drain` has passed.
 pub(crate) async fn run<A: Answer>(listener: TcpListener, door: Door<A>, drain: Duration) {
     let door = Arc::new(door);
-    let slots = Arc::new(Semaphore::new(door.limits.connections));
+    let crowd = Crowd::new(door.limits.connections);
     let mut stage = door.stage.clone();
     let mut connections = JoinSet::new();
     loop {
-        // Beyond the limit, connections wait in the system's queue.
         let accepted = tokio::select! {
             biased;
             () = draining(&mut stage) => break,
             Some(ended) = connections.join_next(), if !connections.is_empty() => { log_panic(ended); continue; }
-            accepted = async { (slots.clone().acquire_owned().await, listener.accept().await) } => accepted,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
-            (Ok(slot), Ok((stream, _))) => {
+            Ok((stream, _)) => {
+                // Beyond the limit, those after it wait in the system's queue.
+                let place = tokio::select! {
+                    biased;
+                    () = draining(&mut stage) => break,
+                    place = crowd.place() => place,
+                };
                 let door = door.clone();
                 connections.spawn(Absorb::new(async move {
-                    counted(stream, &door).await;
-                    drop(slot);
+                    counted(stream, &door, place.activity()).await;
+                    drop(place);
                 }));
             }
-            (_, Err(error)) => {
+            Err(error) => {
                 // Out of file handles, or the peer has gone: neither ends the server.
                 tracing::warn!(%error, "a connection could not be accepted");
                 sleep(Duration::from_millis(20)).await;
             }
-            (Err(_), Ok(_)) => break,
         }
     }
     drop(listener);
@@ -129,39 +139,41 @@ async fn draining(stage: &mut watch::Receiver<Stage>) {
     }
 }
 
-async fn counted<A: Answer>(stream: TcpStream, door: &Arc<Door<A>>) {
+async fn counted<A: Answer>(stream: TcpStream, door: &Arc<Door<A>>, activity: &Arc<Activity>) {
     door.metrics.connection_opened();
-    if let Err(error) = connection(stream, door).await {
+    if let Err(error) = connection(stream, door, activity).await {
         tracing::debug!(%error, "a connection ended early");
     }
     door.metrics.connection_closed();
 }
 
-async fn connection<A: Answer>(stream: TcpStream, door: &Arc<Door<A>>) -> io::Result<()> {
+async fn connection<A: Answer>(
+    stream: TcpStream,
+    door: &Arc<Door<A>>,
+    activity: &Arc<Activity>,
+) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let Some(acceptor) = &door.tls else {
-        return http1_connection(stream, door).await;
+        return http1_connection(stream, door, activity).await;
     };
     let handshake = timeout(door.limits.handshake, acceptor.accept(stream));
-    let Ok(stream) = handshake.await else {
-        return Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "no TLS handshake in time",
-        ));
+    let late = |why: &str| io::Error::new(io::ErrorKind::TimedOut, why);
+    let stream = tokio::select! {
+        handshake = handshake => handshake.map_err(|_late| late("no TLS handshake in time"))??,
+        () = activity.told_to_leave() => return Err(late("no TLS handshake before others came")),
     };
-    let stream = stream?;
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        http2_connection(stream, door).await
+        http2_connection(stream, door, activity).await
     } else {
-        http1_connection(stream, door).await
+        http1_connection(stream, door, activity).await
     }
 }
 
 async fn http1_connection<A: Answer>(
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     door: &Arc<Door<A>>,
+    activity: &Arc<Activity>,
 ) -> io::Result<()> {
-    let activity = Arc::new(Activity::new());
     let mut builder = http1::Builder::new();
     builder
         .timer(TokioTimer::new())
@@ -171,7 +183,7 @@ async fn http1_connection<A: Answer>(
     let (door_of, activity_of) = (door.clone(), activity.clone());
     let service = service_fn(move |request| serve(request, door_of.clone(), activity_of.clone()));
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    watched(connection, door, &activity)
+    watched(connection, door, activity)
         .await
         .map_err(io::Error::other)
 }
@@ -179,8 +191,8 @@ async fn http1_connection<A: Answer>(
 async fn http2_connection<A: Answer>(
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     door: &Arc<Door<A>>,
+    activity: &Arc<Activity>,
 ) -> io::Result<()> {
-    let activity = Arc::new(Activity::new());
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
@@ -197,7 +209,7 @@ async fn http2_connection<A: Answer>(
     let (door_of, activity_of) = (door.clone(), activity.clone());
     let service = service_fn(move |request| serve(request, door_of.clone(), activity_of.clone()));
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    watched(connection, door, &activity)
+    watched(connection, door, activity)
         .await
         .map_err(io::Error::other)
 }
@@ -213,7 +225,8 @@ async fn serve<A: Answer>(
     Ok(response)
 }
 
-/// Drives a connection until it ends; asks it to end when draining starts, or when nothing was asked of it for too long.
+/// Drives a connection until it ends; asks it to end when draining starts, when nothing was asked of it for too long, or
+/// when its place is needed.
 async fn watched<C, A>(
     connection: C,
     door: &Arc<Door<A>>,
@@ -229,6 +242,7 @@ where
         ended = connection.as_mut() => return ended,
         () = draining(&mut stage) => Ending::Draining,
         () = activity.idle_for(door.limits.idle) => Ending::Idle,
+        () = activity.told_to_leave() => Ending::Crowded,
     };
     GracefulConnection::graceful_shutdown(connection.as_mut());
     match ending {
@@ -236,65 +250,13 @@ where
         Ending::Draining => connection.await,
         // A client that does not read its answer is dropped.
         Ending::Idle => timeout(CLOSING, connection).await.unwrap_or(Ok(())),
+        Ending::Crowded => timeout(LEAVING, connection).await.unwrap_or(Ok(())),
     }
 }
 
 enum Ending {
     Draining,
     Idle,
-}
-
-/// What goes on on a connection.
-struct Activity {
-    start: Instant,
-    in_flight: AtomicUsize,
-    /// Milliseconds from `start` to the end of the last request.
-    last: AtomicU64,
-}
-
-impl Activity {
-    fn new() -> Self {
-        Self {
-            start: Instant::now(),
-            in_flight: AtomicUsize::new(0),
-            last: AtomicU64::new(0),
-        }
-    }
-
-    fn milliseconds(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// Returns when nothing was in flight for `limit`.
-    async fn idle_for(&self, limit: Duration) {
-        let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        loop {
-            let idle = self
-                .milliseconds()
-                .saturating_sub(self.last.load(Ordering::Relaxed));
-            let busy = self.in_flight.load(Ordering::Relaxed) > 0;
-            if !busy && idle >= limit_ms {
-                return;
-            }
-            let left = if busy { limit_ms } else { limit_ms - idle };
-            sleep(Duration::from_millis(left.max(10))).await;
-        }
-    }
-}
-
-/// A request in flight; ends when it is dropped, answered or not.
-struct Busy(Arc<Activity>);
-
-impl Busy {
-    fn new(activity: Arc<Activity>) -> Self {
-        activity.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self(activity)
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-        self.0.last.store(self.0.milliseconds(), Ordering::Relaxed);
-    }
+    /// Another connection needs its place.
+    Crowded,
 }

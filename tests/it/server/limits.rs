@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::TEAM;
-use super::client::{PATIENCE, answer, half_request, pod_review, post, start};
+use super::client::{PATIENCE, Server, answer, half_request, pod_review, post, start};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_are_bounded_each_and_together() {
@@ -141,6 +141,16 @@ async fn slow_clients_are_let_go() {
     assert_eq!(server.get("/health/liveness").await.status, StatusCode::OK);
 }
 
+/// Waits until the one request that a server takes at a time is in flight.
+async fn only_request_is_in_flight(server: &Server) {
+    let review = pod_review(&json!({"team": "none"}));
+    let busy = async {
+        while server.post("/validate", &review).await.status != StatusCode::SERVICE_UNAVAILABLE {}
+    };
+    let busy = timeout(PATIENCE, busy).await;
+    busy.expect("a second request was let in");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_and_requests_are_bounded() {
     let server = start(&[], |settings| {
@@ -151,17 +161,7 @@ async fn connections_and_requests_are_bounded() {
     .await;
     let mut first = server.tls(b"http/1.1").await;
     first.write_all(&half_request(100, 10)).await.unwrap();
-    let busy = async {
-        while server
-            .post("/validate", &pod_review(&json!({"team": "none"})))
-            .await
-            .status
-            != StatusCode::SERVICE_UNAVAILABLE
-        {}
-    };
-    timeout(PATIENCE, busy)
-        .await
-        .expect("a second request was let in");
+    only_request_is_in_flight(&server).await;
     // Two more that say nothing fill the last places; the next has to wait until they are let go.
     let silent = (server.tls(b"http/1.1").await, server.tls(b"http/1.1").await);
     let live = timeout(PATIENCE, server.get("/health/liveness")).await;
@@ -170,6 +170,42 @@ async fn connections_and_requests_are_bounded() {
         StatusCode::OK
     );
     drop((first, silent));
+}
+
+/// Whoever reaches the port takes all places and says nothing, for as long as it likes.
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_connections_give_way_and_requests_in_flight_do_not() {
+    let server = start(&[], |settings| {
+        settings.limits.connections = 4;
+        settings.limits.requests = 1;
+        settings.limits.idle = Duration::from_hours(1);
+        settings.limits.handshake = Duration::from_hours(1);
+        settings.limits.body = Duration::from_hours(1);
+    })
+    .await;
+    let mut busy = server.tls(b"http/1.1").await;
+    let review = pod_review(&json!({"team": "none"})).to_string();
+    busy.write_all(&half_request(review.len(), 0))
+        .await
+        .unwrap();
+    only_request_is_in_flight(&server).await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(server.tcp().await);
+    }
+    let mut shaken = Vec::new();
+    for protocol in [b"http/1.1".as_slice(), b"h2"].repeat(5) {
+        let connected = timeout(PATIENCE, server.tls(protocol)).await;
+        shaken.push(connected.expect("silent connections keep others out"));
+    }
+    let live = timeout(PATIENCE, server.get("/health/liveness")).await;
+    let live = live.expect("silent connections keep others out");
+    assert_eq!(live.status, StatusCode::OK);
+    busy.write_all(review.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 12];
+    let read = timeout(PATIENCE, busy.read_exact(&mut answer)).await;
+    read.unwrap().unwrap();
+    assert_eq!(answer, b"HTTP/1.1 200");
 }
 
 #[tokio::test(flavor = "multi_thread")]
