@@ -3,6 +3,7 @@
 //! Knows nothing of the wire: `server::review` reads and writes `admission.k8s.io/v1`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -90,12 +91,12 @@ impl AdmissionRequest {
             operation: Operation::Create,
             user_info: None,
             roles: Some(Roles::default()),
-            object: Some(json!({
+            object: Some(Arc::new(json!({
                 "apiVersion": "v1",
                 "kind": "Pod",
                 "metadata": metadata,
                 "spec": {"containers": [{"name": name, "image": image}]},
-            })),
+            }))),
             old_object: None,
             dry_run: true,
             options: None,
@@ -170,10 +171,11 @@ pub struct AdmissionRequest {
     pub user_info: Option<UserInfo>,
     /// Roles of the user; none where they are not known, and then rules that need them ask the host.
     pub roles: Option<Roles>,
-    /// The object as it will be; none on DELETE.
-    pub object: Option<Value>,
+    /// The object as it will be; none on DELETE. Shared, since it may be megabytes: rules look at it as the one before, the
+    /// one after, and what a patch made of it.
+    pub object: Option<Arc<Value>>,
     /// The object as it is; none on CREATE.
-    pub old_object: Option<Value>,
+    pub old_object: Option<Arc<Value>>,
     /// Whether nothing will be stored.
     pub dry_run: bool,
     /// The operation's options.

@@ -180,7 +180,10 @@ fn own_namespace<'a>(request: &'a AdmissionRequest, namespace: &str) -> Option<&
     let is_namespace = request.kind.group.is_empty()
         && request.kind.kind == "Namespace"
         && request.sub_resource.is_none();
-    let object = request.object.as_ref().or(request.old_object.as_ref())?;
+    let object = request
+        .object
+        .as_deref()
+        .or(request.old_object.as_deref())?;
     let name = object.pointer("/metadata/name").and_then(Value::as_str);
     (is_namespace && name == Some(namespace)).then_some(object)
 }

@@ -4,6 +4,7 @@
 //! the last one counts, as in Go. Depth is bounded by the JSON reader (128), size by the listener.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -116,14 +117,14 @@ pub(crate) fn request_json<'a>(
     pins: impl Iterator<Item = (&'a str, &'a str, &'a Digest)>,
 ) -> Value {
     let is_secret = request.kind.group.is_empty() && request.kind.kind == "Secret";
-    let kept = |object: &Option<Value>| {
-        let mut object = object.clone().filter(|_| !is_secret)?;
+    let kept = |object: Option<&Value>| {
+        let mut object = object.filter(|_| !is_secret)?.clone();
         if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
             metadata.remove("managedFields");
         }
         Some(object)
     };
-    let mut new = kept(&request.object);
+    let mut new = kept(request.object.as_deref());
     for (pointer, reference, digest) in pins {
         let place = new.as_mut().and_then(|object| object.pointer_mut(pointer));
         if let Some(place) = place.filter(|place| place.as_str() == Some(reference)) {
@@ -149,7 +150,7 @@ pub(crate) fn request_json<'a>(
         "operation": request.operation.name(),
         "userInfo": user,
         "object": new,
-        "oldObject": kept(&request.old_object),
+        "oldObject": kept(request.old_object.as_deref()),
         "dryRun": request.dry_run,
         "options": request.options,
     })
@@ -199,8 +200,8 @@ fn read_request(mut fields: Map<String, Value>) -> Result<AdmissionRequest, Revi
         operation,
         user_info: Some(user_info(&mut fields)?),
         roles: None,
-        object: optional_object(&mut fields, "object", "request.object")?,
-        old_object: optional_object(&mut fields, "oldObject", "request.oldObject")?,
+        object: optional_object(&mut fields, "object", "request.object")?.map(Arc::new),
+        old_object: optional_object(&mut fields, "oldObject", "request.oldObject")?.map(Arc::new),
         dry_run: flag(&mut fields, "dryRun", "request.dryRun")?,
         options: optional_object(&mut fields, "options", "request.options")?,
     };

@@ -62,7 +62,7 @@ pub(super) fn request(object: &Value) -> AdmissionRequest {
         operation: Operation::Create,
         user_info: None,
         roles: Some(Roles::default()),
-        object: Some(object.clone()),
+        object: Some(Arc::new(object.clone())),
         old_object: None,
         dry_run: false,
         options: None,

@@ -351,7 +351,7 @@ impl Prepared {
             // As in Kyverno there is no object then to go on with.
             return let_in(answers);
         }
-        let patched = Arc::new(request.object.clone().unwrap_or(Value::Null));
+        let patched = request.object.clone().unwrap_or_default();
         let request = Arc::new(request);
         let second = run(evaluate(Arc::clone(&request), Phase::Validate));
         let third = run(policies.evaluate_background(request, environment));
@@ -395,9 +395,9 @@ fn give_object(object: &mut Cow<'_, Value>, values: &BTreeMap<String, Value>) {
 }
 
 /// The object as each policy leaves it: images are patched after all other changes.
-fn changed(responses: Vec<PolicyResponse>, object: &mut Option<Value>) -> Vec<Answer> {
+fn changed(responses: Vec<PolicyResponse>, object: &mut Option<Arc<Value>>) -> Vec<Answer> {
     let mut answers = Vec::new();
-    let mut patched = Arc::new(object.clone().unwrap_or(Value::Null));
+    let mut patched = object.clone().unwrap_or_default();
     for response in responses {
         let mut rules = response.rules.iter().rev();
         if let Some(last) = rules.find_map(|rule| rule.patched.as_ref()) {
@@ -415,7 +415,7 @@ fn changed(responses: Vec<PolicyResponse>, object: &mut Option<Value>) -> Vec<An
         });
     }
     if object.is_some() {
-        *object = Some((*patched).clone());
+        *object = Some(Arc::clone(&patched));
     }
     for answer in &mut answers {
         let of_images = |rule: &&RuleResponse| rule.rule_type == RuleType::ImageVerify;
@@ -423,8 +423,9 @@ fn changed(responses: Vec<PolicyResponse>, object: &mut Option<Value>) -> Vec<An
         if let Some(object) = object
             && images.peek().is_some()
         {
-            answer.patch_error = images.find_map(|rule| patch::apply(object, &rule.patches).err());
-            answer.patched = Arc::new(object.clone());
+            let patched = Arc::make_mut(object);
+            answer.patch_error = images.find_map(|rule| patch::apply(patched, &rule.patches).err());
+            answer.patched = Arc::clone(object);
         }
     }
     answers

@@ -3,6 +3,7 @@
 //! Knows what Kyverno's command line assumes where there is no API server; nothing of policies.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use regent_engine::admission::{
     AdmissionRequest, GroupVersionKind, GroupVersionResource, Operation, Roles,
@@ -56,8 +57,11 @@ pub fn assume(object: &Value, assumptions: Assumptions<'_>) -> AdmissionRequest 
             roles: user.roles.clone(),
             cluster_roles: user.cluster_roles.clone(),
         })),
-        object: document.pointer("/request/object").cloned(),
-        old_object: document.pointer("/request/oldObject").cloned(),
+        object: document.pointer("/request/object").cloned().map(Arc::new),
+        old_object: document
+            .pointer("/request/oldObject")
+            .cloned()
+            .map(Arc::new),
         dry_run: false,
         options: None,
     }

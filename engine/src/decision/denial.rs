@@ -57,8 +57,8 @@ fn is_listed(status: RuleStatus) -> bool {
 fn name(request: &AdmissionRequest) -> &str {
     request
         .object
-        .as_ref()
-        .or(request.old_object.as_ref())
+        .as_deref()
+        .or(request.old_object.as_deref())
         .and_then(|object| object.pointer("/metadata/name"))
         .and_then(serde_json::Value::as_str)
         .unwrap_or(&request.name)

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::{Decision, decide};
@@ -24,7 +26,7 @@ fn request() -> AdmissionRequest {
         operation: Operation::Create,
         user_info: None,
         roles: Some(Roles::default()),
-        object: Some(json!({"metadata": {"name": "web"}})),
+        object: Some(Arc::new(json!({"metadata": {"name": "web"}}))),
         old_object: None,
         dry_run: false,
         options: None,

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
-use crate::admission::AdmissionRequest;
+use crate::admission::{AdmissionRequest, Operation};
 use crate::rego::evaluate::Document;
 
 /// Documents of one request.
@@ -20,6 +20,15 @@ pub(super) struct Documents {
     resource: OnceLock<Document>,
     /// What `match` and `exclude` read, without labels of the namespace.
     subject: Document,
+    /// Once a rule asks what it would have said of the old object.
+    before: OnceLock<Box<Before>>,
+}
+
+/// The old object as if it were created now, and its documents.
+#[derive(Debug)]
+pub(super) struct Before {
+    pub(super) request: Arc<AdmissionRequest>,
+    pub(super) documents: Documents,
 }
 
 impl Documents {
@@ -29,7 +38,22 @@ impl Documents {
             request: Arc::clone(request),
             resource: OnceLock::new(),
             subject: subject(request, None),
+            before: OnceLock::new(),
         }
+    }
+
+    /// The old object as if it were created now, made once for all rules that ask.
+    pub(super) fn before(&self) -> &Before {
+        self.before.get_or_init(|| {
+            let request = Arc::new(AdmissionRequest {
+                operation: Operation::Create,
+                object: self.request.old_object.clone(),
+                old_object: None,
+                ..(*self.request).clone()
+            });
+            let documents = Self::new(&request);
+            Box::new(Before { request, documents })
+        })
     }
 
     fn resource(&self) -> &Document {
@@ -94,7 +118,7 @@ impl Documents {
 
 /// What rules are about: the object, and on DELETE the object as it was.
 pub(super) fn resource(request: &AdmissionRequest) -> Option<&Value> {
-    request.object.as_ref().or(request.old_object.as_ref())
+    request.object.as_deref().or(request.old_object.as_deref())
 }
 
 /// The summary that `match` and `exclude` read: every field is there, and has its type.

@@ -8,7 +8,7 @@ use crate::ast::{self, RuleBody};
 use crate::program::{Policy, Rule};
 use crate::response::{FailureAction, RuleResponse, RuleStatus};
 
-use super::documents::Documents;
+use super::documents::{Before, Documents};
 use super::request_names::RequestNames;
 use super::rule::{Answer, Context, Progress};
 use super::together::Known;
@@ -28,7 +28,7 @@ impl Context<'_> {
             return Ok(false);
         };
         let request = Arc::new(AdmissionRequest {
-            object: Some(old.clone()),
+            object: Some(Arc::clone(old)),
             ..self.request.clone()
         });
         let documents = Documents::new(&request);
@@ -68,23 +68,14 @@ impl Context<'_> {
     ) -> Progress {
         let failed = matches!(response.status, RuleStatus::Fail | RuleStatus::Warn);
         let failed = failed && !is_too_large(&response);
-        let old = self
-            .request
-            .old_object
-            .as_ref()
-            .filter(|_| self.request.operation == Operation::Update);
-        let (Some(old), true, true) = (old, failed, allows(policy, rule)) else {
+        let is_update = self.request.operation == Operation::Update;
+        let has_old = is_update && self.request.old_object.is_some();
+        if !(has_old && failed && allows(policy, rule)) {
             return Progress::Answered(response);
-        };
-        let request = Arc::new(AdmissionRequest {
-            operation: Operation::Create,
-            object: Some(old.clone()),
-            old_object: None,
-            ..self.request.clone()
-        });
-        let documents = Documents::new(&request);
-        let names = RequestNames::new(&request, self.names.context_size());
-        let mut before = self.about((&request, &documents, &names));
+        }
+        let Before { request, documents } = self.documents.before();
+        let names = RequestNames::new(request, self.names.context_size());
+        let mut before = self.about((request, documents, &names));
         match before.evaluate((policy, rule), &Progress::Waiting, Known::Nothing) {
             waiting @ (Progress::Waiting | Progress::WaitingForImages) => waiting,
             Progress::Answered(old) if old.status == response.status && !is_too_large(&old) => {

@@ -40,7 +40,7 @@ impl Context<'_> {
         demand: &program::Wasm,
     ) -> Option<RuleResponse> {
         let told = self.guest_verdict(policy, &demand.guest)?;
-        let object = self.request.object.as_ref();
+        let object = self.request.object.as_deref();
         let told = told.and_then(|verdict| match &verdict.mutated {
             Some(mutated)
                 if Some(mutated) != object && demand.guest.changes == Changes::Refused =>
@@ -74,7 +74,7 @@ impl Context<'_> {
         guest: &Arc<Guest>,
     ) -> Option<RuleResponse> {
         let told = self.guest_verdict(policy, guest)?;
-        let (object, changed) = (self.request.object.as_ref(), mutated(&told).cloned());
+        let (object, changed) = (self.request.object.as_deref(), mutated(&told).cloned());
         let told = told.and_then(|verdict| match (object, &verdict.mutated) {
             (None, Some(_)) => Err("it changes an object that goes away".to_owned()),
             (Some(object), Some(new)) => match identity_change(object, new) {

@@ -130,7 +130,7 @@ pub(super) fn verify(
 
 /// The images of the request's object, and `images` where extractors are about its kind.
 fn find(context: &Context<'_>, rule: &Rule) -> Result<(Vec<Found>, Option<Value>), String> {
-    let object = context.request.object.as_ref().unwrap_or(&Value::Null);
+    let object = context.request.object.as_deref().unwrap_or(&Value::Null);
     let about = (context.request.kind.kind.as_str(), object);
     let (extractors, environment) = (&rule.image_extractors, context.environment);
     let known = pod_images::find(about.0, object)?;
@@ -378,7 +378,7 @@ impl Verifier<'_, '_> {
     /// Secrets that the object itself names.
     fn object_secrets(&self) -> Vec<PullSecret> {
         let request = self.context.request;
-        let object = request.object.as_ref().unwrap_or(&Value::Null);
+        let object = request.object.as_deref().unwrap_or(&Value::Null);
         let namespace = request.namespace.as_deref().unwrap_or_default();
         pull_secrets::of_object(&request.kind.kind, namespace, object)
     }

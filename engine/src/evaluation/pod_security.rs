@@ -41,7 +41,7 @@ impl Context<'_> {
         exceptions: (&[String], &[Exclusion]),
     ) -> Option<(Answer, Option<Box<Details>>)> {
         // Nothing runs from an object that goes away.
-        let resource = self.request.object.as_ref()?;
+        let resource = self.request.object.as_deref()?;
         let found = find(&self.request.kind.kind, resource, demand, exceptions.1);
         let input = self.documents.pod_security(document(&found));
         let bare = |answer| Some((answer, None));

@@ -103,8 +103,8 @@ impl<'a> RequestNames<'a> {
             return Within::Unknown;
         }
         let found = match field {
-            "object" => self.request.object.as_ref(),
-            "oldObject" => self.request.old_object.as_ref(),
+            "object" => self.request.object.as_deref(),
+            "oldObject" => self.request.old_object.as_deref(),
             "options" => self.request.options.as_ref(),
             _ => self.value.get().map_or_else(
                 || {
@@ -180,9 +180,9 @@ fn request_value(request: &AdmissionRequest) -> Value {
 /// The fields with those that were left out.
 fn with_objects(request: &AdmissionRequest, mut fields: Map<String, Value>) -> Value {
     let objects = [
-        ("object", &request.object),
-        ("oldObject", &request.old_object),
-        ("options", &request.options),
+        ("object", request.object.as_deref()),
+        ("oldObject", request.old_object.as_deref()),
+        ("options", request.options.as_ref()),
     ];
     for (name, object) in objects {
         if let Some(object) = object {
@@ -260,7 +260,7 @@ fn guest_request(request: &AdmissionRequest) -> String {
 /// `images.<list>.<name>`, with the lists in the order in which Kyverno goes through them: what it cannot read is said so.
 fn images_value(request: &AdmissionRequest) -> Result<Value, String> {
     let mut lists = Map::new();
-    let object = request.object.as_ref().or(request.old_object.as_ref());
+    let object = request.object.as_deref().or(request.old_object.as_deref());
     let Some(object) = object else {
         return Ok(Value::Object(lists));
     };

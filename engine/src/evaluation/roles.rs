@@ -33,6 +33,7 @@ impl Evaluation {
         match answer {
             None => return Roles::Outstanding,
             Some(Ok(roles)) => {
+                self.documents = None;
                 self.request = Arc::new(AdmissionRequest {
                     roles: Some(roles),
                     ..(*self.request).clone()

@@ -337,7 +337,7 @@ impl Context<'_> {
             return changed.map_or(Progress::Waiting, Progress::Answered);
         }
         // An object that goes away is not changed any more.
-        let Some(object) = self.request.object.as_ref() else {
+        let Some(object) = self.request.object.as_deref() else {
             return Progress::NotAbout;
         };
         match self.mutate(names, object, &mutate.change) {

@@ -168,7 +168,7 @@ impl Evaluation {
         if let Some(object) = patched {
             self.documents = None;
             self.request = Arc::new(AdmissionRequest {
-                object: Some((*object).clone()),
+                object: Some(object),
                 ..(*self.request).clone()
             });
         }

@@ -84,11 +84,16 @@ pub(super) fn request(kind: &str, object: Value) -> AdmissionRequest {
         operation: Operation::Create,
         user_info: None,
         roles: Some(Roles::default()),
-        object: Some(object),
+        object: Some(Arc::new(object)),
         old_object: None,
         dry_run: false,
         options: None,
     }
+}
+
+/// The object, to be changed.
+fn object_of(request: &mut AdmissionRequest) -> &mut Value {
+    Arc::make_mut(request.object.as_mut().unwrap())
 }
 
 fn pod(image: &str) -> AdmissionRequest {

@@ -125,7 +125,7 @@ impl Context<'_> {
         let about = about.into_iter().map(|name| (name, Document::flag(true)));
         let slots: BTreeSet<usize> = members().flat_map(|member| member.slots.clone()).collect();
         let values = self.values(known, &slots);
-        let at = known.places.find(self.request.object.as_ref());
+        let at = known.places.find(self.request.object.as_deref());
         let input = Documents::together(Document::object(about), at, values);
         let answer = answered(self.machine.run(&known.program, 0, &input), defect)?;
         let mut verdicts = vec![None; known.rules.len()];

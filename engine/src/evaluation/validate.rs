@@ -223,7 +223,7 @@ impl Context<'_> {
         };
         let nothing = serde_json::Value::Null;
         let is_any = matches!(asked.demand, Demand::AnyPattern(_));
-        let resource = asked.element.or(self.request.object.as_ref());
+        let resource = asked.element.or(self.request.object.as_deref());
         let resource = resource.unwrap_or(&nothing);
         let about = match asked.element {
             Some(_) => About::Element,
@@ -254,7 +254,7 @@ impl Context<'_> {
             return String::new();
         }
         let nothing = serde_json::Value::Null;
-        let resource = asked.element.or(self.request.object.as_ref());
+        let resource = asked.element.or(self.request.object.as_deref());
         explain::validate::Patterns {
             said,
             names: asked.names,

@@ -252,7 +252,7 @@ pub fn of_request(
 /// Kind, namespace and name; what has no name yet by what its name is made from.
 fn described(request: &AdmissionRequest) -> String {
     let made_from = || {
-        let object = request.object.as_ref();
+        let object = request.object.as_deref();
         let prefix = object.and_then(|object| object.pointer("/metadata/generateName"));
         let prefix = prefix.and_then(Value::as_str).unwrap_or("");
         format!("{prefix}…")

@@ -107,7 +107,7 @@ fn the_last_of_repeated_keys_counts() {
         .replace(r#"{"kind":"Pod"}"#, r#"{"spec":{"a":1},"spec":{"b":2}}"#);
     let request = read(text.as_bytes()).unwrap();
     assert_eq!(request.uid, "last");
-    assert_eq!(request.object.unwrap(), json!({"spec": {"b": 2}}));
+    assert_eq!(*request.object.unwrap(), json!({"spec": {"b": 2}}));
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn what_is_written_down_of_a_request_is_read_again() {
     let written = super::request_json(&request, pins.into_iter());
     let again = super::read_recorded(&written).unwrap();
     let object = json!({"kind": "Pod", "metadata": {"name": "a"}, "spec": {"image": format!("a:1@{digest}")}});
-    assert_eq!(again.object, Some(object));
+    assert_eq!(again.object, Some(object.into()));
     assert_eq!(again.user_info, request.user_info);
     assert_eq!(
         (again.name, again.namespace),

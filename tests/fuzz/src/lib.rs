@@ -89,7 +89,7 @@ fn request(object: &Value) -> AdmissionRequest {
         operation: Operation::Create,
         user_info: None,
         roles: None,
-        object: Some(object.clone()),
+        object: Some(Arc::new(object.clone())),
         old_object: None,
         dry_run: false,
         options: None,

@@ -35,7 +35,10 @@ fn without_more_an_object_is_created_by_nobody() {
     assert_eq!(request.name, "web");
     assert_eq!(request.namespace.as_deref(), Some("shop"));
     assert_eq!(request.resource.resource, "pods");
-    assert_eq!((request.object, request.old_object), (Some(pod()), None));
+    assert_eq!(
+        (request.object, request.old_object),
+        (Some(pod().into()), None)
+    );
     assert_eq!(request.user_info, None);
 }
 
@@ -43,9 +46,12 @@ fn without_more_an_object_is_created_by_nobody() {
 fn values_say_the_operation_and_a_row_says_it_louder() {
     let values = [("request.operation", json!("UPDATE"))];
     let request = assumed(None, &values);
-    assert_eq!(request.old_object, Some(pod()));
+    assert_eq!(request.old_object, Some(pod().into()));
     let request = assumed(Some(Operation::Delete), &values);
-    assert_eq!((request.object, request.old_object), (None, Some(pod())));
+    assert_eq!(
+        (request.object, request.old_object),
+        (None, Some(pod().into()))
+    );
 }
 
 #[test]

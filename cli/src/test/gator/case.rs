@@ -162,8 +162,8 @@ fn request(object: &Value) -> AdmissionRequest {
             .unwrap_or(Operation::Create),
         user_info: part("userInfo").map(user),
         roles: Some(Roles::default()),
-        object: new.cloned(),
-        old_object: old.cloned(),
+        object: new.cloned().map(Arc::new),
+        old_object: old.cloned().map(Arc::new),
         dry_run: part("dryRun") == Some(&Value::Bool(true)),
         options: part("options").cloned(),
         ..request

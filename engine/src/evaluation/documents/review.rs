@@ -25,8 +25,8 @@ impl Documents {
             Some(object) => Document::from_json(object),
             None => Document::null(),
         };
-        let old = object(request.old_object.as_ref());
-        let new = object(request.object.as_ref());
+        let old = object(request.old_object.as_deref());
+        let new = object(request.object.as_deref());
         let with = |object: Document| {
             let objects = Document::object([("object", object), ("oldObject", old.clone())]);
             review.with_fields_of(&objects)

@@ -172,7 +172,7 @@ fn nobody_else_nowhere_else_at_no_other_time_and_from_no_other_rule() {
     assert!(!is_let_in(&open, &pod("ghcr.io/your-org/app:v1")));
     let mut elsewhere = right.clone();
     elsewhere.namespace = Some("payments".into());
-    elsewhere.object.as_mut().unwrap()["metadata"]["namespace"] = json!("payments");
+    object_of(&mut elsewhere)["metadata"]["namespace"] = json!("payments");
     assert!(!is_let_in(&open, &elsewhere));
     for (window, expected) in [
         (("2026-05-28T20:26:40Z", "2026-05-28T20:26:41Z"), true),
@@ -231,7 +231,7 @@ fn only_images_that_are_named_by_what_is_pulled() {
     assert!(is_let_in(&named(&by_digest), &disguised));
     // All that is refused has to be named.
     let mut two = tagged;
-    let containers = &mut two.object.as_mut().unwrap()["spec"]["containers"];
+    let containers = &mut object_of(&mut two)["spec"]["containers"];
     let second = json!({"name": "d", "image": "ghcr.io/your-org/other:v1"});
     containers.as_array_mut().unwrap().push(second);
     assert!(!is_let_in(&named("ghcr.io/your-org/app:v1"), &two));
@@ -266,7 +266,7 @@ fn a_tag_that_is_not_pinned_is_no_digest() {
 #[test]
 fn what_only_audits_breaks_no_glass() {
     let mut request = by("on-call", "elsewhere/app:v1");
-    request.object.as_mut().unwrap()["metadata"]["labels"] = json!({"team": "a"});
+    object_of(&mut request)["metadata"]["labels"] = json!({"team": "a"});
     let decision = decided(&glass("", LABELLED), &request, Phase::Validate);
     let Decision::Allow { audit, .. } = decision else {
         panic!("{decision:?}");
@@ -296,7 +296,7 @@ fn conditions_and_roles_are_asked_for() {
     let glass_with = glass(conditions, SIGNED);
     let mut request = by("on-call", "ghcr.io/your-org/app:v1");
     assert!(!is_let_in(&glass_with, &request));
-    request.object.as_mut().unwrap()["metadata"]["annotations"] = json!({"ticket": "INC-1"});
+    object_of(&mut request)["metadata"]["annotations"] = json!({"ticket": "INC-1"});
     assert!(is_let_in(&glass_with, &request));
     let by_role = glass("", SIGNED).replace(
         "subjects: [{kind: Group, name: on-call}]",

@@ -149,7 +149,7 @@ fn an_exception_lets_off_single_controls() {
             .ends_with("[spec.hostIPC is forbidden, forbidden values found: true])")
     );
     let mut harmless = tool("a");
-    harmless.object.as_mut().unwrap()["spec"] = json!({"containers": []});
+    object_of(&mut harmless)["spec"] = json!({"containers": []});
     assert_eq!(answers(&set_with(&[part("")]), harmless)[0].0, "pass");
 }
 

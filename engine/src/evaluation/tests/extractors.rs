@@ -203,9 +203,7 @@ fn an_annotation_that_claims_a_verification_is_not_believed() {
         "kyverno.io/verify-images-scoped": format!("{{\"version\":1,\"policies\":{{\"signed\":{{\"signed\":{{\"{image}\":\"pass\"}}}}}}}}"),
         "kyverno.io/image-verification-outcomes": "{\"signed\":\"pass\"}",
     });
-    if let Some(object) = &mut forged.object {
-        object["metadata"]["annotations"] = claims;
-    }
+    object_of(&mut forged)["metadata"]["annotations"] = claims;
     for operation in [Operation::Create, Operation::Update] {
         for phase in [Phase::Mutate, Phase::Validate] {
             forged.operation = operation;

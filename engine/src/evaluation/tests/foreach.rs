@@ -150,8 +150,8 @@ fn a_list_that_cannot_be_had_is_not_forgotten_for_another_that_passes() {
     let pod = |extra: Option<&str>, port: u16| {
         let mut pod =
             containers(&json!([{"name": "a", "image": "a", "ports": [{"hostPort": port}]}]));
-        if let (Some(extra), Some(object)) = (extra, pod.object.as_mut()) {
-            object["metadata"]["annotations"] = json!({"extra": extra});
+        if let Some(extra) = extra {
+            object_of(&mut pod)["metadata"]["annotations"] = json!({"extra": extra});
         }
         pod
     };
@@ -197,7 +197,7 @@ fn an_error_does_not_hide_what_a_later_rule_refuses() {
     ));
     let pod = |labels: Value| {
         let mut pod = pod("a");
-        pod.object.as_mut().unwrap()["metadata"]["labels"] = labels;
+        object_of(&mut pod)["metadata"]["labels"] = labels;
         let (decision, rules) = evaluate(&set, &pod, Phase::Validate, &no_facts);
         let statuses: Vec<_> = rules.iter().map(|(status, _)| *status).collect();
         (matches!(decision, Decision::Deny { .. }), statuses)

@@ -34,7 +34,7 @@ fn update(length: usize) -> AdmissionRequest {
     let object = |text: String| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "d"}, "data": {"a": text}});
     AdmissionRequest {
         operation: Operation::Update,
-        old_object: Some(object(format!("*{}b", "a".repeat(length)))),
+        old_object: Some(Arc::new(object(format!("*{}b", "a".repeat(length))))),
         ..request("ConfigMap", object("a".repeat(2 * length)))
     }
 }

@@ -82,7 +82,7 @@ fn a_constraint_asks_its_template_with_its_parameters() {
     let failed = Some((RuleStatus::Fail, "missing: {\"team\"}".to_owned()));
     assert_eq!(answer(&set, pod("nginx")), failed);
     let mut labelled = pod("nginx");
-    labelled.object.as_mut().unwrap()["metadata"]["labels"] = json!({"team": "a"});
+    object_of(&mut labelled)["metadata"]["labels"] = json!({"team": "a"});
     assert_eq!(answer(&set, labelled).unwrap().0, RuleStatus::Pass);
     let policy = &set.policies().first().unwrap().ast;
     assert_eq!(policy.key(), "RequiredLabels.must-have-team");
@@ -188,7 +188,7 @@ fn nobody_takes_an_object_out_of_scope_by_changing_it() {
     update.operation = Operation::Update;
     update.old_object.clone_from(&update.object);
     assert_eq!(answer(&set, update.clone()), None);
-    update.old_object.as_mut().unwrap()["metadata"]["labels"] = json!({"app": "x"});
+    Arc::make_mut(update.old_object.as_mut().unwrap())["metadata"]["labels"] = json!({"app": "x"});
     assert_eq!(answer(&set, update).unwrap().0, RuleStatus::Fail);
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::need::{DataNeed, Fact, FactError, GuestNeed, Need};
 use super::super::{Phase, Scope, Step};
-use super::{NOW, pod, request, set};
+use super::{NOW, object_of, pod, request, set};
 use crate::admission::{AdmissionRequest, Operation};
 use crate::response::{PolicyResponse, RuleStatus};
 use crate::wasm::bounds;
@@ -68,7 +68,7 @@ fn nothing(need: &DataNeed) -> Result<Value, FactError> {
 }
 
 fn some_pod() -> Value {
-    pod("nginx:1").object.unwrap()
+    object_of(&mut pod("nginx:1")).clone()
 }
 
 #[test]

@@ -387,7 +387,7 @@ fn what_was_answered_and_proves_nothing_is_a_failure_and_no_error() {
     }
     let mut crowd = pod("ghcr.io/your-org/app:v1");
     let container = json!({"name": "a", "image": "ghcr.io/your-org/app:v1"});
-    crowd.object.as_mut().unwrap()["spec"]["containers"] = vec![container; 257].into();
+    object_of(&mut crowd)["spec"]["containers"] = vec![container; 257].into();
     let unreadable = pod("ghcr.io/your-org/app@sha512:0");
     for refused in [crowd, unreadable] {
         let (decision, rules) = evaluate(&set(&ignoring), &refused, Phase::Mutate, &no_facts);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::need::{DataNeed, Fact, FactError, Need};
 use super::super::{Phase, Scope, Step};
-use super::{NOW, evaluate, no_facts, pod, request, set};
+use super::{NOW, evaluate, no_facts, object_of, pod, request, set};
 use crate::admission::{AdmissionRequest, Operation};
 use crate::decision::Decision;
 use crate::load::{Environment, load};
@@ -46,7 +46,7 @@ fn stored(request: &AdmissionRequest, decision: &Decision) -> Value {
         })
         .collect();
     let operations = json_patch::parse(&Value::Array(operations)).unwrap();
-    json_patch::apply(request.object.as_ref().unwrap(), &operations).unwrap()
+    json_patch::apply(request.object.as_deref().unwrap(), &operations).unwrap()
 }
 
 #[test]
@@ -140,7 +140,10 @@ fn what_cannot_be_changed_is_refused_unless_the_policy_ignores_it() {
     assert_eq!(statuses.len(), 1, "the later rules are not run");
     let ignoring = text.replace("spec:\n", "spec:\n  failurePolicy: Ignore\n");
     let (decision, _) = evaluate(&set(&ignoring), &request, Phase::Mutate, &no_facts);
-    assert_eq!(stored(&request, &decision), request.object.clone().unwrap());
+    assert_eq!(
+        Some(&stored(&request, &decision)),
+        request.object.as_deref()
+    );
 }
 
 #[test]
@@ -236,10 +239,7 @@ fn foreach_in_foreach() {
         RuleStatus::Error,
         "there is nothing to replace: {statuses:?}"
     );
-    *request
-        .object
-        .as_mut()
-        .unwrap()
+    *object_of(&mut request)
         .pointer_mut("/spec/containers/0/env/0")
         .unwrap() = json!({"name": "X", "value": "old"});
     let (decision, _) = evaluate(&set(&policy("p", rule)), &request, Phase::Mutate, &no_facts);
@@ -268,7 +268,7 @@ fn values_are_no_operations() {
 ";
     let evil = "a\"\n- op: remove\n  path: /spec\n- {op: add";
     let mut request = pod("nginx");
-    request.object.as_mut().unwrap()["metadata"]["annotations"] = json!({"x": evil, "n": "5"});
+    object_of(&mut request)["metadata"]["annotations"] = json!({"x": evil, "n": "5"});
     let (decision, _) = evaluate(&set(&policy("p", rule)), &request, Phase::Mutate, &no_facts);
     let stored = stored(&request, &decision);
     assert_eq!(
@@ -536,7 +536,7 @@ fn with_annotations(mutate: &str, annotations: &Value) -> ((RuleStatus, String),
         ),
     ));
     let mut request = pod("x");
-    request.object.as_mut().unwrap()["metadata"]["annotations"] = annotations.clone();
+    object_of(&mut request)["metadata"]["annotations"] = annotations.clone();
     let (decision, rules) = evaluate(&set, &request, Phase::Mutate, &no_facts);
     let stored = matches!(decision, Decision::Allow { .. }).then(|| stored(&request, &decision));
     (rules[0].clone(), stored)

@@ -97,7 +97,7 @@ fn an_update_of_a_pod_that_was_below_its_level_is_skipped_under_enforce() {
             "apiVersion: kyverno.io/v1\nkind: ClusterPolicy\nmetadata: {{name: a}}\nspec:\n  rules:\n  - name: level\n    match: {{any: [{{resources: {{kinds: [Pod]}}}}]}}\n    validate: {{failureAction: {action}, podSecurity: {{level: baseline}}}}\n"
         ));
         let mut request = request("Pod", shares_the_host());
-        request.old_object = Some(was);
+        request.old_object = Some(Arc::new(was));
         request.operation = Operation::Update;
         let answers = answer(&policy, request);
         (answers[0].1, answers[0].2.clone())

@@ -29,7 +29,7 @@ fn violations_fail_with_what_they_say_and_none_pass() {
     assert_eq!(status, RuleStatus::Fail);
     assert_eq!(message, "label owner is missing; label team is missing");
     let mut labelled = pod("nginx");
-    labelled.object.as_mut().unwrap()["metadata"]["labels"] = json!({"team": "a", "owner": "b"});
+    object_of(&mut labelled)["metadata"]["labels"] = json!({"team": "a", "owner": "b"});
     let passed = (RuleStatus::Pass, "validation rule 'ask' passed.".to_owned());
     assert_eq!(answer(LABELS, labelled), passed);
 }

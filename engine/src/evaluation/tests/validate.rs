@@ -128,7 +128,7 @@ fn every_key_that_a_wildcard_matches_is_looked_at() {
         let labels = [&none, &good, &last, &first, &bad];
         for (labels, expected) in labels.into_iter().zip(expected) {
             let mut pod = pod("good");
-            let object = pod.object.as_mut().unwrap();
+            let object = object_of(&mut pod);
             object["metadata"]["labels"] = labels.clone();
             object["spec"]["containers"][0]["name"] = json!("a");
             let (_, rules) = evaluate(&set, &pod, Phase::Validate, &no_facts);

@@ -187,9 +187,9 @@ fn request(resource: [&str; 3], kind: &str, sub_resource: &str) -> AdmissionRequ
         operation: Operation::Create,
         user_info: None,
         roles: None,
-        object: Some(
+        object: Some(Arc::new(
             json!({"metadata": {"name": "web", "namespace": "team", "labels": {"a": "new"}}}),
-        ),
+        )),
         old_object: None,
         dry_run: false,
         options: None,
@@ -252,7 +252,9 @@ fn a_request_is_matched_as_the_api_server_matches_webhooks() {
     assert!(!asks(&selected, deployment()));
     let changed = AdmissionRequest {
         operation: Operation::Update,
-        old_object: Some(json!({"metadata": {"name": "web", "labels": {"a": "old"}}})),
+        old_object: Some(Arc::new(
+            json!({"metadata": {"name": "web", "labels": {"a": "old"}}}),
+        )),
         ..deployment()
     };
     assert!(asks(&selected, changed));

@@ -49,7 +49,7 @@ fn status(set: &Arc<PolicySet>, object: Value) -> RuleStatus {
         operation: Operation::Create,
         user_info: None,
         roles: None,
-        object: Some(object),
+        object: Some(Arc::new(object)),
         old_object: None,
         dry_run: false,
         options: None,
