@@ -1,5 +1,6 @@
 //! What it checks: an exclusion of `podSecurity` names images where its control is about containers and none where it is
-//! about the pod, a field together with values, and a control that the level has.
+//! about the pod, a field together with values, and a control that the level has; and an exception with `podSecurity` names
+//! rules with `podSecurity` only, since it excuses any other as a whole.
 //!
 //! Why: one that does not would excuse nothing, or more than is meant.
 //!
@@ -30,13 +31,15 @@
 
 use std::sync::Arc;
 
-use crate::ast::RuleBody;
+use crate::ast::exception::{Excepted, PolicyException};
 use crate::ast::pod_security::ExcludedControl;
 use crate::ast::validate::ValidateBody;
+use crate::ast::{Origin, Policy, Rule, RuleBody};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::pod_security::Level;
 use crate::pod_security::control::Reach;
-use crate::source::{Source, Span};
+use crate::source::{Source, Span, Spanned};
+use crate::wildcard;
 
 use super::Report;
 
@@ -102,4 +105,43 @@ pub(super) fn problems(source: &Arc<Source>, exclusion: &ExcludedControl) -> Vec
         (Some(_), Some(_)) | (None, None) => {}
     }
     found
+}
+
+/// Rules that an exception names beside its controls, and that have none: it excuses them as a whole, as in Kyverno.
+pub(super) fn excused_as_a_whole<'a>(
+    exception: &'a PolicyException,
+    excepted: &'a Excepted,
+    policy: &'a Policy,
+) -> impl Iterator<Item = Diagnostic> + use<'a> {
+    let names = excepted.rules.iter();
+    let names = names.filter(|_| !exception.pod_security.is_empty());
+    names.filter_map(|name| {
+        let rule = excused(policy, name)?;
+        let message = format!(
+            "`podSecurity` says nothing of rule `{}`, which is excused as a whole",
+            rule.name.value
+        );
+        let code = Code::InvalidExclusion;
+        let warning = Diagnostic::warning(code, &exception.source, name.span, message);
+        Some(
+            warning
+                .help("name it in an exception of its own, or only rules with `podSecurity` here"),
+        )
+    })
+}
+
+/// The first rule of a name that has no `podSecurity`.
+fn excused<'a>(policy: &'a Policy, name: &Spanned<String>) -> Option<&'a Rule> {
+    let has_controls = |rule: &Rule| {
+        let RuleBody::Validate(validate) = &rule.body else {
+            return false;
+        };
+        matches!(validate.body, ValidateBody::PodSecurity(_))
+    };
+    let mut rules = policy.rules.iter();
+    rules.find(|rule| {
+        rule.origin == Origin::Written
+            && !has_controls(rule)
+            && wildcard::matches(&name.value, &rule.name.value)
+    })
 }

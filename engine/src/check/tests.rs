@@ -1076,3 +1076,61 @@ fn expressions_without_an_object_on_delete_are_said() {
         "#]],
     );
 }
+
+#[test]
+fn attestors_that_anybody_satisfies_are_said() {
+    let attestor = |keyless: &str| {
+        rules(&format!(
+            "- name: signed\n  match: {{any: [{{resources: {{kinds: [Pod]}}}}]}}\n  verifyImages:\n    - imageReferences: [\"registry.example/*\"]\n      attestors: [{{entries: [{{keyless: {{{keyless}}}}}]}}]"
+        ))
+    };
+    let said = |keyless: &str| {
+        let source = Source::new("policy.yaml", attestor(keyless));
+        let (_, diagnostics) = load::front(&[source], &Environment::default());
+        let found = diagnostics
+            .iter()
+            .filter(|one| one.code == crate::diagnostic::Code::AnyIdentity);
+        let found: Vec<_> = found
+            .map(|one| (one.is_error(), one.message.clone()))
+            .collect();
+        found
+    };
+    let everyone = "the attestor is satisfied by every certificate there is";
+    let workflows = "the attestor is satisfied by every workflow, of any issuer";
+    let issuers = "the attestor is satisfied by the same name from any issuer";
+    let known = "the attestor is satisfied by everybody that the issuer knows";
+    for (keyless, error, message) in [
+        ("issuer: '*', subject: '*'", true, everyone),
+        ("issuerRegExp: '.*', subjectRegExp: '.+'", true, everyone),
+        ("issuer: '?*', subjectRegExp: '^.*$'", true, everyone),
+        (
+            "issuerRegExp: '^https://', subject: 'https://*'",
+            false,
+            workflows,
+        ),
+        (
+            "issuerRegExp: '.*', subject: 'https://a.example/*'",
+            false,
+            issuers,
+        ),
+        (
+            "issuer: 'https://i.example', subjectRegExp: '.*'",
+            false,
+            known,
+        ),
+        (
+            "issuer: 'https://i.example', subject: '*', subjectRegExp: '^https://.*@.*$'",
+            false,
+            known,
+        ),
+    ] {
+        assert_eq!(said(keyless), [(error, message.to_owned())], "{keyless}");
+    }
+    for keyless in [
+        "issuer: 'https://i.example', subject: '*', subjectRegExp: '^https://a\\.example/.*$'",
+        "issuer: 'https://i.example', subject: '*@a.example'",
+        "issuerRegExp: '^https://i\\.example$', subject: 'https://a.example/*'",
+    ] {
+        assert_eq!(said(keyless), [], "{keyless}");
+    }
+}

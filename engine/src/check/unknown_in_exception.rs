@@ -51,6 +51,8 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::source::Spanned;
 use crate::{suggest, wildcard};
 
+use super::invalid_exclusion::excused_as_a_whole;
+
 /// Says which exceptions are about what there is not, among policies by their keys; `left_out` are those that are there and
 /// do not run.
 pub(crate) fn unknown_in_exceptions<'a>(
@@ -66,7 +68,11 @@ pub(crate) fn unknown_in_exceptions<'a>(
         for excepted in &exception.exceptions {
             let name = &excepted.policy;
             match policies.get(&name.value) {
-                Some(policy) => report.rules(exception, excepted, policy),
+                Some(policy) => {
+                    report.rules(exception, excepted, policy);
+                    let excused = excused_as_a_whole(exception, excepted, policy);
+                    report.found.extend(excused.take(suggest::MOST));
+                }
                 None if left_out.contains(&name.value) => {}
                 None => {
                     let known = policies.keys().map(String::as_str);

@@ -176,3 +176,23 @@ fn an_exception_of_what_is_not_there_is_warned_of() {
     let both = format!("{broken}---\n{other}");
     assert_eq!(said_of(&both, &[named("standards", "[level]")]), none);
 }
+
+#[test]
+fn exceptions_for_controls_that_excuse_other_rules_as_a_whole_are_said() {
+    let team = "  - name: team\n    match: {any: [{resources: {kinds: [Pod]}}]}\n    validate: {pattern: {metadata: {labels: {team: '?*'}}}}\n";
+    let policies = [Source::new("p.yaml", format!("{POLICY}{team}"))];
+    let said_of = |rules: &str, controls: &str| -> Vec<String> {
+        let text = exception("delta").replace("['*']", rules) + controls;
+        let exceptions = [(Source::new("e.yaml", text), Holds::Exceptions)];
+        let loaded = load_with_exceptions(&policies, &exceptions, &Environment::default());
+        let said = loaded.diagnostics.into_iter();
+        said.map(|one| one.message).collect()
+    };
+    let controls = "  podSecurity: [{controlName: Host Namespaces}]\n";
+    let message = "`podSecurity` says nothing of rule `team`, which is excused as a whole";
+    assert_eq!(said_of("['*']", controls), [message]);
+    assert_eq!(said_of("[level, team]", controls), [message]);
+    let none: [&str; 0] = [];
+    assert_eq!(said_of("['*level']", controls), none);
+    assert_eq!(said_of("['*']", ""), none);
+}
