@@ -2,6 +2,8 @@
 //!
 //! Knows policies only by their `apiVersion`: in a directory, what has none of a policy is left alone.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 use std::time::SystemTime;
@@ -94,14 +96,13 @@ fn is_directory(path: &Path) -> Result<bool, FileError> {
 }
 
 fn read_file(path: &Path) -> Result<Arc<Source>, FileError> {
-    let length = path
-        .metadata()
-        .map_err(|error| io_error(path, error))?
-        .len();
-    if length > MAX_FILE {
+    // As much as is taken, whatever length the file claims: a device has none.
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes));
+    read.map_err(|error| io_error(path, error))?;
+    if bytes.len() as u64 > MAX_FILE {
         return Err(FileError::TooLarge(path.to_owned()));
     }
-    let bytes = std::fs::read(path).map_err(|error| io_error(path, error))?;
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Source::new(path.display().to_string(), text)),
         Err(_) => Err(FileError::NotText(path.to_owned())),

@@ -62,6 +62,9 @@ fn what_is_named_must_be_there() {
     let missing = std::path::PathBuf::from("/nonexistent/policy.yaml");
     let error = files::read(&[missing]).unwrap_err().to_string();
     assert!(error.starts_with("/nonexistent/policy.yaml: "), "{error}");
+    // A device claims no length, and has no end.
+    let endless = files::read(&["/dev/zero".into()]).unwrap_err().to_string();
+    assert!(endless.contains("larger than"), "{endless}");
 }
 
 #[test]
