@@ -18,13 +18,13 @@ use regent_engine::evaluation::{Evaluation, Phase, Scope, Step};
 use regent_engine::response::{
     FailureAction, FailurePolicy, PolicyResponse, RuleResponse, RuleStatus, RuleType,
 };
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout_at};
 
 use crate::break_glass::journal::Journal;
 use crate::break_glass::record::{self, Record, Use};
 use crate::clock;
 use crate::host::{self, Host};
+use crate::memory::Held;
 use crate::metrics::{HostFailure, Metrics};
 use crate::review::{self, ReviewError};
 use crate::told::Told;
@@ -111,7 +111,7 @@ struct Case {
     /// What it was told.
     told: Told,
     /// Room for a large body in memory, until the last thread is done with it.
-    room: OnceLock<OwnedSemaphorePermit>,
+    room: OnceLock<Held>,
 }
 
 /// What came of the start of an evaluation.
@@ -466,6 +466,13 @@ fn unreadable(body: &[u8], error: &ReviewError) -> Outcome {
         Some(Ok(answer)) => Outcome::Review(answer),
         Some(Err(_)) | None => Outcome::Refused(StatusCode::BAD_REQUEST, error.to_string()),
     }
+}
+
+/// The refusal of a review that is too long to be read, where its beginning says which it is.
+pub(crate) fn too_long(beginning: &[u8], message: &str) -> Option<Vec<u8>> {
+    let uid = review::uid_of_beginning(beginning)?;
+    let message = message.to_owned();
+    review::write(&uid, &Decision::Deny { message }).ok()
 }
 
 /// An error of the host as a policy's: only where all policies that were asked say Ignore is it let through.

@@ -33,6 +33,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::cache::{self, CacheSettings, EvidenceCache, EvidenceKey, Fetched, Resolutions};
 use crate::cluster::{Cluster, ClusterSettings};
+use crate::memory::Memory;
 use crate::metrics::{CacheOutcome, Metrics};
 use artifact::Artifacts;
 use discovery::{Budget, MAX_IN_FLIGHT, Origin, Wanted, discover};
@@ -96,7 +97,7 @@ pub struct Images {
     fetched: Fetched,
     resolutions: Resolutions,
     documents: data::Documents,
-    in_flight: Arc<Semaphore>,
+    in_flight: Memory,
     /// Permits for threads that judge evidence.
     judging: Arc<Semaphore>,
     judged_at: Option<u64>,
@@ -129,7 +130,7 @@ impl Images {
             fetched: Fetched::new(&settings.cache),
             resolutions: Resolutions::new(&settings.cache),
             documents: data::Documents::new(),
-            in_flight: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
+            in_flight: Memory::of(MAX_IN_FLIGHT),
             judging: Arc::new(Semaphore::new(at_once())),
             judged_at: settings.judged_at,
             metrics,

@@ -14,6 +14,7 @@ mod admit;
 mod health;
 pub mod host;
 mod listener;
+mod memory;
 pub mod metrics;
 mod outbound;
 pub mod rego_file;

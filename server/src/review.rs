@@ -16,7 +16,8 @@ use regent_engine::image::Digest;
 use regent_engine::image::reference::with_digest;
 use regent_engine::response::PatchOperation;
 use regent_engine::weight::Weight;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
@@ -170,6 +171,58 @@ pub fn uid(bytes: &[u8]) -> Option<String> {
     let head: Head = serde_json::from_slice(bytes).ok()?;
     let uid = head.request.uid;
     (1..=MAX_UID).contains(&uid.len()).then_some(uid)
+}
+
+/// The uid of a review of which only the beginning is there; an API server says it before the object.
+pub(crate) fn uid_of_beginning(bytes: &[u8]) -> Option<String> {
+    let mut found = None;
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    // What is cut off, or comes after the uid, is an error, which says nothing.
+    let _cut_off = reader.deserialize_map(Within {
+        names: &["request", "uid"],
+        found: &mut found,
+    });
+    found.filter(|uid: &String| (1..=MAX_UID).contains(&uid.len()))
+}
+
+/// Goes down maps by names until there is a text.
+struct Within<'a> {
+    names: &'a [&'a str],
+    found: &'a mut Option<String>,
+}
+
+impl<'de> Visitor<'de> for Within<'_> {
+    type Value = ();
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a review")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Some((wanted, names)) = self.names.split_first() else {
+            return Ok(());
+        };
+        while let Some(name) = map.next_key::<String>()? {
+            if name != *wanted {
+                map.next_value::<IgnoredAny>()?;
+            } else if names.is_empty() {
+                *self.found = Some(map.next_value()?);
+                return Ok(());
+            } else {
+                let found = &mut *self.found;
+                return map.next_value_seed(Within { names, found });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Within<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_map(self)
+    }
 }
 
 fn read_request(mut fields: Map<String, Value>) -> Result<AdmissionRequest, ReviewError> {

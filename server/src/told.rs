@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use regent_engine::evaluation::need::Fact;
 use regent_engine::image::Evidence;
 use regent_engine::weight;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::memory::{Held, Memory};
 
 /// What one request may be told, in bytes of memory.
 const OF_ONE: usize = 128 << 20;
@@ -17,13 +18,11 @@ const OF_ONE: usize = 128 << 20;
 const OF_ALL: usize = 256 << 20;
 /// The beginning of each is not counted among that of all: ordinary requests never lack any, however many there are.
 const FREE: usize = 1 << 20;
-/// Bytes of one permit.
-const PERMIT: usize = 1 << 10;
 
 /// Room for what all requests are told.
 #[derive(Debug, Clone)]
 pub(crate) struct Room {
-    memory: Arc<Semaphore>,
+    memory: Memory,
     /// Evidence that requests have, by its address: many may have the same, which takes its room once.
     shared: Arc<Mutex<BTreeMap<usize, Weak<Shared>>>>,
 }
@@ -32,13 +31,13 @@ pub(crate) struct Room {
 #[derive(Debug)]
 struct Shared {
     evidence: Arc<Evidence>,
-    _permit: OwnedSemaphorePermit,
+    _held: Held,
 }
 
 impl Room {
     pub(crate) fn new() -> Self {
         Self {
-            memory: Arc::new(Semaphore::new(OF_ALL / PERMIT)),
+            memory: Memory::of(OF_ALL),
             shared: Arc::default(),
         }
     }
@@ -62,19 +61,11 @@ pub(crate) struct Told {
 #[derive(Debug, Default)]
 struct Taken {
     bytes: usize,
-    permits: Vec<OwnedSemaphorePermit>,
+    held: Vec<Held>,
     evidence: Vec<Arc<Shared>>,
 }
 
 impl Room {
-    /// Takes room; nobody waits for it: those who have some might wait for each other.
-    fn take(&self, permits: usize) -> Option<OwnedSemaphorePermit> {
-        let permits = u32::try_from(permits).ok()?;
-        Arc::clone(&self.memory)
-            .try_acquire_many_owned(permits)
-            .ok()
-    }
-
     /// The room of evidence: what somebody has already is there.
     fn share(&self, evidence: &Arc<Evidence>) -> Option<Arc<Shared>> {
         let address = Arc::as_ptr(evidence) as usize;
@@ -87,7 +78,7 @@ impl Room {
         shared.retain(|_, one| one.strong_count() > 0);
         let made = Arc::new(Shared {
             evidence: Arc::clone(evidence),
-            _permit: self.take(evidence.weight().div_ceil(PERMIT))?,
+            _held: self.memory.take(evidence.weight())?,
         });
         shared.insert(address, Arc::downgrade(&made));
         Some(made)
@@ -125,17 +116,13 @@ impl Taken {
         let Some(before) = self.count(bytes) else {
             return false;
         };
-        let permits = |bytes: usize| bytes.saturating_sub(FREE).div_ceil(PERMIT);
-        let lacking = permits(self.bytes) - permits(before);
-        if lacking == 0 {
-            return true;
-        }
-        let permit = room.take(lacking);
-        let is_there = permit.is_some();
+        let counted = |bytes: usize| bytes.saturating_sub(FREE);
+        let held = room.memory.take(counted(self.bytes) - counted(before));
+        let is_there = held.is_some();
         if !is_there {
             self.bytes = before;
         }
-        self.permits.extend(permit);
+        self.held.extend(held);
         is_there
     }
 

@@ -8,12 +8,13 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, StatusCode, Uri};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::admit::{Admission, Asked, Clock, Outcome};
+use crate::admit::{self, Admission, Asked, Clock, Outcome};
 use crate::health::Health;
 use crate::listener::Answer;
+use crate::memory::{Held, Memory};
 use crate::metrics::{HostFailure, Metrics};
 use crate::route::Route;
 use crate::settings::Limits;
@@ -21,9 +22,6 @@ use crate::watch::Snapshot;
 
 #[cfg(test)]
 mod tests;
-
-/// A unit of the budget for bodies: small enough for fairness, large enough for a semaphore's counter.
-const BUDGET_UNIT: usize = 1024;
 
 /// What the webhook's listener answers with.
 #[derive(Debug)]
@@ -34,13 +32,15 @@ pub(crate) struct Webhook {
     pub(crate) limits: Limits,
     /// One permit for each request that may be in flight.
     requests: Arc<Semaphore>,
-    /// One permit for each [`BUDGET_UNIT`] of bodies in memory.
-    bodies: Arc<Semaphore>,
+    /// Memory for bodies.
+    bodies: Memory,
 }
 
 /// How much of the rest of a body that is too long is read, and for how long: twice the longest that is taken by default. Over
 /// HTTP/2 some clients, curl among them, see a stream that ends before they have sent all as broken, whatever was answered.
 const REST_OF_LONG: (usize, Duration) = (32 << 20, Duration::from_secs(1));
+/// Bytes in which an API server has said which request it is about.
+const BEGINNING: usize = 4 << 10;
 /// The same of others that are refused: of those there are many when there is too much to do. A client that is polite
 /// sends it at once.
 const REST: (usize, Duration) = (1 << 20, Duration::from_millis(250));
@@ -49,12 +49,14 @@ const REST: (usize, Duration) = (1 << 20, Duration::from_millis(250));
 struct Refusal {
     status: StatusCode,
     message: String,
+    /// What is answered in its place where it is known which request it is about.
+    answer: Option<Vec<u8>>,
 }
 
-/// A body, and its share of the budget.
-struct Held {
+/// A body, and its share of the memory for all.
+struct Collected {
     bytes: Bytes,
-    _budget: Option<OwnedSemaphorePermit>,
+    _held: Held,
 }
 
 impl Webhook {
@@ -66,7 +68,7 @@ impl Webhook {
     ) -> Self {
         Self {
             requests: Arc::new(Semaphore::new(limits.requests)),
-            bodies: Arc::new(Semaphore::new(limits.all_bodies_bytes / BUDGET_UNIT)),
+            bodies: Memory::of(limits.all_bodies_bytes),
             admission,
             health,
             metrics,
@@ -95,7 +97,11 @@ impl Webhook {
         let held = self.body(request.body_mut(), body_by).await?;
         match self.admission.admit(held.bytes, asked, clock).await {
             Outcome::Review(answer) => Ok(answer),
-            Outcome::Refused(status, message) => Err(Refusal { status, message }),
+            Outcome::Refused(status, message) => Err(Refusal {
+                status,
+                message,
+                answer: None,
+            }),
         }
     }
 
@@ -113,12 +119,17 @@ impl Webhook {
             .clamp(Duration::from_millis(100), Duration::from_secs(30))
     }
 
-    async fn body(&self, body: &mut Incoming, by: Instant) -> Result<Held, Refusal> {
+    async fn body(&self, body: &mut Incoming, by: Instant) -> Result<Collected, Refusal> {
         let announced = body.size_hint().exact();
-        if announced.is_some_and(|bytes| bytes > self.limits.body_bytes as u64) {
-            return Err(self.too_large());
-        }
-        match timeout_at(by, self.collect(body)).await {
+        let too_long = announced.is_some_and(|bytes| bytes > self.limits.body_bytes as u64);
+        let collected = async {
+            if too_long {
+                Err(self.too_large(&beginning(body).await))
+            } else {
+                self.collect(body).await
+            }
+        };
+        match timeout_at(by, collected).await {
             Ok(collected) => collected,
             Err(_elapsed) => Err(refusal(
                 StatusCode::REQUEST_TIMEOUT,
@@ -128,9 +139,8 @@ impl Webhook {
     }
 
     /// Collects a body frame by frame, so that memory is bounded by what arrived, not by what was announced.
-    async fn collect(&self, body: &mut Incoming) -> Result<Held, Refusal> {
-        let mut budget: Option<OwnedSemaphorePermit> = None;
-        let mut reserved = 0;
+    async fn collect(&self, body: &mut Incoming) -> Result<Collected, Refusal> {
+        let mut held = Held::default();
         let mut frames: Vec<Bytes> = Vec::new();
         let mut length = 0;
         while let Some(frame) = body.frame().await {
@@ -142,30 +152,28 @@ impl Webhook {
             };
             length += data.len();
             if length > self.limits.body_bytes {
-                return Err(self.too_large());
+                frames.push(data);
+                return Err(self.too_large(&first(&frames)));
             }
-            let wanted = length.div_ceil(BUDGET_UNIT);
-            let more = u32::try_from(wanted - reserved).unwrap_or(u32::MAX);
-            let Ok(permit) = self.bodies.clone().try_acquire_many_owned(more) else {
+            if !self.bodies.grow(&mut held, length) {
                 return Err(self.overloaded());
-            };
-            reserved = wanted;
-            match &mut budget {
-                Some(budget) => budget.merge(permit),
-                None => budget = Some(permit),
             }
             frames.push(data);
         }
-        Ok(Held {
+        Ok(Collected {
             bytes: joined(frames, length),
-            _budget: budget,
+            _held: held,
         })
     }
 
-    fn too_large(&self) -> Refusal {
+    /// The refusal of a body that is too long, of which the beginning says which request it is about: how long an object is
+    /// must not be what lets it in where errors are ignored.
+    fn too_large(&self, beginning: &[u8]) -> Refusal {
+        let message = format!("the body has more than {} bytes", self.limits.body_bytes);
         Refusal {
+            answer: admit::too_long(beginning, &message),
             status: StatusCode::PAYLOAD_TOO_LARGE,
-            message: format!("the body has more than {} bytes", self.limits.body_bytes),
+            message,
         }
     }
 
@@ -203,7 +211,7 @@ impl Answer for Webhook {
                             _ => REST,
                         };
                         pass_over(request.body_mut(), rest).await;
-                        refused(&refusal, route)
+                        refused(refusal, route)
                     }
                 }
             }
@@ -274,21 +282,48 @@ async fn pass_over(body: &mut Incoming, (bytes, time): (usize, Duration)) {
     drop(timeout(time, rest).await);
 }
 
+/// The first bytes of a body, as many as say what it is about.
+async fn beginning(body: &mut Incoming) -> Vec<u8> {
+    let mut read = Vec::new();
+    while read.len() < BEGINNING
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        read.extend_from_slice(frame.data_ref().map_or(&[], |data| data.as_ref()));
+    }
+    read
+}
+
+/// The same of a body that is here.
+fn first(frames: &[Bytes]) -> Vec<u8> {
+    let mut first = Vec::new();
+    for frame in frames {
+        if first.len() >= BEGINNING {
+            break;
+        }
+        first.extend_from_slice(frame);
+    }
+    first
+}
+
 fn refusal(status: StatusCode, message: &str) -> Refusal {
     Refusal {
         status,
         message: message.to_owned(),
+        answer: None,
     }
 }
 
-fn refused(refusal: &Refusal, route: Route) -> Response<Full<Bytes>> {
+fn refused(refusal: Refusal, route: Route) -> Response<Full<Bytes>> {
     tracing::warn!(
         path = route.path(),
         status = refusal.status.as_u16(),
         reason = refusal.message,
         "a request could not be answered"
     );
-    let mut response = text(refusal.status, &format!("{}\n", refusal.message));
+    let mut response = match refusal.answer {
+        Some(answer) => json(answer),
+        None => text(refusal.status, &format!("{}\n", refusal.message)),
+    };
     let headers = response.headers_mut();
     match refusal.status {
         StatusCode::SERVICE_UNAVAILABLE => {

@@ -8,9 +8,10 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use super::pace::caught;
+use crate::memory::{Held, Memory};
 use crate::metrics::HostFailure;
 use crate::review::MAX_MEMORY;
 use crate::settings::THREAD_STACK;
@@ -22,8 +23,6 @@ mod tests;
 pub(crate) const LARGE: usize = 256 << 10;
 /// What a body may take in memory that needs no room: objects of some 100 kB, as most are.
 pub(crate) const ORDINARY: usize = 1 << 20;
-/// Bytes of a unit of memory.
-const UNIT: usize = 1 << 10;
 
 /// Work with its answer's way back.
 type Job = Box<dyn FnOnce() + Send>;
@@ -35,7 +34,7 @@ pub(crate) struct Evaluators {
     /// One for each job that may run: none waits behind another one that is slow, while a thread is free.
     permits: Arc<Semaphore>,
     /// Memory for large bodies.
-    memory: Arc<Semaphore>,
+    memory: Memory,
 }
 
 impl Evaluators {
@@ -55,7 +54,7 @@ impl Evaluators {
         Ok(Self {
             jobs,
             permits: Arc::new(Semaphore::new(threads)),
-            memory: Arc::new(Semaphore::new(MAX_MEMORY / UNIT)),
+            memory: Memory::of(MAX_MEMORY),
         })
     }
 
@@ -66,11 +65,9 @@ impl Evaluators {
 
     /// Waits for room for a body that takes so many bytes in memory once it is read: one that takes as much as one may is
     /// alone, or several that are smaller. What evaluation makes of it is some times that.
-    pub(crate) async fn room(&self, weight: usize) -> Result<OwnedSemaphorePermit, HostFailure> {
-        let units = weight.div_ceil(UNIT).min(MAX_MEMORY / UNIT);
-        let units = u32::try_from(units).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.memory).acquire_many_owned(units).await;
-        room.map_err(|_closed| HostFailure::Overload)
+    pub(crate) async fn room(&self, weight: usize) -> Result<Held, HostFailure> {
+        let room = self.memory.wait_for(weight).await;
+        room.ok_or(HostFailure::Overload)
     }
 
     /// Runs `job` on one of the threads, as soon as one is free. Who stops waiting leaves the job running.
@@ -79,7 +76,7 @@ impl Evaluators {
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, HostFailure> {
         let permit = Arc::clone(&self.permits).acquire_owned().await;
-        let permit: OwnedSemaphorePermit = permit.map_err(|_closed| HostFailure::Overload)?;
+        let permit = permit.map_err(|_closed| HostFailure::Overload)?;
         let (done, answer) = oneshot::channel();
         let job: Job = Box::new(move || {
             let outcome = caught(job);

@@ -5,12 +5,11 @@
 //! may say that *all* statements must satisfy them. Judges nothing: `verify` does.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use regent_engine::image::Digest;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::artifact::{Artifacts, BundleArtifact, LegacyArtifact, ManifestShape, NotaryArtifact};
 use super::fetch::{FetchError, quoted};
@@ -20,15 +19,14 @@ use super::oci::{
     Manifest, NOTARY_SIGNATURE, OCI_CONFIG, OCI_EMPTY, SIMPLE_SIGNING, essence, evidence_tag,
 };
 use super::registry::Repository;
+use crate::memory::{Held, Memory};
 
 /// Pieces that are fetched at the same time for one digest.
 const PARALLEL: usize = 8;
 /// A referrer's manifest: one of a bundle has 900 bytes, one of cosign's experimental signatures 10 kB for each layer.
 const MAX_REFERRER_MANIFEST: u64 = 1 << 20;
-/// Bytes of one permit.
-const PERMIT: u64 = 1 << 10;
-/// Permits for all evidence that is being fetched and verified: 64 MiB, which a parsed form may need several times.
-pub const MAX_IN_FLIGHT: usize = 64 << 10;
+/// Bytes of all evidence that is being fetched and verified, which a parsed form may need several times.
+pub const MAX_IN_FLIGHT: usize = 64 << 20;
 /// What a manifest or a list takes once it is read, for each byte of its text.
 const MEMORY: u64 = 4;
 /// What is taken for each digest before anything is known of it: small manifests and lists.
@@ -116,24 +114,24 @@ pub enum Wanted {
 pub struct Budget {
     left: AtomicU64,
     /// Where room is taken of: a registry's part first, and what there is for all.
-    rooms: Vec<Arc<Semaphore>>,
+    rooms: Vec<Memory>,
     /// Given back when the budget is dropped, which is when its evidence was judged.
-    taken: Mutex<Vec<OwnedSemaphorePermit>>,
+    taken: Mutex<Vec<Held>>,
 }
 
 impl Budget {
-    /// A budget for one digest, out of [`MAX_IN_FLIGHT`] permits for all.
-    pub fn new(in_flight: &Arc<Semaphore>) -> Self {
+    /// A budget for one digest, out of [`MAX_IN_FLIGHT`] bytes for all.
+    pub(crate) fn new(in_flight: &Memory) -> Self {
         Self {
             left: AtomicU64::new(MAX_TOTAL),
-            rooms: vec![Arc::clone(in_flight)],
+            rooms: vec![in_flight.clone()],
             taken: Mutex::default(),
         }
     }
 
     /// The same, and never more than a registry's share.
     #[must_use]
-    pub fn within(mut self, share: Arc<Semaphore>) -> Self {
+    pub(crate) fn within(mut self, share: Memory) -> Self {
         self.rooms.insert(0, share);
         self
     }
@@ -144,16 +142,15 @@ impl Budget {
     /// waits. So nobody waits for room of somebody who waits.
     pub(super) async fn reserved(mut self) -> Result<Self, FetchError> {
         for room in std::mem::take(&mut self.rooms) {
-            let permits = u32::try_from(MAX_TOTAL / PERMIT).unwrap_or(u32::MAX);
-            let permit = room.acquire_many_owned(permits).await;
-            self.keep(permit.map_err(|_closed| crowded())?);
+            let held = room.wait_for(in_memory(MAX_TOTAL)).await;
+            self.keep(held.ok_or_else(crowded)?);
         }
         Ok(self)
     }
 
     /// A budget of its own, where only one digest is looked at.
     pub fn alone() -> Self {
-        Self::new(&Arc::new(Semaphore::new(MAX_IN_FLIGHT)))
+        Self::new(&Memory::of(MAX_IN_FLIGHT))
     }
 
     /// Takes bytes out of it; an error where there are not as many left.
@@ -168,18 +165,21 @@ impl Budget {
                 "the evidence about {digest} has more than {MAX_TOTAL} bytes"
             )));
         }
-        let permits = u32::try_from(bytes / PERMIT + 1).unwrap_or(u32::MAX);
         for room in &self.rooms {
-            let permit = Arc::clone(room).try_acquire_many_owned(permits);
-            self.keep(permit.map_err(|_none_left| crowded())?);
+            self.keep(room.take(in_memory(bytes)).ok_or_else(crowded)?);
         }
         Ok(())
     }
 
-    fn keep(&self, permit: OwnedSemaphorePermit) {
+    fn keep(&self, held: Held) {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.push(permit);
+        taken.push(held);
     }
+}
+
+/// Bytes of a text as bytes of memory; more than any memory has where it has no such number.
+fn in_memory(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 /// That there was no room in time.

@@ -14,16 +14,15 @@ use moka::future::Cache;
 use regent_engine::evaluation::need::PullSecret;
 use regent_engine::image::{Digest, ImageReference};
 use thiserror::Error;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::credentials::Credentials;
 use super::fetch::{FetchError, quoted};
 use super::oci::{MAX_MANIFEST, Manifest};
 use crate::cluster::{Cluster, ClusterSettings};
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::outbound::place::{Place, Scheme};
-use crate::outbound::room;
 use crate::outbound::{Answer, Call, Patience};
 use auth::{Authority, Purpose};
 use contents::Contents;
@@ -101,10 +100,10 @@ pub struct Registries {
     referrers: Cache<String, ()>,
     servers: Cache<String, Arc<Server>>,
     contents: Contents,
-    /// Permits for evidence of one server.
+    /// What evidence of one server may take, in bytes.
     share: usize,
     /// Room for manifests and lists that are being read.
-    room: Arc<Semaphore>,
+    room: Memory,
     metrics: Arc<Metrics>,
 }
 
@@ -131,7 +130,7 @@ impl Registries {
             contents: Contents::new(),
             // One slow or generous registry leaves half to the others.
             share: super::discovery::MAX_IN_FLIGHT / 2,
-            room: room::of_bytes(MAX_READ),
+            room: Memory::of(MAX_READ),
             metrics,
         })
     }
@@ -144,12 +143,12 @@ impl Registries {
         self.servers.get_with_by_ref(authority, made).await
     }
 
-    /// Permits for evidence of the registry that has an image, out of those for all.
-    pub(crate) async fn share(&self, image: &ImageReference) -> Arc<Semaphore> {
+    /// What evidence of the registry that has an image may take, of that for all.
+    pub(crate) async fn share(&self, image: &ImageReference) -> Memory {
         let (host, _) = image.containerd_repository();
         let endpoint = self.endpoints.of(&host);
         let server = self.server(&endpoint.authority).await;
-        Arc::clone(&server.share)
+        server.share.clone()
     }
 
     /// Has registries asked with Secrets of a cluster: those that policies name, and those that the operator named.

@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::TEAM;
-use super::client::{PATIENCE, Server, answer, half_request, pod_review, post, start};
+use super::client::{Answer, PATIENCE, Server, answer, half_request, pod_review, post, start};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_are_bounded_each_and_together() {
@@ -44,7 +44,7 @@ async fn bodies_are_bounded_each_and_together() {
         .await
         .unwrap();
     tokio::spawn(connection);
-    let endless = Endless(Bytes::from(vec![b' '; 8192]));
+    let endless = Endless::of(b"");
     let request = post("/validate", "").map(|_| endless);
     let refused = timeout(PATIENCE, sender.send_request(request))
         .await
@@ -80,17 +80,63 @@ async fn bodies_are_bounded_each_and_together() {
 }
 
 /// A body without an end.
-struct Endless(Bytes);
+/// How a review by an API server begins.
+const BEGINNING: &[u8] = br#"{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{"uid":"7f1c","kind":{"group":"","version":"v1","kind":"ConfigMap"},"object":{"data":{"x":""#;
+
+/// How long an object is must not be what lets it in where a webhook's errors are ignored.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_that_is_too_long_is_refused_by_name() {
+    let server = start(&[], |settings| settings.limits.body_bytes = 100_000).await;
+    let check = |refused: &Answer| {
+        assert_eq!(refused.status, StatusCode::OK, "{}", refused.body);
+        let response = refused.response();
+        assert_eq!(
+            (&response["uid"], &response["allowed"]),
+            (&json!("7f1c"), &json!(false))
+        );
+        let message = response["status"]["message"].to_string();
+        assert!(message.contains("more than 100000 bytes"), "{message}");
+    };
+    let mut announced = BEGINNING.to_vec();
+    announced.resize(3_000_000, b'x');
+    for path in ["/validate/fail", "/validate/ignore", "/mutate/ignore"] {
+        check(&server.send(post(path, announced.clone())).await);
+    }
+    let stream = TokioIo::new(server.tls(b"h2").await);
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), stream)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let request = post("/validate/ignore", "").map(|_| Endless::of(BEGINNING));
+    let refused = timeout(PATIENCE, sender.send_request(request)).await;
+    check(&answer(refused.unwrap().unwrap()).await);
+}
+
+/// A body that begins with something, and goes on with white space.
+struct Endless {
+    first: Option<Bytes>,
+    rest: Bytes,
+}
+
+impl Endless {
+    fn of(first: &'static [u8]) -> Self {
+        Self {
+            first: Some(Bytes::from_static(first)),
+            rest: Bytes::from(vec![b' '; 8192]),
+        }
+    }
+}
 
 impl Body for Endless {
     type Data = Bytes;
     type Error = Infallible;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         _context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(Some(Ok(Frame::data(self.0.clone()))))
+        let data = self.first.take().unwrap_or_else(|| self.rest.clone());
+        Poll::Ready(Some(Ok(Frame::data(data))))
     }
 }
 

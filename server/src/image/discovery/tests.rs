@@ -107,9 +107,9 @@ async fn finds_the_generators_provenance() {
 #[tokio::test]
 async fn room_is_waited_for_as_a_whole() {
     let digest = Digest::parse(&format!("sha256:{}", "a".repeat(64))).unwrap();
-    let all = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
-    let share = Arc::new(Semaphore::new(MAX_IN_FLIGHT / 2));
-    let budget = || Budget::new(&all).within(Arc::clone(&share));
+    let all = Memory::of(MAX_IN_FLIGHT);
+    let share = Memory::of(MAX_IN_FLIGHT / 2);
+    let budget = || Budget::new(&all).within(share.clone());
     let (first, second, third) = (budget(), budget(), budget());
     first.spend(MAX_TOTAL - 1, &digest).unwrap();
     second.spend(MAX_TOTAL - 1, &digest).unwrap();
@@ -129,5 +129,5 @@ async fn room_is_waited_for_as_a_whole() {
     let beyond = reserved.spend(1, &digest);
     assert!(matches!(beyond, Err(FetchError::TooLarge(_))), "{beyond:?}");
     drop((reserved, second));
-    assert_eq!(all.available_permits(), MAX_IN_FLIGHT);
+    assert_eq!(all.left(), MAX_IN_FLIGHT);
 }

@@ -11,9 +11,10 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 
 use crate::image::fetch::{FetchError, quoted};
+use crate::memory::Memory;
 use crate::metrics::{Circuit, Metrics};
 use crate::outbound::Answer;
-use crate::outbound::room::{self, Room};
+use crate::outbound::room::Room;
 
 /// Requests to one server at once. A cold image takes eight of, together, four round trips: 200 of them a second keep 80
 /// under way where the registry is 50 ms off.
@@ -34,10 +35,10 @@ const FAIR: Duration = Duration::from_secs(2);
 pub(super) struct Server {
     name: String,
     in_flight: Semaphore,
-    /// Permits for evidence of this server, out of those for all.
-    pub(super) share: Arc<Semaphore>,
+    /// What evidence of this server may take, of that for all.
+    pub(super) share: Memory,
     /// Room for its manifests and lists that are being read, out of that for all.
-    room: Arc<Semaphore>,
+    room: Memory,
     circuit: Mutex<State>,
     metrics: Arc<Metrics>,
 }
@@ -80,18 +81,18 @@ impl Server {
         Self {
             name,
             in_flight: Semaphore::new(MAX_IN_FLIGHT),
-            share: Arc::new(Semaphore::new(share)),
-            room: room::of_bytes(MAX_READ),
+            share: Memory::of(share),
+            room: Memory::of(MAX_READ),
             circuit: Mutex::default(),
             metrics,
         }
     }
 
     /// The room for an answer of this server, out of that for all.
-    pub(super) fn room(&self, of_all: &Arc<Semaphore>) -> Room {
+    pub(super) fn room(&self, of_all: &Memory) -> Room {
         Room {
-            of_all: Arc::clone(of_all),
-            own: Arc::clone(&self.room),
+            of_all: of_all.clone(),
+            own: self.room.clone(),
         }
     }
 

@@ -2,10 +2,10 @@ use super::*;
 
 #[test]
 fn what_is_small_is_free_and_what_is_large_is_given_back() {
-    let of_all = of_bytes(3 << 20);
+    let of_all = Memory::of(3 << 20);
     let room = |bytes| Room {
-        of_all: Arc::clone(&of_all),
-        own: of_bytes(bytes),
+        of_all: of_all.clone(),
+        own: Memory::of(bytes),
     };
     let (one, other) = (room(2 << 20), room(2 << 20));
     let (mut first, mut second, mut third) = (Taken::default(), Taken::default(), Taken::default());
