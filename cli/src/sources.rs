@@ -9,9 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use regent_engine::diagnostic::{Code, Diagnostic, Fault, Label, Severity};
-use regent_engine::parse::kubewarden;
+use regent_engine::load::holds_policies;
 use regent_engine::source::{Source, Span};
-use regent_engine::yaml;
 
 /// No policy, resource or test file comes near; a file above is a mistake, or an attempt to fill the memory.
 pub const MAX_FILE_BYTES: u64 = 16 << 20;
@@ -69,40 +68,10 @@ pub fn read_file(path: &Path) -> Result<Arc<Source>, Box<Diagnostic>> {
     text_of(&name, bytes)
 }
 
-/// API groups whose objects are policies, those that are not supported yet too: they are refused by name.
-pub const POLICY_GROUPS: [&str; 5] = [
-    "constraints.gatekeeper.sh",
-    kubewarden::GROUP,
-    "kyverno.io",
-    "policies.kyverno.io",
-    "admissionregistration.k8s.io",
-];
-
-/// API groups of what policies are made of.
-const OTHER_GROUPS: [&str; 4] = [
-    "config.gatekeeper.sh",
-    "regent.dev",
-    "syncset.gatekeeper.sh",
-    "templates.gatekeeper.sh",
-];
-
-/// Whether a file may hold a policy.
-fn holds_policy(source: &Arc<Source>) -> bool {
-    let (documents, diagnostics) = yaml::parse(source);
-    let is_policy = |document: &yaml::Node| {
-        let version = document.get("apiVersion").and_then(yaml::Node::as_str);
-        let group = version.and_then(|version| version.split_once('/'));
-        let mut known = POLICY_GROUPS.iter().chain(&OTHER_GROUPS);
-        group.is_some_and(|(group, _)| known.any(|one| *one == group))
-            || kubewarden::document(document).is_some()
-    };
-    documents.iter().any(is_policy) || diagnostics.iter().any(Diagnostic::is_error)
-}
-
 impl Sources {
     fn add_found(&mut self, path: &Path, wanted: Wanted) {
         match read_file(path) {
-            Ok(text) if wanted == Wanted::Policies && !holds_policy(&text) => {}
+            Ok(text) if wanted == Wanted::Policies && !holds_policies(&text) => {}
             Ok(text) => self.texts.push(text),
             Err(diagnostic) => self.unreadable.push(*diagnostic),
         }

@@ -2,6 +2,7 @@
 
 mod front;
 mod gatekeeper;
+mod holds;
 pub mod modules;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,8 @@ use crate::duration::Duration;
 use crate::limits::ContextSize;
 use crate::policy_set::PolicySet;
 use crate::source::Source;
+
+pub use holds::{POLICY_GROUPS, holds_policies};
 
 use front::Front;
 use modules::ModuleFiles;

@@ -4,6 +4,7 @@
 //! off. The error is told by readiness and by the metrics until it is mended.
 //! A module that a registry does not give, or that is not signed as it must be, is asked for again until it is there.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -105,7 +106,7 @@ impl Watch {
         metrics: Arc<Metrics>,
     ) -> Result<Self, WatchError> {
         let fingerprint = Fingerprint::of(&paths, namespaces_path.as_deref());
-        let sources = files::read(&paths)?;
+        let sources = files::read(&paths, &BTreeSet::new())?;
         let namespaces = read_namespaces(namespaces_path.as_deref())?;
         let judged = judge(&sources, namespaces, (&environment, &guests), &[]);
         announce(&judged.snapshot, &metrics);
@@ -161,7 +162,9 @@ impl Watch {
     fn load(&mut self) {
         // Taken before reading: what changes meanwhile is seen the next time.
         self.fingerprint = Fingerprint::of(&self.paths, self.namespaces_path.as_deref());
-        let read = files::read(&self.paths)
+        // What held policies is read again, whatever it holds now: that it holds none has to be said.
+        let names = self.files.iter().map(InForce::name).collect();
+        let read = files::read(&self.paths, &names)
             .map_err(WatchError::from)
             .and_then(|sources| Ok((sources, read_namespaces(self.namespaces_path.as_deref())?)));
         let missing = match read {
@@ -230,6 +233,9 @@ fn announce(snapshot: &Snapshot, metrics: &Metrics) {
                 "the rule does nothing here: it generates or changes other resources, for which there is no background controller"
             );
         }
+    }
+    if snapshot.files == 0 {
+        tracing::warn!("there are no policies: everything is admitted");
     }
     tracing::info!(
         files = snapshot.files,

@@ -5,12 +5,12 @@
 use std::sync::Arc;
 
 use regent_engine::diagnostic::Diagnostic;
+use regent_engine::load::POLICY_GROUPS;
 use regent_engine::parse::kubewarden;
 use regent_engine::source::{Source, Span};
 use regent_engine::yaml::{self, Node, Value};
 
 use crate::render::place::Place;
-use crate::sources;
 
 /// One policy of a file.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ pub struct Named {
 impl Named {
     /// Whether it is a policy at all: a file may hold other documents besides.
     pub fn is_policy(&self) -> bool {
-        sources::POLICY_GROUPS.contains(&self.group.as_str())
+        POLICY_GROUPS.contains(&self.group.as_str())
     }
 
     /// Whether it is evaluated.
@@ -130,7 +130,7 @@ fn may_be_policy(node: &Node) -> bool {
     let version = node.get("apiVersion").and_then(Node::as_str);
     version.is_none_or(|version| {
         let group = version.split_once('/').map_or("", |(group, _)| group);
-        sources::POLICY_GROUPS.contains(&group)
+        POLICY_GROUPS.contains(&group)
     })
 }
 

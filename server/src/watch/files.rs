@@ -1,17 +1,16 @@
 //! Policy files and directories of them, as texts in a stable order.
 //!
-//! Knows policies only by their `apiVersion`: in a directory, what has none of a policy is left alone.
+//! In a directory, what holds no policy is left alone, unless it held one before.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use regent_engine::parse::kubewarden::{self, Document};
+use regent_engine::load::holds_policies;
 use regent_engine::source::Source;
-use regent_engine::yaml::{self, Node};
-use regex::Regex;
 use thiserror::Error;
 
 /// Bytes of one policy file; an object in etcd has at most 1.5 MiB.
@@ -45,47 +44,28 @@ pub enum FileError {
     NotText(PathBuf),
 }
 
-/// Says of a document that it is a policy, in YAML and in JSON.
-static POLICY: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#""?apiVersion["']?\s*:\s*["']?((policies\.)?kyverno\.io|policies\.kubewarden\.io|regent\.dev|(templates|constraints|config|syncset)\.gatekeeper\.sh)/"#).ok()
-});
-
-/// Reads all policy files of `paths`, sorted within each directory.
-pub(super) fn read(paths: &[PathBuf]) -> Result<Vec<Arc<Source>>, FileError> {
+/// Reads all policy files of `paths`, sorted within each directory; of a directory those that hold policies, and those of
+/// these `names`, which held some.
+pub(super) fn read(
+    paths: &[PathBuf],
+    names: &BTreeSet<&str>,
+) -> Result<Vec<Arc<Source>>, FileError> {
     let mut sources = Vec::new();
     for path in paths {
-        if is_directory(path)? {
-            sources.extend(read_directory(path)?);
-        } else {
+        if !is_directory(path)? {
             sources.push(read_file(path)?);
+            continue;
+        }
+        for file in files_below(path)? {
+            let source = read_file(&file)?;
+            if names.contains(&*source.name) || holds_policies(&source) {
+                sources.push(source);
+            } else {
+                tracing::debug!(file = %file.display(), "no policy in this file");
+            }
         }
     }
     Ok(sources)
-}
-
-fn read_directory(directory: &Path) -> Result<Vec<Arc<Source>>, FileError> {
-    let mut sources = Vec::new();
-    for file in files_below(directory)? {
-        let source = read_file(&file)?;
-        if is_policy(&source) {
-            sources.push(source);
-        } else {
-            tracing::debug!(file = %file.display(), "no policy in this file");
-        }
-    }
-    Ok(sources)
-}
-
-fn is_policy(source: &Arc<Source>) -> bool {
-    // Without the expression everything counts: what is no policy is then refused by the loader.
-    let policy = POLICY.as_ref();
-    policy.is_none_or(|policy| policy.is_match(&source.text)) || is_of_policy_server(source)
-}
-
-/// Whether it is the file of one of Kubewarden's policy servers, whose documents do not say what they are.
-fn is_of_policy_server(source: &Arc<Source>) -> bool {
-    let is_one = |document: &Node| kubewarden::document(document) == Some(Document::Server);
-    source.text.contains("://") && yaml::parse(source).0.iter().any(is_one)
 }
 
 fn is_directory(path: &Path) -> Result<bool, FileError> {
@@ -126,7 +106,8 @@ fn files_below(directory: &Path) -> Result<Vec<PathBuf>, FileError> {
                 continue;
             }
             let is_manifest = path.extension().is_some_and(|extension| {
-                extension == "yaml" || extension == "yml" || extension == "json"
+                let mut known = ["yaml", "yml", "json"].iter();
+                known.any(|known| extension.eq_ignore_ascii_case(known))
             });
             if is_directory(&path)? {
                 folders.push((path, depth + 1));

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use regent_engine::ast::Policy;
-use regent_engine::diagnostic::{Diagnostic, Fault};
+use regent_engine::diagnostic::{Code, Diagnostic, Fault};
 use regent_engine::load::{Environment, Loaded, Take, load, load_parts};
 use regent_engine::policy_set::PolicySet;
-use regent_engine::source::Source;
+use regent_engine::source::{Source, Span};
+use regent_engine::yaml;
 
 use super::modules::{self, Read, Reader, Stamps, Texts};
 use super::namespaces::Namespaces;
@@ -38,6 +39,11 @@ struct Newer {
 }
 
 impl InForce {
+    /// The name of the file.
+    pub(super) fn name(&self) -> &str {
+        &self.source.name
+    }
+
     /// From now on what was, since the present text cannot be read: nothing breaks the glass by it.
     pub(super) fn is_over(&mut self) {
         self.is_earlier = true;
@@ -117,7 +123,8 @@ pub(super) fn judge(
     before: &[InForce],
 ) -> Judged {
     let (mut loaded, mut read) = load_new(sources, (environment, guests));
-    let errors = errors(&mut loaded);
+    let mut errors = errors(&mut loaded);
+    errors.extend(sources.iter().filter_map(empty));
     let whole = before.iter().filter(|file| file.whole);
     let whole: BTreeMap<&str, &InForce> = whole.map(|file| (&*file.source.name, file)).collect();
     let earlier = |source: &Source| {
@@ -265,6 +272,17 @@ fn is_better(earlier: &Source, now: &Source, errors: &[Diagnostic]) -> bool {
     }
     let is_wrong = faults(now, errors).next().is_some();
     is_wrong && !has(Fault::Untrusted) && earlier.text != now.text
+}
+
+/// What is said of a file that holds nothing: a slip of the pen, or an editor that has not written all of it yet. Policies end
+/// with their file.
+fn empty(source: &Arc<Source>) -> Option<Diagnostic> {
+    let (documents, errors) = yaml::parse(source);
+    let is_empty = documents.is_empty() && errors.is_empty();
+    is_empty.then(|| {
+        let message = "there is no policy in it; remove the file if its policies are to end";
+        Diagnostic::error(Code::MissingField, source, Span::new(0, 0), message)
+    })
 }
 
 fn faults<'a>(source: &Source, errors: &'a [Diagnostic]) -> impl Iterator<Item = Fault> + use<'a> {

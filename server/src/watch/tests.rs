@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -35,7 +36,7 @@ fn a_directory_gives_its_policies_in_order() {
     write("..data/policy.yaml", "apiVersion: kyverno.io/v1\n");
     write("notes.txt", "apiVersion: kyverno.io/v1\n");
     let names = || -> Vec<String> {
-        let sources = files::read(&[directory.path().to_owned()]).unwrap();
+        let sources = files::read(&[directory.path().to_owned()], &BTreeSet::new()).unwrap();
         let strip = |name: &str| {
             name.strip_prefix(directory.path().to_str().unwrap())
                 .unwrap()
@@ -60,10 +61,14 @@ fn a_directory_gives_its_policies_in_order() {
 #[test]
 fn what_is_named_must_be_there() {
     let missing = std::path::PathBuf::from("/nonexistent/policy.yaml");
-    let error = files::read(&[missing]).unwrap_err().to_string();
+    let error = files::read(&[missing], &BTreeSet::new())
+        .unwrap_err()
+        .to_string();
     assert!(error.starts_with("/nonexistent/policy.yaml: "), "{error}");
     // A device claims no length, and has no end.
-    let endless = files::read(&["/dev/zero".into()]).unwrap_err().to_string();
+    let endless = files::read(&["/dev/zero".into()], &BTreeSet::new())
+        .unwrap_err()
+        .to_string();
     assert!(endless.contains("larger than"), "{endless}");
 }
 
@@ -328,4 +333,43 @@ fn a_demand_for_signatures_is_in_force_though_its_file_is_broken_elsewhere() {
     watch.reload();
     assert_eq!(in_force(&watch), both(false));
     assert!(now(&watch).problems.is_empty());
+}
+
+/// A policy is gone when its file is: never because the file says something else, or nothing yet.
+#[test]
+fn a_file_that_held_a_policy_and_holds_none_keeps_it_in_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.yaml");
+    let first = policy("labels", "");
+    fs::write(&path, &first).unwrap();
+    fs::write(
+        folder.path().join("pod.yaml"),
+        "apiVersion: v1\nkind: Pod\n",
+    )
+    .unwrap();
+    let mut watch = Registry::new(true).watch(folder.path());
+    assert_eq!((now(&watch).files, now(&watch).problems.len()), (1, 0));
+    for broken in [
+        "",
+        "# to be written\n",
+        "apiVersion: kyv",
+        "foo: [\n",
+        "apiVersion: v1\nkind: Pod\n",
+        &first.replace("kyverno.io", "kyvreno.io"),
+        &first.replace("apiVersion", "apiVerson"),
+    ] {
+        fs::write(&path, broken).unwrap();
+        watch.reload();
+        let snapshot = now(&watch);
+        let found = consequences(&snapshot);
+        assert!(!found.is_empty(), "{broken}");
+        let stays = |one: &Consequence| *one == Consequence::EarlierVersion;
+        assert!(found.iter().all(stays), "{broken}: {found:?}");
+        assert_eq!(text(&snapshot), first, "{broken}");
+    }
+    fs::remove_file(&path).unwrap();
+    watch.reload();
+    let snapshot = now(&watch);
+    assert_eq!((snapshot.files, snapshot.policies.policies().len()), (0, 0));
+    assert!(snapshot.problems.is_empty());
 }
