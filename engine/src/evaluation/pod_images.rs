@@ -122,11 +122,19 @@ fn pod<'a>(kind: &str, object: &'a Value) -> Result<Option<(&'static str, &'a Va
     let Some(pod) = pod_pointer(kind) else {
         return Ok(None);
     };
-    match object.pointer(pod) {
-        None | Some(Value::Null) => Ok(None),
-        Some(spec) if spec.is_object() => Ok(Some((pod, spec))),
-        Some(_) => Err(format!("`{pod}` is not an object")),
+    let mut place = object;
+    for step in pod.split('/').skip(1) {
+        // As Kyverno says it, wherever on the way it is.
+        let fields = place.as_object().ok_or("invalid image config")?;
+        match fields.get(step) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(next) => place = next,
+        }
     }
+    if !place.is_object() {
+        return Err("invalid image config".to_owned());
+    }
+    Ok(Some((pod, place)))
 }
 
 /// Where an object of a kind keeps its pod, where that can be read.

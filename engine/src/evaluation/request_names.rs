@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::admission::{AdmissionRequest, Operation};
+use crate::admission::{AdmissionRequest, Operation, UserInfo};
 use crate::jmespath::{ScopeError, Within};
 use crate::limits::{CONTEXT_CHAIN, ContextSize};
 use crate::template::Deletion;
@@ -115,7 +115,11 @@ impl<'a> RequestNames<'a> {
                 |whole| whole.get(field),
             ),
         };
-        found.map_or(Within::Absent, Within::Found)
+        match found {
+            Some(found) => Within::Found(found),
+            None if OBJECTS.contains(&field) && is_reviewed(self.request) => Within::Found(&NULL),
+            None => Within::Absent,
+        }
     }
 
     /// All of them.
@@ -177,6 +181,16 @@ fn request_value(request: &AdmissionRequest) -> Value {
     with_objects(request, other_fields(request))
 }
 
+/// Fields that a review has whether there is something in them or not: Go writes what is raw as null.
+const OBJECTS: [&str; 3] = ["object", "oldObject", "options"];
+
+static NULL: Value = Value::Null;
+
+/// Whether an API server asks, and not a command that makes a request of an object.
+fn is_reviewed(request: &AdmissionRequest) -> bool {
+    !request.uid.is_empty()
+}
+
 /// The fields with those that were left out.
 fn with_objects(request: &AdmissionRequest, mut fields: Map<String, Value>) -> Value {
     let objects = [
@@ -185,8 +199,9 @@ fn with_objects(request: &AdmissionRequest, mut fields: Map<String, Value>) -> V
         ("options", request.options.as_ref()),
     ];
     for (name, object) in objects {
-        if let Some(object) = object {
-            fields.insert(name.to_owned(), object.clone());
+        let object = object.cloned();
+        if let Some(object) = object.or_else(|| is_reviewed(request).then_some(Value::Null)) {
+            fields.insert(name.to_owned(), object);
         }
     }
     Value::Object(fields)
@@ -203,11 +218,12 @@ fn other_fields(request: &AdmissionRequest) -> Map<String, Value> {
     set("kind", kind.clone());
     set("requestKind", kind);
     let resource = &request.resource;
-    set(
-        "resource",
-        json!({"group": resource.group, "version": resource.version, "resource": resource.resource}),
-    );
-    set("name", request.name.as_str().into());
+    let resource = json!({"group": resource.group, "version": resource.version, "resource": resource.resource});
+    set("resource", resource.clone());
+    // What is empty is left out, as Go writes it.
+    if !request.name.is_empty() {
+        set("name", request.name.as_str().into());
+    }
     set("operation", request.operation.name().into());
     set("dryRun", request.dry_run.into());
     let roles = request.roles.as_ref();
@@ -221,21 +237,45 @@ fn other_fields(request: &AdmissionRequest) -> Map<String, Value> {
         set("subResource", sub_resource.as_str().into());
     }
     if let Some(user) = &request.user_info {
-        set(
-            "userInfo",
-            json!({"username": user.username, "uid": user.uid, "groups": user.groups, "extra": user.extra}),
-        );
+        set("userInfo", user_value(user));
+    }
+    if is_reviewed(request) {
+        set("requestResource", resource);
     }
     fields
 }
 
-/// The same fields as the API server has them: without the names of Kyverno's own, and with what was asked for.
+/// Who asks, without what is empty, as Go writes it.
+fn user_value(user: &UserInfo) -> Value {
+    let mut fields = Map::new();
+    let written = [
+        (
+            "username",
+            Value::from(user.username.as_str()),
+            user.username.is_empty(),
+        ),
+        ("uid", user.uid.as_str().into(), user.uid.is_empty()),
+        ("groups", json!(user.groups), user.groups.is_empty()),
+        ("extra", json!(user.extra), user.extra.is_empty()),
+    ];
+    let written = written.into_iter().filter(|(_, _, is_empty)| !is_empty);
+    fields.extend(written.map(|(name, value, _)| (name.to_owned(), value)));
+    Value::Object(fields)
+}
+
+/// The same fields as modules have them: without the names of Kyverno's own, and with what was asked for; what is empty is
+/// there, since kits for modules look for it.
 pub(super) fn reviewed_fields(request: &AdmissionRequest) -> Map<String, Value> {
     let mut fields = other_fields(request);
     fields.remove("roles");
     fields.remove("clusterRoles");
     let resource = fields.get("resource").cloned().unwrap_or_default();
     fields.insert("requestResource".to_owned(), resource);
+    fields.insert("name".to_owned(), request.name.as_str().into());
+    if let Some(user) = &request.user_info {
+        let user = json!({"username": user.username, "uid": user.uid, "groups": user.groups, "extra": user.extra});
+        fields.insert("userInfo".to_owned(), user);
+    }
     fields
 }
 
@@ -270,7 +310,9 @@ fn images_value(request: &AdmissionRequest) -> Result<Value, String> {
     }
     for found in all {
         let Some(image) = image_value(&found) else {
-            return Err(invalid_image(&found.text));
+            let text = &found.text;
+            let reason = crate::image::reference::refusal(text);
+            return Err(format!("invalid image '{text}' ({reason})"));
         };
         let list = lists.entry(found.list.clone()).or_insert_with(|| json!({}));
         if let Value::Object(list) = list {
@@ -280,40 +322,29 @@ fn images_value(request: &AdmissionRequest) -> Result<Value, String> {
     outcome.map(|()| Value::Object(lists))
 }
 
-/// What Kyverno says of a text that is no image reference.
-fn invalid_image(text: &str) -> String {
-    let has_registry = text.split_once('/').is_some_and(|(host, _)| {
-        host.contains(['.', ':']) || host == "localhost" || host.chars().any(char::is_uppercase)
-    });
-    let full = if has_registry {
-        text.to_owned()
-    } else {
-        format!("docker.io/{text}")
-    };
-    let reason = if crate::image::ImageReference::parse(&text.to_lowercase()).is_ok() {
-        "repository name must be lowercase"
-    } else {
-        "invalid reference format"
-    };
-    format!(
-        "invalid image '{text}' (bad image: {full}, defaultRegistry: docker.io, enableDefaultRegistryMutation: true: {reason})"
-    )
-}
-
 /// An image as expressions see it.
 pub(super) fn image_value(found: &pod_images::Found) -> Option<Value> {
     let reference = crate::image::ImageReference::parse(&found.text).ok()?;
     let name = reference.path.rsplit('/').next().unwrap_or("").to_owned();
     let repository = reference.repository();
     let tag = reference.tag.clone().unwrap_or_default();
-    Some(json!({
+    let mut image = json!({
         "registry": reference.registry,
         "path": reference.path,
         "name": name,
-        "tag": tag,
-        "digest": reference.digest.as_ref().map_or("", |digest| digest.as_str()),
         "reference": reference.kyverno_form(),
         "referenceWithTag": format!("{repository}:{tag}"),
         "jsonPointer": found.pointer,
-    }))
+    });
+    // What the reference does not have is no field, as in Kyverno.
+    let digest = reference.digest.as_ref().map(crate::image::Digest::as_str);
+    let written = [("tag", Some(tag.as_str())), ("digest", digest)];
+    if let Value::Object(fields) = &mut image {
+        let written = written
+            .into_iter()
+            .filter_map(|(name, text)| Some((name, text?)));
+        let written = written.filter(|(_, text)| !text.is_empty());
+        fields.extend(written.map(|(name, text)| (name.to_owned(), text.into())));
+    }
+    Some(image)
 }

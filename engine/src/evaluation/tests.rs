@@ -40,6 +40,7 @@ mod mutation;
 mod pod_security;
 mod provenance;
 mod rego;
+mod request_names;
 mod together;
 mod too_large;
 mod validate;

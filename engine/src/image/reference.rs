@@ -305,5 +305,25 @@ fn is_tag(text: &str) -> bool {
             .all(|byte| is_word(byte) || matches!(byte, b'.' | b'-'))
 }
 
+/// What Kyverno says of a text that is no image reference.
+pub(crate) fn refusal(text: &str) -> String {
+    let has_registry = text.split_once('/').is_some_and(|(host, _)| {
+        host.contains(['.', ':']) || host == "localhost" || host.chars().any(char::is_uppercase)
+    });
+    let full = if has_registry {
+        text.to_owned()
+    } else {
+        format!("docker.io/{text}")
+    };
+    let reason = if ImageReference::parse(&text.to_lowercase()).is_ok() {
+        "repository name must be lowercase"
+    } else {
+        "invalid reference format"
+    };
+    format!(
+        "bad image: {full}, defaultRegistry: docker.io, enableDefaultRegistryMutation: true: {reason}"
+    )
+}
+
 #[cfg(test)]
 mod tests;

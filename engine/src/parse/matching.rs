@@ -65,6 +65,14 @@ fn read(reader: &mut Reader<'_>, node: &Node, what: &'static str) -> Option<Filt
     let any = fields.take("any");
     let all = fields.take("all");
     let has_direct = DIRECT.iter().any(|name| fields.peek(name).is_some());
+    // Nothing is excluded by a filter that says nothing.
+    let says_nothing = what == "exclude"
+        && fields.peek("resources").is_some_and(is_empty_map)
+        && DIRECT
+            .iter()
+            .skip(1)
+            .all(|name| fields.peek(name).is_none());
+    let has_direct = has_direct && !says_nothing;
     let forms = usize::from(any.is_some()) + usize::from(all.is_some()) + usize::from(has_direct);
     if forms > 1 {
         let message = format!("`{what}` has more than one of `any`, `all` and a filter of its own");

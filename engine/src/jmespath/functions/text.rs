@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Arguments, failed, failed_in};
 use crate::go_format::{as_float, truncate as cut};
-use crate::image::reference::ImageReference;
+use crate::image::reference::{ImageReference, refusal};
 use crate::jmespath::ExpressionError;
 use crate::semver::{Range, Version};
 use crate::wildcard;
@@ -233,10 +233,7 @@ pub(super) fn image_normalize(arguments: &Arguments<'_>) -> Outcome {
     let text = arguments.text(0);
     match ImageReference::parse(text) {
         Ok(image) => Ok(Value::String(image.kyverno_form())),
-        Err(error) => Err(failed_in(
-            "image_normalize",
-            format!("bad image: {text}: {error}"),
-        )),
+        Err(_) => Err(failed_in("image_normalize", refusal(text))),
     }
 }
 
