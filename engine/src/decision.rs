@@ -49,7 +49,7 @@ pub fn decide(request: &AdmissionRequest, responses: &[PolicyResponse]) -> Decis
         patch: patches(responses),
         warnings: responses
             .iter()
-            .flat_map(|policy| warnings(policy).chain(of_modules(policy)))
+            .flat_map(|policy| warnings(policy, request.dry_run).chain(of_modules(policy)))
             .collect(),
         audit: break_glass::audit(responses),
     }
@@ -98,10 +98,10 @@ fn enforces(policy: &PolicyResponse) -> bool {
 }
 
 /// What the user is told about rules that did not refuse.
-fn warnings(policy: &PolicyResponse) -> impl Iterator<Item = String> + '_ {
+fn warnings(policy: &PolicyResponse, dry_run: bool) -> impl Iterator<Item = String> + '_ {
     let others = policy.rules.iter().filter(|rule| rule.let_in.is_none());
     let let_in = policy.rules.iter();
-    let let_in = let_in.filter_map(|rule| break_glass::warning(policy, rule));
+    let let_in = let_in.filter_map(move |rule| break_glass::warning(policy, rule, dry_run));
     let said = others.filter_map(|rule| match rule.status {
         RuleStatus::Pass => {
             let noted = rule.images.iter().any(|image| image.note.is_some());

@@ -192,6 +192,8 @@ impl Answer for Webhook {
                 self.metrics
                     .http("other", "other", error.status().as_u16(), started.elapsed());
                 let mut response = text(error.status(), &error.message());
+                // Over HTTP/2 a body that is not read breaks the stream, whatever was answered.
+                pass_over(request.body_mut(), REST).await;
                 if let crate::route::RouteError::Method(wanted) = error {
                     response
                         .headers_mut()

@@ -6,11 +6,20 @@ use crate::response::{LetIn, PolicyResponse, RuleResponse};
 const ANNOTATION: &str = "break-glass";
 
 /// What the user is told of a rule that refuses what is let in.
-pub(super) fn warning(policy: &PolicyResponse, rule: &RuleResponse) -> Option<String> {
+pub(super) fn warning(
+    policy: &PolicyResponse,
+    rule: &RuleResponse,
+    dry_run: bool,
+) -> Option<String> {
     let one = rule.let_in.as_ref()?;
     let (LetIn { name, .. }, until) = (&**one, &one.expires_at);
+    let recorded = if dry_run {
+        "a dry run is not recorded"
+    } else {
+        "this is recorded"
+    };
     Some(format!(
-        "policy {}.{}: let in by break-glass {name} until {until}, this is recorded: {}",
+        "policy {}.{}: let in by break-glass {name} until {until}, {recorded}: {}",
         policy.policy, rule.rule, rule.message
     ))
 }

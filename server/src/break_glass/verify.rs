@@ -9,6 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use regent_engine::admission::AdmissionRequest;
 use regent_engine::evaluation::{Evaluation, Scope, Step};
+use regent_engine::image::Digest;
 use regent_engine::response::{PolicyResponse, RuleResponse, RuleStatus};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep, timeout};
@@ -224,7 +225,7 @@ fn judged(used: &Use, responses: &[PolicyResponse]) -> (Verdict, String) {
         }
     }
     for image in &used.images {
-        if let Some(message) = another(image, &used.rules, responses) {
+        if let Some(message) = another(image, (&used.rules, verdict), responses) {
             messages.push(message);
             if verdict == Verdict::Verified {
                 verdict = Verdict::Unknown;
@@ -234,10 +235,11 @@ fn judged(used: &Use, responses: &[PolicyResponse]) -> (Verdict, String) {
     (verdict, messages.join("; "))
 }
 
-/// Says that it was not the image which was let in that passed: a tag may be another one by now.
+/// Says that it was not the image which was let in that passed: a tag may be another one by now. Where none passed, the rules
+/// have said why.
 fn another(
     image: &RefusedImage,
-    refusing: &[RefusingRule],
+    (refusing, verdict): (&[RefusingRule], Verdict),
     responses: &[PolicyResponse],
 ) -> Option<String> {
     let reference = &image.reference;
@@ -248,12 +250,14 @@ fn another(
     let rules = refusing
         .iter()
         .filter_map(|rule| answer_of(rule, responses));
-    let mut passed = rules
+    let passed = rules
         .flat_map(|rule| &rule.images)
         .filter(|seen| seen.status == RuleStatus::Pass)
         .filter_map(|seen| seen.digest.as_ref());
-    let same = passed.any(|seen| seen.as_str() == digest);
-    (!same).then(|| format!("{reference} is no longer {digest}, which was let in"))
+    let passed: Vec<&str> = passed.map(Digest::as_str).collect();
+    let same = passed.contains(&digest);
+    let refused = passed.is_empty() && verdict != Verdict::Verified;
+    (!same && !refused).then(|| format!("{reference} is no longer {digest}, which was let in"))
 }
 
 fn answer_of<'r>(rule: &RefusingRule, responses: &'r [PolicyResponse]) -> Option<&'r RuleResponse> {

@@ -112,6 +112,19 @@ async fn a_review_that_is_too_long_is_refused_by_name() {
     check(&answer(refused.unwrap().unwrap()).await);
 }
 
+/// What is not read of a body breaks its stream, and the client sees that in place of the answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_is_not_there_is_answered_over_http2() {
+    let server = start(&[], |_| {}).await;
+    let mut sender = server.http2().await;
+    for _ in 0..20 {
+        let request = post("/validate/", vec![b' '; 200_000]);
+        let answered = timeout(PATIENCE, sender.send_request(request)).await;
+        let answered = answer(answered.unwrap().unwrap()).await;
+        assert_eq!(answered.status, StatusCode::NOT_FOUND);
+    }
+}
+
 /// A body that begins with something, and goes on with white space.
 struct Endless {
     first: Option<Bytes>,

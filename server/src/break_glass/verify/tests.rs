@@ -111,3 +111,16 @@ fn only_the_image_that_was_let_in_counts() {
         Verdict::Verified
     );
 }
+
+/// What a rule goes on refusing is not said to be another image.
+#[test]
+fn an_image_that_is_refused_again_is_not_said_to_have_changed() {
+    let was = Digest::from_sha256([1; 32]);
+    let mut used = used(vec![refusing("p", "a")]);
+    used.images.push(RefusedImage {
+        reference: format!("a@{was}"),
+        digest: None,
+    });
+    let refused = judged(&used, &[response(&[("a", RuleStatus::Fail)])]);
+    assert_eq!(refused, (Verdict::Refused, "p/a: a says so".to_owned()));
+}
