@@ -321,6 +321,73 @@ fn no_test_is_an_error_only_where_tests_are_required() {
 }
 
 #[test]
+fn a_run_that_tests_nothing_fails_where_strict() {
+    let empty = tempfile::tempdir().unwrap();
+    let folder = folder(&row("check-name", "good", "pass"));
+    for (folder, more, told) in [
+        (&empty, &[][..], "no test file named"),
+        (
+            &folder,
+            &["-t", "policy=typo"],
+            "warning: nothing was tested: `policy=typo` chooses no row",
+        ),
+    ] {
+        let arguments = [&["test", text(folder.path())], more].concat();
+        let lenient = regent(&arguments);
+        assert_eq!(lenient.status, ExitStatus::Pass, "{more:?}");
+        assert!(lenient.stderr.contains(told), "{}", lenient.stderr);
+        let strict = regent(&[&arguments[..], &["--strict"]].concat());
+        assert_eq!(strict.status, ExitStatus::Failed, "{more:?}");
+        let said = strict.stderr;
+        assert!(said.contains("error: nothing was tested"), "{said}");
+    }
+}
+
+#[test]
+fn what_is_named_as_a_policy_and_is_none_is_never_a_pass() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n";
+    let list = format!(
+        "apiVersion: v1\nkind: List\nitems:\n- {}",
+        pod.trim_end().replace('\n', "\n  ")
+    );
+    let misspelt = POLICY.replace("kyverno.io/v1", "kyvreno.io/v1");
+    let beside = format!("{POLICY}---\n{}", misspelt.replace("refuse-bad", "other"));
+    for (content, said) in [
+        (list.as_str(), "`List` of `v1` is no policy"),
+        (pod, "`Pod` of `v1` is no policy"),
+        (&misspelt, "`ClusterPolicy` of `kyvreno.io/v1` is no policy"),
+        (&beside, "`ClusterPolicy` of `kyvreno.io/v1` is no policy"),
+    ] {
+        let folder = folder(&row("check-name", "good", "pass"));
+        let policy = folder.path().join("policy.yaml");
+        fs::write(&policy, content).unwrap();
+        let resources = folder.path().join("resources.yaml");
+        for more in [&[][..], &["-p"]] {
+            let arguments = ["apply", text(&policy), "-r", text(&resources)];
+            let ran = regent(&[&arguments[..], more].concat());
+            assert_eq!(ran.status, ExitStatus::Failed, "{content}");
+            assert!(ran.stderr.contains(said), "{}", ran.stderr);
+        }
+        if content == beside {
+            // What a row is about is all right.
+            continue;
+        }
+        let ran = regent(&["test", text(folder.path())]);
+        assert_eq!(ran.status, ExitStatus::Failed, "{content}{}", ran.stdout);
+        assert!(ran.stdout.contains("Invalid policy"), "{}", ran.stdout);
+    }
+    // What stands beside a policy is not asked for.
+    let folder = folder(&row("check-name", "good", "pass"));
+    fs::write(
+        folder.path().join("policy.yaml"),
+        format!("{POLICY}---\n{pod}"),
+    )
+    .unwrap();
+    let ran = regent(&["test", "--strict", text(folder.path())]);
+    assert_eq!(ran.status, ExitStatus::Pass, "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
 fn compile_prints_rego_with_the_lines_that_it_came_from() {
     let ran = regent_with(POLICY, &["compile", "-", "--rule", "check-name"]);
     assert_eq!(ran.status, ExitStatus::Pass, "{}", ran.stderr);

@@ -433,8 +433,14 @@ fn each_test_ends_as_it_should() {
     let ran = ours(folder.path(), &["--run", "nothing"]);
     assert_eq!(
         (ran.status, ran.stderr.as_str()),
-        (ExitStatus::Pass, "no test was run\n")
+        (ExitStatus::Failed, "no test was run\n")
     );
+    let empty = tempfile::tempdir().unwrap();
+    for more in [&[][..], &["--coverage"]] {
+        let ran = ours(empty.path(), more);
+        assert_eq!(ran.status, ExitStatus::Failed, "{}", ran.stdout);
+        assert_eq!(ran.stderr, "no test was run\n");
+    }
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn test(args: &RegoTestArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
         });
     }
     let with_coverage = args.coverage || args.threshold > 0.0;
-    if with_coverage {
+    if with_coverage && !rows.is_empty() {
         return covered(&rows, (&suite, &files), (now, budget), args, io);
     }
     show(&rows, args, io)?;
@@ -119,7 +119,9 @@ fn covered(
 }
 
 fn status(rows: &[Row]) -> ExitStatus {
-    if rows.iter().all(|row| row.outcome == Outcome::Passed) {
+    if rows.is_empty() {
+        ExitStatus::Failed
+    } else if rows.iter().all(|row| row.outcome == Outcome::Passed) {
         ExitStatus::Pass
     } else {
         ExitStatus::RegoFailed

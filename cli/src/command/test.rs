@@ -1,5 +1,6 @@
 //! `regent test`: folders of policy tests in the format of `kyverno-test.yaml`.
 
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, bail};
@@ -12,7 +13,7 @@ use crate::offline::evaluate::SlsaVersions;
 use crate::offline::images::Registries;
 use crate::offline::observe::Watch;
 use crate::offline::parallel;
-use crate::render::sarif;
+use crate::render::{human, sarif};
 use crate::test::coverage::{self, Coverage};
 use crate::test::find::find;
 use crate::test::report::{self, Shown, Strictness, Summary};
@@ -70,11 +71,38 @@ pub fn run(args: &TestArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     if covers(args) {
         show_coverage(args, &results, io)?;
     }
-    Ok(if Summary::of(&results, strictness).is_good() {
+    let tested = is_anything_tested(args, (&files, &results), strictness, io)?;
+    Ok(if tested && Summary::of(&results, strictness).is_good() {
         ExitStatus::Pass
     } else {
         ExitStatus::Failed
     })
+}
+
+/// Whether a run says anything at all; where it has to, that it does not is an error.
+fn is_anything_tested(
+    args: &TestArgs,
+    (files, results): (&[PathBuf], &[TestResult]),
+    strictness: Strictness,
+    io: &mut Io<'_>,
+) -> Result<bool> {
+    if results
+        .iter()
+        .any(|result| result.is_broken || result.lines().next().is_some())
+    {
+        return Ok(true);
+    }
+    let severity = strictness.severity();
+    let selector = human::printable(&args.test_case_selector);
+    if !files.is_empty() {
+        writeln!(
+            io.stderr,
+            "{severity}: nothing was tested: `{selector}` chooses no row of the tests that are there"
+        )?;
+    } else if strictness == Strictness::Strict {
+        writeln!(io.stderr, "{severity}: nothing was tested")?;
+    }
+    Ok(strictness == Strictness::Lenient)
 }
 
 /// Whether it is to be known what rows go through.

@@ -40,9 +40,9 @@ pub struct Named {
 }
 
 impl Named {
-    /// Whether it is a policy at all: a file may hold other documents besides.
+    /// Whether it is a policy at all, or was meant to be one: a file may hold other documents besides.
     pub fn is_policy(&self) -> bool {
-        POLICY_GROUPS.contains(&self.group.as_str())
+        POLICY_GROUPS.contains(&self.group.as_str()) || POLICY_KINDS.contains(&self.kind.as_str())
     }
 
     /// Whether it is evaluated.
@@ -90,7 +90,8 @@ impl Named {
 }
 
 /// The policies of some texts, each with the errors that were found in it; then the errors of what may be a policy, and
-/// cannot be read far enough to have a name.
+/// cannot be read far enough to have a name, and those of texts in which nothing is a policy: who named one as policies
+/// meant some.
 pub fn named(texts: &[Arc<Source>], diagnostics: &[Diagnostic]) -> (Vec<Named>, Vec<Diagnostic>) {
     let (mut policies, mut nameless) = (Vec::new(), Vec::new());
     for text in texts {
@@ -98,10 +99,12 @@ pub fn named(texts: &[Arc<Source>], diagnostics: &[Diagnostic]) -> (Vec<Named>, 
             .iter()
             .filter(|diagnostic| diagnostic.is_error() && Arc::ptr_eq(&diagnostic.source, text))
             .collect();
-        let mut known = Vec::new();
+        let (mut known, mut holds_policy) = (Vec::new(), false);
         for node in yaml::parse(text).0 {
             let found = policies_of(text, &node);
-            if found.is_empty() && !may_be_policy(&node) {
+            let may_be = may_be_policy(&node);
+            holds_policy |= may_be || found.iter().any(|(policy, _)| policy.is_policy());
+            if found.is_empty() && !may_be {
                 known.push(node.span);
             }
             for (mut policy, span) in found {
@@ -110,6 +113,9 @@ pub fn named(texts: &[Arc<Source>], diagnostics: &[Diagnostic]) -> (Vec<Named>, 
                 policies.push(policy);
                 known.push(span);
             }
+        }
+        if !holds_policy {
+            known.clear();
         }
         let of_none = |error: &&&Diagnostic| !known.iter().any(|span| is_about(error, *span));
         nameless.extend(errors.iter().filter(of_none).copied().cloned());
@@ -125,13 +131,16 @@ fn is_about(error: &Diagnostic, place: Span) -> bool {
     })
 }
 
-/// Whether a document says that it is a policy, or does not say what it is.
+/// Whether a document says that it is a policy, has the kind of one, or does not say what it is. A list may hold some.
 fn may_be_policy(node: &Node) -> bool {
-    let version = node.get("apiVersion").and_then(Node::as_str);
-    version.is_none_or(|version| {
-        let group = version.split_once('/').map_or("", |(group, _)| group);
-        POLICY_GROUPS.contains(&group)
-    })
+    let text = |name| node.get(name).and_then(Node::as_str);
+    let is_of_kind =
+        text("kind").is_some_and(|kind| kind == "List" || POLICY_KINDS.contains(&kind));
+    is_of_kind
+        || text("apiVersion").is_none_or(|version| {
+            let group = version.split_once('/').map_or("", |(group, _)| group);
+            POLICY_GROUPS.contains(&group)
+        })
 }
 
 /// The policies of a document, each with where it stands: one, but for the file of a policy server.
@@ -218,6 +227,9 @@ fn policy(source: &Arc<Source>, node: &Node) -> Option<Named> {
         errors: Vec::new(),
     })
 }
+
+/// Kinds that are policies whatever group is written before them: who misspells that meant a policy.
+const POLICY_KINDS: [&str; 2] = ["ClusterPolicy", "Policy"];
 
 /// The group of Gatekeeper's constraints.
 const CONSTRAINTS: &str = "constraints.gatekeeper.sh";

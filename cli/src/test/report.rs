@@ -18,6 +18,16 @@ pub enum Strictness {
     Strict,
 }
 
+impl Strictness {
+    /// What is said before that which misleads.
+    pub const fn severity(self) -> &'static str {
+        match self {
+            Self::Lenient => "warning",
+            Self::Strict => "error",
+        }
+    }
+}
+
 /// What is shown of lines, and how they are judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown {

@@ -92,10 +92,7 @@ fn show_notes(result: &TestResult, shown: Shown, io: &mut Io<'_>) -> Result<()> 
     for warning in &result.warnings {
         writeln!(io.stderr, "{path}: warning: {}", printable(warning))?;
     }
-    let severity = match shown.strictness {
-        Strictness::Lenient => "warning",
-        Strictness::Strict => "error",
-    };
+    let severity = shown.strictness.severity();
     for (index, row) in result.rows.iter().enumerate() {
         for warning in &row.warnings {
             let number = index + 1;
