@@ -9,6 +9,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use regent_engine::builders::Builders;
 use regent_server::cache::CacheSettings;
+use regent_server::image::layout::Layouts;
 use regent_server::image::registry::RegistrySettings;
 use regent_server::image::trust::{PUBLIC_SIGSTORE, TrustRoot, TrustRoots};
 use regent_server::image::{ImageSettings, Images, Network};
@@ -51,6 +52,12 @@ pub fn builders(args: &ImageArgs) -> Builders {
     Builders {
         entries: entries.collect(),
     }
+}
+
+/// Whether the directories that flags name hold layouts, for commands that open them only once an image is asked for.
+pub fn check_layouts(args: &ImageArgs) -> Result<()> {
+    Layouts::open(&args.oci_layout).context("--oci-layout")?;
+    Ok(())
 }
 
 /// Where images come from, by flags.

@@ -320,6 +320,30 @@ fn no_test_is_an_error_only_where_tests_are_required() {
     assert_eq!(ran.status, ExitStatus::Failed);
 }
 
+/// Also where nothing asks for an image.
+#[test]
+fn a_directory_without_layouts_is_an_error() {
+    let folder = folder(&row("check-name", "good", "pass"));
+    let empty = tempfile::tempdir().unwrap();
+    let (policy, pods) = (
+        folder.path().join("policy.yaml"),
+        folder.path().join("resources.yaml"),
+    );
+    for command in [
+        &["test", text(folder.path())][..],
+        &["apply", text(&policy), "-r", text(&pods)],
+    ] {
+        let ran = regent(&[command, &["--oci-layout", text(empty.path())]].concat());
+        assert_eq!(ran.status, ExitStatus::Failed, "{}", ran.stdout);
+        assert!(
+            ran.stderr.contains("neither an OCI layout"),
+            "{}",
+            ran.stderr
+        );
+        assert!(ran.stdout.is_empty(), "{}", ran.stdout);
+    }
+}
+
 #[test]
 fn a_run_that_tests_nothing_fails_where_strict() {
     let empty = tempfile::tempdir().unwrap();

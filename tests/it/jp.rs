@@ -123,5 +123,9 @@ Name: truncate
 
 "
     );
+    let ran = regent(&["jp", "function", "to_upper", "lenght"]);
+    assert_eq!((ran.status, ran.stdout.as_str()), (ExitStatus::Failed, ""));
+    let said = "there is no function `lenght`; did you mean `length`?";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
     assert!(regent(&["jp", "function"]).stdout.matches("Name: ").count() > 70);
 }

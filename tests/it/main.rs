@@ -46,6 +46,8 @@ mod jp;
 #[cfg(test)]
 mod kyverno_flags;
 #[cfg(test)]
+mod misleading;
+#[cfg(test)]
 mod mutation;
 #[cfg(test)]
 mod notary;

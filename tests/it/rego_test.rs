@@ -471,7 +471,10 @@ fn what_cannot_be_run_is_an_error() {
         let ran = ours(folder.path(), &[]);
         assert_eq!(ran.status, ExitStatus::Failed, "{files:?}");
     }
-    assert_eq!(ours(Path::new("/nowhere"), &[]).status, ExitStatus::Failed);
+    let nowhere = ours(Path::new("/nowhere"), &[]);
+    assert_eq!(nowhere.status, ExitStatus::Failed);
+    let said = &nowhere.stderr;
+    assert!(said.contains("/nowhere: No such file"), "{said}");
 }
 
 /// A test that runs without end is stopped, and the others run.

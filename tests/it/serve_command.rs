@@ -153,6 +153,41 @@ async fn serves_a_certificate_of_files_and_reads_policies_again_on_a_signal() {
     assert!(serve.ended().success());
 }
 
+/// A collector of logs that reads JSON reads every line.
+#[test]
+fn all_lines_are_json_where_that_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("team.yaml"), POLICY).unwrap();
+    let policies = folder.path().to_str().unwrap();
+    let tls = folder.path().join("tls");
+    let flags = [
+        "--policies",
+        policies,
+        "--tls-self-signed",
+        tls.to_str().unwrap(),
+    ];
+    let others = ["--log-format", "json", "--shutdown-delay", "0"];
+    let mut process = Process::start(
+        command(&[flags, others].concat())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped()),
+    );
+    let lines = process.stderr();
+    let said = |start: &str| {
+        let line = lines.recv_timeout(PATIENCE).expect(start);
+        let record: serde_json::Value = serde_json::from_str(&line).expect(&line);
+        record["fields"]["message"]
+            .as_str()
+            .is_some_and(|message| message.starts_with(start))
+    };
+    for start in ["webhook on", "metrics on", "certificate authority in"] {
+        while !said(start) {}
+    }
+    process.signal("TERM");
+    while !said("shutting down") {}
+    assert!(process.ended().success());
+}
+
 fn announced_end(lines: &Receiver<String>) {
     while !lines
         .recv_timeout(PATIENCE)
@@ -180,7 +215,11 @@ fn what_it_cannot_start_with_is_said() {
     let policies = format!("--policies {}", folder.path().display());
     let tls = format!("--tls-self-signed {}", folder.path().join("tls").display());
     for (line, part) in [
-        (policies.clone(), "--tls-self-signed"),
+        (
+            policies.clone(),
+            "--tls-cert and --tls-key, or --tls-self-signed",
+        ),
+        (format!("{tls} {policies} --tls-name a,b"), "a,b"),
         (format!("{policies} --tls-cert {missing}"), "--tls-key"),
         (
             format!("{policies} --tls-cert {missing} --tls-key {missing}"),

@@ -170,6 +170,13 @@ fn a_policy_that_is_not_about_the_pod_or_has_errors_is_said_to_be() {
         "{}",
         said.stderr
     );
+    let mut other = good;
+    let references = &mut other["spec"]["rules"][0]["verifyImages"][0]["imageReferences"];
+    *references = json!(["registry.example.org/other/*"]);
+    let said = layout.judge(&other, &[&root], &THERE);
+    assert_eq!(said.status, ExitStatus::Failed);
+    let expected = "rule verify is about the pod, and does not verify the image: none of its `imageReferences` covers the image";
+    assert!(said.stderr.contains(expected), "{}", said.stderr);
     let said = layout.judge(
         &json!({"apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy"}),
         &[&root],

@@ -13,6 +13,7 @@ use regent_engine::yaml::Node;
 use serde_json::Value;
 
 use crate::args::apply::ApplyArgs;
+use crate::images::check_layouts;
 use crate::io::Io;
 use crate::offline::decode::Problems;
 use crate::offline::documents::decoded;
@@ -60,6 +61,7 @@ pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
     let world = args.context_file.as_ref();
     let world = world.map_or_else(World::default, |path| collected(path, context, &mut wrong));
     let registries = Registries::of(args.registry, &args.facts)?;
+    check_layouts(&args.images)?;
     let section = ImageSection::default();
     let images = OfflineImages::new(Path::new("."), &section, &args.images, &registries)?;
     let images = images.at(args.facts.now);
@@ -70,7 +72,7 @@ pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
         targets,
         existing: Existing::Targets,
         sources: Vec::new(),
-        warnings: Vec::new(),
+        warnings: images.unrecorded().map(str::to_owned).into_iter().collect(),
         values,
         user,
         images,
@@ -81,6 +83,11 @@ pub fn read(args: &ApplyArgs, io: &mut Io<'_>) -> Result<Read> {
         } else {
             SlsaVersions::EitherAnswers
         },
+        misleading: wrong
+            .iter()
+            .filter(|one| !one.is_error())
+            .cloned()
+            .collect(),
     });
     let prepared = prepared.watching(Watch {
         explanations: args.explain,
@@ -182,9 +189,10 @@ fn collected<T: Default>(
 
 /// An error that says all of what is wrong, a line each; none where nothing is.
 fn refuse(wrong: &[Diagnostic]) -> Result<()> {
-    if wrong.is_empty() {
+    let errors = wrong.iter().filter(|one| one.is_error());
+    let lines: Vec<_> = errors.map(human::line).collect();
+    if lines.is_empty() {
         return Ok(());
     }
-    let lines: Vec<_> = wrong.iter().map(human::line).collect();
     bail!("{}", lines.join("\nError: "));
 }

@@ -1,6 +1,6 @@
 //! `regent serve`.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,25 +24,21 @@ pub struct ServeArgs {
     /// Where to answer Prometheus
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8000")]
     pub metrics_listen: SocketAddr,
-    /// The serving certificate and its chain (PEM)
+    /// The serving certificate and its chain (PEM); it and its key, or --tls-self-signed, are needed
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
     /// The serving certificate's key (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
     /// Make a certificate at start, and write the CA that it chains to into DIR
-    #[arg(
-        long,
-        value_name = "DIR",
-        conflicts_with = "tls_cert",
-        required_unless_present = "tls_cert"
-    )]
+    #[arg(long, value_name = "DIR", conflicts_with = "tls_cert")]
     pub tls_self_signed: Option<PathBuf>,
     /// Host name or address that the certificate is made for; repeatable
     #[arg(
         long,
         value_name = "NAME",
         conflicts_with = "tls_cert",
+        value_parser = host_name,
         default_values = ["localhost", "127.0.0.1", "::1", "regent", "regent.regent.svc"]
     )]
     pub tls_name: Vec<String>,
@@ -138,6 +134,22 @@ pub struct ServeArgs {
     /// Images
     #[command(flatten)]
     pub images: ImageArgs,
+}
+
+/// A host name, a wildcard before one, or an address: a certificate for anything else is for nobody.
+fn host_name(text: &str) -> Result<String, String> {
+    let label = |label: &str| {
+        let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let dashed = label.starts_with('-') || label.ends_with('-');
+        (1..=63).contains(&label.len()) && label.bytes().all(known) && !dashed
+    };
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    let is_name = text.len() <= 253 && name.split('.').all(label);
+    if is_name || text.parse::<IpAddr>().is_ok() {
+        Ok(text.to_owned())
+    } else {
+        Err("this is neither a host name nor an address".to_owned())
+    }
 }
 
 /// Whole bytes, as in `2Mi`.

@@ -47,8 +47,12 @@ fn apply(args: &ApplyArgs, output: &Output, read: &Read, io: &mut Io<'_>) -> Res
         found,
         registries,
     } = read;
-    let told = found.iter().chain(prepared.told());
+    let misleading = prepared.misleading();
+    let told = found.iter().chain(prepared.told()).chain(&misleading);
     show_diagnostics(&told.collect::<Vec<_>>(), io)?;
+    for warning in &prepared.warnings {
+        writeln!(io.stderr, "warning: {warning}")?;
+    }
     let only_data = args.policy_report || args.generate_exceptions || args.stdin;
     let began = Instant::now();
     if !only_data {

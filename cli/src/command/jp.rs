@@ -16,6 +16,7 @@ use crate::args::jp::{FunctionArgs, JpArgs, JpCommand, ParseArgs, QueryArgs};
 use crate::exit_status::ExitStatus;
 use crate::io::Io;
 use crate::jp::{described, signature};
+use crate::offline::decode::closest;
 use crate::render::human;
 use crate::sources::MAX_FILE_BYTES;
 use regent_server::clock;
@@ -95,6 +96,13 @@ fn parse(args: &ParseArgs, io: &mut Io<'_>) -> Result<()> {
 }
 
 fn functions(args: &FunctionArgs, io: &mut Io<'_>) -> Result<()> {
+    let known: Vec<&str> = signatures().map(|function| function.name).collect();
+    for name in &args.names {
+        if !known.contains(&name.as_str()) {
+            let meant = closest(name, &known).map(|meant| format!("; did you mean `{meant}`?"));
+            bail!("there is no function `{name}`{}", meant.unwrap_or_default());
+        }
+    }
     for function in signatures() {
         let name = function.name;
         if !args.names.is_empty() && !args.names.iter().any(|wanted| wanted == name) {

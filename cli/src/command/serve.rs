@@ -52,7 +52,7 @@ pub fn run(args: &ServeArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
         while let Asked::Reload = signals.next().await {
             running.reload();
         }
-        writeln!(io.stderr, "shutting down; once more stops at once")?;
+        say(args, "shutting down; once more stops at once", io)?;
         tokio::select! {
             () = running.shutdown() => Ok(ExitStatus::Pass),
             () = signals.shutdown() => Ok(ExitStatus::Failed),
@@ -61,17 +61,27 @@ pub fn run(args: &ServeArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
 }
 
 fn announce(args: &ServeArgs, running: &Running, io: &mut Io<'_>) -> Result<()> {
-    writeln!(io.stderr, "webhook on https://{}", running.address())?;
+    say(
+        args,
+        &format!("webhook on https://{}", running.address()),
+        io,
+    )?;
     if let Some(address) = running.metrics_address() {
-        writeln!(io.stderr, "metrics on http://{address}/metrics")?;
+        say(args, &format!("metrics on http://{address}/metrics"), io)?;
     }
     if let Some(directory) = &args.tls_self_signed {
         let authority = directory.join("ca.crt");
-        writeln!(
-            io.stderr,
-            "certificate authority in {}",
-            authority.display()
-        )?;
+        let line = format!("certificate authority in {}", authority.display());
+        say(args, &line, io)?;
+    }
+    Ok(())
+}
+
+/// Says what whoever started it waits for: in a line of its own, or in a record where everything is one.
+fn say(args: &ServeArgs, line: &str, io: &mut Io<'_>) -> Result<()> {
+    match args.log_format {
+        LogFormat::Text => writeln!(io.stderr, "{line}")?,
+        LogFormat::Json => tracing::info!("{line}"),
     }
     Ok(())
 }

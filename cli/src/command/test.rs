@@ -8,6 +8,7 @@ use regent_engine::yaml_text;
 
 use crate::args::test::{TestArgs, TestFormat};
 use crate::exit_status::ExitStatus;
+use crate::images::check_layouts;
 use crate::io::{ColourChoice, Io};
 use crate::offline::evaluate::SlsaVersions;
 use crate::offline::images::Registries;
@@ -29,6 +30,7 @@ pub fn run(args: &TestArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
         bail!("`--git-branch` is not supported: clone the repository and name its folder");
     }
     let selector = Selector::parse(&args.test_case_selector)?;
+    check_layouts(&args.images)?;
     let files = find(&args.paths, &args.file_name)?;
     if files.is_empty() {
         writeln!(io.stderr, "no test file named `{}` found", args.file_name)?;

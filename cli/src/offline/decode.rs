@@ -12,7 +12,7 @@ use regent_engine::yaml::{Entry, Node, Value};
 #[derive(Debug)]
 pub struct Problems {
     source: Arc<Source>,
-    /// What was found so far.
+    /// What was found so far, warnings too.
     pub found: Vec<Diagnostic>,
 }
 
@@ -131,6 +131,24 @@ impl<'a> Fields<'a> {
         texts
     }
 
+    /// Takes `apiVersion` and `kind`. Another kind than `wanted` is a warning: Kyverno's runner does not look at it.
+    pub fn type_of(&mut self, wanted: &str, problems: &mut Problems) {
+        self.text("apiVersion", problems);
+        let Some(node) = self.node("kind") else {
+            return;
+        };
+        match node.as_str() {
+            Some(kind) if kind.is_empty() || kind == wanted => {}
+            Some(kind) => {
+                let message = format!("this file has to be of `kind: {wanted}`, and is `{kind}`");
+                let code = Code::InvalidValue;
+                let told = Diagnostic::warning(code, &problems.source, node.span, message);
+                problems.found.push(told);
+            }
+            None => problems.wrong_type(node, "kind", "a text"),
+        }
+    }
+
     /// Takes the entries of a map whose keys are the author's.
     pub fn map(&mut self, name: &'static str, problems: &mut Problems) -> &'a [Entry] {
         let Some(node) = self.node(name) else {
@@ -145,15 +163,19 @@ impl<'a> Fields<'a> {
 
     /// Says what is left over.
     pub fn finish(self, problems: &mut Problems) {
+        self.finish_with(None, problems);
+    }
+
+    /// The same, with what helps where no name is near.
+    pub fn finish_with(self, help: Option<&str>, problems: &mut Problems) {
         for entry in &self.left {
             let message = format!("unknown field `{}` in {}", entry.key, self.what);
-            match closest(&entry.key, &self.asked) {
-                Some(name) => problems.error_with_help(
-                    Code::UnknownField,
-                    entry.key_span,
-                    message,
-                    format!("did you mean `{name}`?"),
-                ),
+            let meant = closest(&entry.key, &self.asked);
+            let meant = meant.map(|name| format!("did you mean `{name}`?"));
+            match meant.or_else(|| help.map(str::to_owned)) {
+                Some(help) => {
+                    problems.error_with_help(Code::UnknownField, entry.key_span, message, help);
+                }
                 None => problems.error(Code::UnknownField, entry.key_span, message),
             }
         }

@@ -28,6 +28,7 @@ use super::policies::{Named, named};
 use super::request::{Assumptions, assume, in_object, put};
 use super::resources::Resource;
 use super::targets;
+use super::values::names::Name;
 use super::values::{RequestUser, Values};
 use super::world::World;
 
@@ -58,6 +59,8 @@ pub struct Inputs {
     pub exceptions: Exceptions,
     /// Versions of provenance.
     pub slsa_versions: SlsaVersions,
+    /// Warnings about files that mislead.
+    pub misleading: Vec<Diagnostic>,
 }
 
 /// Whether SLSA provenance of one version answers for the other, where a policy looks at the builder only.
@@ -106,6 +109,8 @@ pub struct Prepared {
     targets: Option<Vec<Value>>,
     /// What is to be said although it runs.
     pub warnings: Vec<String>,
+    /// What is read, and is not what it seems to be.
+    misleading: Vec<Diagnostic>,
     /// What is wrong with exceptions: without them the results would be others.
     pub unusable_exceptions: Vec<Diagnostic>,
     values: Values,
@@ -207,6 +212,7 @@ impl Prepared {
             objects: objects.map(|resource| resource.object.clone()).collect(),
             resources,
             warnings: inputs.warnings,
+            misleading: inputs.misleading,
             unusable_exceptions,
             values: inputs.values,
             user: inputs.user,
@@ -234,6 +240,14 @@ impl Prepared {
     pub fn told(&self) -> impl Iterator<Item = &Diagnostic> {
         let diagnostics = self.loaded.diagnostics.iter();
         diagnostics.filter(|one| one.is_error() || one.code == Code::UnknownInException)
+    }
+
+    /// What misleads in the files of values and their like: one of another kind, and values that are about nothing.
+    pub fn misleading(&self) -> Vec<Diagnostic> {
+        let renamed = self.values.rename();
+        let unknown = |name: &Name| name.unknown(&self.policies, &self.resources, renamed);
+        let names = self.values.names.iter().filter_map(unknown);
+        self.misleading.iter().cloned().chain(names).collect()
     }
 
     /// The resources that are evaluated, without those that rules may change besides.

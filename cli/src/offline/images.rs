@@ -142,6 +142,12 @@ impl OfflineImages {
         Self { now, ..self }
     }
 
+    /// What is to be said of a recording beside layouts: only what registries say is recorded.
+    pub fn unrecorded(&self) -> Option<&'static str> {
+        let beside = self.settings.recorder.is_some() && !self.settings.layouts.is_empty();
+        beside.then_some("what OCI layouts have is not recorded, so a replay needs them too")
+    }
+
     /// Where modules come from that are in registries: from where images do, and verified under the same trust roots.
     pub fn modules(&self) -> Arc<RemoteModules> {
         let settings = self.judged();

@@ -12,6 +12,9 @@ use serde_json::{Map, Value};
 
 use super::decode::{Fields, Problems};
 use super::request::{is_of_request, put, split};
+use names::Name;
+
+pub mod names;
 
 /// `kind: Values`.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +27,8 @@ pub struct Values {
     pub namespaces: BTreeMap<String, BTreeMap<String, String>>,
     /// Kinds that stand for sub-resources of others.
     pub sub_resources: Vec<SubResource>,
+    /// What they are about, as it is written.
+    pub names: Vec<Name>,
 }
 
 /// Values for one policy.
@@ -67,9 +72,7 @@ impl Values {
     /// Reads a values document.
     pub fn decode(node: &Node, problems: &mut Problems) -> Self {
         let mut fields = Fields::open(node, "the values", problems);
-        for name in ["apiVersion", "kind"] {
-            fields.text(name, problems);
-        }
+        fields.type_of("Values", problems);
         // The rest of an object's metadata is Kubernetes' and says nothing to a test.
         fields.node("metadata");
         let mut values = Self {
@@ -85,6 +88,7 @@ impl Values {
                 .iter()
                 .map(|node| sub_resource(node, problems))
                 .collect(),
+            names: names::of(node, problems.source()),
         };
         for node in fields.list("namespaceSelector", problems) {
             let mut selector = Fields::open(node, "a namespace selector", problems);
@@ -108,6 +112,18 @@ impl Values {
         }
         fields.finish(problems);
         values
+    }
+
+    /// Whether they give resources other names or namespaces than those that are written.
+    pub fn rename(&self) -> bool {
+        let of_policies = self.policies.iter().flat_map(|policy| {
+            let of_resources = policy.resources.iter().chain(&policy.rules);
+            of_resources.flat_map(|(_, values)| values)
+        });
+        let names = ["request.object.metadata.name", "request.name"];
+        let mut all = self.globals.iter().chain(of_policies);
+        // Those of namespaces begin so too.
+        all.any(|(path, _)| names.iter().any(|name| path.starts_with(name)))
     }
 
     /// The values that are part of the request for a resource, as a policy sees it; the narrower win.
@@ -280,9 +296,7 @@ impl RequestUser {
     /// Reads a user info document.
     pub fn decode(node: &Node, problems: &mut Problems) -> Self {
         let mut fields = Fields::open(node, "the user info", problems);
-        for name in ["apiVersion", "kind"] {
-            fields.text(name, problems);
-        }
+        fields.type_of("UserInfo", problems);
         fields.node("metadata");
         let mut user = Self {
             user_info: UserInfo::default(),

@@ -263,9 +263,7 @@ fn metadata<'o>(object: &'o Value, field: &str) -> &'o str {
 /// `ClusterResource`: the paths of definitions of custom resources, and objects.
 pub fn cluster_resource(node: &Node, problems: &mut Problems) -> (Vec<String>, Vec<Value>) {
     let mut fields = Fields::open(node, "the cluster's resources", problems);
-    for name in ["apiVersion", "kind"] {
-        fields.text(name, problems);
-    }
+    fields.type_of("ClusterResource", problems);
     fields.node("metadata");
     let mut found = (Vec::new(), Vec::new());
     if let Some(node) = fields.node("spec") {
@@ -286,9 +284,7 @@ pub fn cluster_resource(node: &Node, problems: &mut Problems) -> (Vec<String>, V
 pub fn context(node: &Node, problems: &mut Problems) -> World {
     let mut world = World::default();
     let mut fields = Fields::open(node, "the context", problems);
-    for name in ["apiVersion", "kind"] {
-        fields.text(name, problems);
-    }
+    fields.type_of("Context", problems);
     fields.node("metadata");
     if let Some(node) = fields.node("spec") {
         let mut spec = Fields::open(node, "`spec`", problems);
@@ -350,7 +346,10 @@ pub fn call_answer(node: &Node, problems: &mut Problems) -> CallAnswer {
             answer.status = status.to_json().as_u64().unwrap_or(0);
         }
         answer.body = response.node("body").map_or(Value::Null, body);
-        response.finish(problems);
+        let written = |name| node.get(name).is_some();
+        let help = "what a call answers stands below `body`: `response: {body: …}`";
+        let is_body = !["statusCode", "body"].into_iter().any(written);
+        response.finish_with(is_body.then_some(help), problems);
     }
     fields.finish(problems);
     answer

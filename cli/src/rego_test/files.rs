@@ -52,6 +52,8 @@ impl Files {
         for path in paths {
             if path.is_dir() {
                 files.directory(path, &mut Vec::new(), ignored)?;
+            } else if let Err(error) = fs::metadata(path) {
+                bail!("{}: {error}", path.display());
             } else if !files.file(path, &[])? {
                 bail!("{}: this is neither a module nor data", path.display());
             }

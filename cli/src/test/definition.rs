@@ -165,10 +165,10 @@ pub fn of(path: &Path, documents: Documents) -> Result<Vec<Definition>, Vec<Diag
         .iter()
         .map(|node| definition(path, &source, node, &mut problems))
         .collect();
-    if problems.found.is_empty() {
-        Ok(definitions)
-    } else {
+    if problems.found.iter().any(Diagnostic::is_error) {
         Err(problems.found)
+    } else {
+        Ok(definitions)
     }
 }
 
@@ -178,6 +178,7 @@ fn definition(
     node: &Node,
     problems: &mut Problems,
 ) -> Definition {
+    let before = problems.found.len();
     let mut fields = Fields::open(node, "the test", problems);
     let mut misleading: Vec<_> = check_schema(&mut fields, node, problems)
         .into_iter()
@@ -223,7 +224,24 @@ fn definition(
         problems.error(Code::NotSupportedYet, node.span, message);
     }
     fields.finish(problems);
+    // What is wrong with it as a test is no help to who put something else there.
+    if let (Some(kind), true) = (other_kind(node), problems.found.len() > before) {
+        problems.found.truncate(before);
+        let message = format!(
+            "this is a `{}`, and no test",
+            kind.as_str().unwrap_or_default()
+        );
+        let help = "a file of tests holds `kind: Test` of `cli.kyverno.io/v1alpha1`, which names the files of policies and resources".to_owned();
+        problems.error_with_help(Code::InvalidValue, kind.span, message, help);
+    }
     definition
+}
+
+/// The kind of a document that says it is none of tests.
+fn other_kind(node: &Node) -> Option<&Node> {
+    let kind = node.get("kind")?;
+    kind.as_str().filter(|kind| *kind != "Test")?;
+    Some(kind)
 }
 
 /// A test says its version and kind; the schema of old has a `name` at its top instead.
@@ -247,8 +265,8 @@ fn check_schema(
         }
     }
     // As for the version; but who put another object there by mistake must hear of it.
-    let kind = node.get("kind")?;
-    let other = kind.as_str().filter(|kind| *kind != "Test")?;
+    let kind = other_kind(node)?;
+    let other = kind.as_str()?;
     let message = format!("a file of tests holds `kind: Test`, this is `{other}`");
     let warning = Diagnostic::warning(Code::InvalidValue, problems.source(), kind.span, message);
     Some(warning)
@@ -350,7 +368,11 @@ fn result(fields: &mut Fields<'_>, row: &Node, problems: &mut Problems) -> Strin
     let node = fields.node("result");
     let found = node.and_then(Node::as_str).unwrap_or_default();
     if !["pass", "fail", "skip", "warn", "error"].contains(&found) {
-        let message = format!("`result` is `{found}`, and must be pass, fail, skip, warn or error");
+        let must = "must be pass, fail, skip, warn or error";
+        let message = match node {
+            None => format!("a result has no `result`, which {must}"),
+            Some(_) => format!("`result` is `{found}`, and {must}"),
+        };
         let span = node.map_or(row.span, |node| node.span);
         problems.error(Code::InvalidValue, span, message);
     }

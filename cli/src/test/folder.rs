@@ -34,6 +34,7 @@ pub fn prepare(
     let mut warnings = Vec::new();
     let resources = resources(definition, &definition.resources, &mut found);
     let resources = resources::unique(resources, &mut warnings);
+    warnings.extend(images.unrecorded().map(str::to_owned));
     let targets = self::resources(definition, &definition.target_resources, &mut found);
     let sources: BTreeSet<_> = definition
         .rows
@@ -54,7 +55,7 @@ pub fn prepare(
     let exceptions = sources::read(&named, Wanted::Documents, &mut std::io::empty());
     found.extend(exceptions.unreadable);
     let world = world(definition, &images.environment(), &mut found);
-    if !found.is_empty() {
+    if found.iter().any(Diagnostic::is_error) {
         return Err(found);
     }
     Ok(Prepared::new(Inputs {
@@ -77,6 +78,7 @@ pub fn prepare(
             among_policies: false,
         },
         slsa_versions,
+        misleading: found,
     }))
 }
 

@@ -267,7 +267,12 @@ fn warn_of_names(
         warnings.push(format!("no policy is named `{}`{meant}", row.policy));
         return;
     };
-    if !policy.rules.is_empty() && !policy.has_rule(&row.rule) {
+    if !policy.rules.is_empty() && row.rule.is_empty() {
+        let name = &policy.name;
+        warnings.push(format!(
+            "the row names no `rule`, so it is about none of policy `{name}`"
+        ));
+    } else if !policy.rules.is_empty() && !policy.has_rule(&row.rule) {
         let known: Vec<_> = policy.rules.iter().map(String::as_str).collect();
         let meant = closest(&row.rule, &known)
             .map_or_else(String::new, |name| format!("; did you mean `{name}`?"));

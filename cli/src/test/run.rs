@@ -212,6 +212,7 @@ fn judge_all(
     result.sizes = (prepared.policies.len(), prepared.resources.len());
     result.warnings.clone_from(&prepared.warnings);
     result.diagnostics.extend(prepared.told().cloned());
+    result.diagnostics.extend(prepared.misleading());
     result.is_broken = !prepared.nameless.is_empty();
     let mut coverage = prepared.watch().coverage.then(|| Coverage::of(prepared));
     result.rows = rows

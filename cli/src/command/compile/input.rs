@@ -117,6 +117,7 @@ fn prepare(
             among_policies: true,
         },
         slsa_versions: SlsaVersions::EitherAnswers,
+        misleading: Vec::new(),
     })
     .watching(Watch {
         questions: true,

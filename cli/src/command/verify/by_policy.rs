@@ -65,10 +65,12 @@ pub(super) fn run(
         let responses = finish(evaluation.tracing(), (images, runtime), args);
         let rules = image_rules(&responses);
         if rules.is_empty() {
-            let (name, namespace) = (printable(image), printable(&args.namespace));
+            let why = why_unasked(&responses, &args.namespace);
             writeln!(
                 io.stderr,
-                "error: {name}: no rule of the policy verifies images of a pod in namespace {namespace}; --namespace names another"
+                "error: {}: {}",
+                printable(image),
+                printable(&why)
             )?;
             status = ExitStatus::Failed;
             continue;
@@ -139,6 +141,34 @@ fn image_rules(responses: &[PolicyResponse]) -> Vec<OfPolicy<'_>> {
             rule.rule_type == RuleType::ImageVerify && rule.status != RuleStatus::Skip
         })
         .collect()
+}
+
+/// What the engine says of a rule that is about the pod and whose `imageReferences` cover none of its images.
+const NOT_COVERED: &str = "not found in imageRefs";
+
+/// Why no rule looked at the image: none is about such a pod, or those that are do not cover the image.
+fn why_unasked(responses: &[PolicyResponse], namespace: &str) -> String {
+    let rules = responses.iter().flat_map(|policy| &policy.rules);
+    let about: Vec<String> = rules
+        .filter(|rule| rule.rule_type == RuleType::ImageVerify)
+        .map(|rule| {
+            let why = if rule.message.ends_with(NOT_COVERED) {
+                "none of its `imageReferences` covers the image"
+            } else {
+                &rule.message
+            };
+            format!(
+                "rule {} is about the pod, and does not verify the image: {why}",
+                rule.rule
+            )
+        })
+        .collect();
+    if about.is_empty() {
+        return format!(
+            "no rule of the policy verifies images of a pod in namespace {namespace}; --namespace names another"
+        );
+    }
+    about.join("; ")
 }
 
 fn show(image: &str, rules: &[OfPolicy<'_>], io: &mut Io<'_>) -> Result<()> {

@@ -83,7 +83,7 @@ fn show_notes(result: &TestResult, shown: Shown, io: &mut Io<'_>) -> Result<()> 
             write!(io.stderr, "{}", human::render(diagnostic, io.style()))?;
         } else {
             writeln!(io.stderr, "{}", human::line(diagnostic))?;
-            if let (Severity::Warning, Some(help)) = (diagnostic.severity, &diagnostic.help) {
+            if let Some(help) = &diagnostic.help {
                 writeln!(io.stderr, "  help: {}", printable(help))?;
             }
         }
