@@ -8,7 +8,9 @@ mod attestation_without_keyless;
 mod autogen_controllers;
 mod break_glass;
 mod conflicting_settings;
+mod constant_condition;
 mod dead;
+mod duplicate_context_name;
 mod duplicate_rule_name;
 mod element_without_key;
 mod empty_match;
@@ -19,6 +21,8 @@ mod impossible_pattern;
 mod invalid_exclusion;
 mod invalid_expression;
 mod invalid_regex;
+mod known_fields;
+mod malformed_anchor;
 mod mutable_tag;
 mod mutate_digest_audit;
 mod name_too_long;
@@ -76,7 +80,7 @@ pub fn check(policy: Policy, environment: &Environment) -> (Option<Checked>, Vec
     (sound.then(|| Checked::assertion(policy)), diagnostics)
 }
 
-const CHECKS: [fn(&mut Report<'_>); 33] = [
+const CHECKS: [fn(&mut Report<'_>); 36] = [
     name_too_long::check,
     duplicate_rule_name::check,
     conflicting_settings::check,
@@ -86,6 +90,8 @@ const CHECKS: [fn(&mut Report<'_>); 33] = [
     unknown_kind::check,
     empty_match::check,
     unreachable_rule::check,
+    constant_condition::check,
+    malformed_anchor::check,
     impossible_pattern::check,
     ignored_element::check,
     pattern_from_resource::check,
@@ -100,6 +106,7 @@ const CHECKS: [fn(&mut Report<'_>); 33] = [
     operator_case::check,
     unknown_operation::check,
     reserved_name::check,
+    duplicate_context_name::check,
     invalid_expression::check,
     unknown_variable::check,
     invalid_exclusion::check,
@@ -293,25 +300,28 @@ fn for_each_text_of_generate<'a>(body: &'a GenerateBody, visit: &mut dyn FnMut(P
 
 /// Calls `visit` for each entry of the contexts of a rule, those of `foreach` too.
 fn for_each_context<'a>(rule: &'a Rule, visit: &mut dyn FnMut(&'a ContextEntry)) {
-    rule.context.iter().for_each(&mut *visit);
+    for_each_context_list(rule, &mut |entries| entries.iter().for_each(&mut *visit));
+}
+
+/// Calls `visit` for each context of a rule, those of `foreach` too.
+fn for_each_context_list<'a>(rule: &'a Rule, visit: &mut dyn FnMut(&'a [ContextEntry])) {
+    visit(&rule.context);
     match &rule.body {
         RuleBody::Validate(validate) => {
             if let ValidateBody::Foreach(blocks) = &validate.body {
-                for_each_block(blocks, &mut |block| {
-                    block.context.iter().for_each(&mut *visit);
-                });
+                for_each_block(blocks, &mut |block| visit(&block.context));
             }
         }
         RuleBody::Mutate(mutate) => {
-            let of_targets = mutate.targets.iter().flat_map(|target| &target.context);
-            of_targets.for_each(&mut *visit);
-            for_each_patch(&mutate.body, &mut |block| {
-                block.context.iter().for_each(&mut *visit);
-            });
+            for target in &mutate.targets {
+                visit(&target.context);
+            }
+            for_each_patch(&mutate.body, &mut |block| visit(&block.context));
         }
         RuleBody::Generate(generate) => {
-            let blocks = generate.body.blocks().iter();
-            blocks.flat_map(|block| &block.context).for_each(visit);
+            for block in generate.body.blocks() {
+                visit(&block.context);
+            }
         }
         RuleBody::VerifyImages(_) => {}
     }

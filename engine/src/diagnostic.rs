@@ -106,6 +106,8 @@ pub enum Code {
     ElementOutsideForeach,
     /// A name that the language needs for itself.
     ReservedName,
+    /// Two entries of a `context` have the same name.
+    DuplicateContextName,
     /// A policy that is never evaluated.
     NeverEvaluated,
     /// An exception for a policy or a rule that there is not.
@@ -120,6 +122,10 @@ pub enum Code {
     EmptyMatch,
     /// A rule that can be about nothing.
     UnreachableRule,
+    /// A condition that nothing of the request is compared in, or that never holds.
+    ConstantCondition,
+    /// A key that begins or ends as an anchor and is none.
+    MalformedAnchor,
     /// A pattern that matches nothing, whatever the resource.
     ImpossiblePattern,
     /// An element of a list in a pattern that is never compared.
@@ -168,7 +174,7 @@ pub enum Code {
 
 impl Code {
     /// All of them, in the order of `docs/diagnostics.md`.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 52] = [
         Self::UnreadableFile,
         Self::InvalidYaml,
         Self::UnknownField,
@@ -189,6 +195,7 @@ impl Code {
         Self::UnknownReference,
         Self::ElementOutsideForeach,
         Self::ReservedName,
+        Self::DuplicateContextName,
         Self::NeverEvaluated,
         Self::UnknownInException,
         Self::UserDataInBackground,
@@ -196,6 +203,8 @@ impl Code {
         Self::UnknownKind,
         Self::EmptyMatch,
         Self::UnreachableRule,
+        Self::ConstantCondition,
+        Self::MalformedAnchor,
         Self::ImpossiblePattern,
         Self::IgnoredElement,
         Self::PatternFromResource,
@@ -248,6 +257,7 @@ impl Code {
             Self::UnknownReference => "unknown-reference",
             Self::ElementOutsideForeach => "element-outside-foreach",
             Self::ReservedName => "reserved-name",
+            Self::DuplicateContextName => "duplicate-context-name",
             Self::NeverEvaluated => "never-evaluated",
             Self::UnknownInException => "unknown-in-exception",
             Self::UserDataInBackground => "user-data-in-background",
@@ -255,6 +265,8 @@ impl Code {
             Self::UnknownKind => "unknown-kind",
             Self::EmptyMatch => "empty-match",
             Self::UnreachableRule => "unreachable-rule",
+            Self::ConstantCondition => "constant-condition",
+            Self::MalformedAnchor => "malformed-anchor",
             Self::ImpossiblePattern => "impossible-pattern",
             Self::IgnoredElement => "ignored-element",
             Self::PatternFromResource => "pattern-from-resource",

@@ -228,6 +228,20 @@ impl Expression {
         sources
     }
 
+    /// The fields that lead from the root, of each place where it looks something up there, as far as they are fields.
+    pub fn paths(&self) -> Vec<Vec<&str>> {
+        let mut paths = Vec::new();
+        self.node.collect_root_paths(&mut paths);
+        paths
+    }
+
+    /// The constant regular expressions that do not compile, each with the function that is given it, and why.
+    pub fn bad_regexes(&self) -> Vec<(&str, String)> {
+        let mut bad = Vec::new();
+        self.node.collect_bad_regexes(&mut bad);
+        bad
+    }
+
     /// The functions that it calls, known or not, in order of writing, each with how many arguments it is given.
     pub fn calls(&self) -> Vec<(&str, usize)> {
         let mut calls = Vec::new();

@@ -159,6 +159,32 @@ pub fn evaluate(operator: Operator, key: &Value, value: &Value) -> Result<bool, 
     })
 }
 
+/// Whether one side of an ordering operator, whatever the other is, can be what it orders.
+pub fn can_be_ordered(operator: Operator, side: &Value) -> bool {
+    match operator {
+        Operator::DurationOrdering(_) => as_duration(side).is_some(),
+        Operator::Ordering(_) => match side {
+            Value::Number(_) => true,
+            Value::String(text) => {
+                Duration::read(text).is_some()
+                    || Quantity::parse(text).is_some()
+                    || parse_float(text).is_some()
+                    || Version::parse(text).is_ok()
+            }
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => false,
+        },
+        Operator::Equals
+        | Operator::NotEquals
+        | Operator::In
+        | Operator::NotIn
+        | Operator::AnyIn
+        | Operator::AllIn
+        | Operator::AnyNotIn
+        | Operator::AllNotIn
+        | Operator::Miscased => true,
+    }
+}
+
 /// What `Equals` and `NotEquals` make of a pair: they are not each other's opposite.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Equality {

@@ -169,6 +169,8 @@ fn refuse_kind(reader: &mut Reader<'_>, document: &Node, group: &str, kind: &str
         let of_ours = ["ClusterPolicy", "Policy"].contains(&kind);
         let help = if of_ours && suggest::nearest(api_version, ["kyverno.io/v1"]).is_some() {
             "did you mean `kyverno.io/v1`?"
+        } else if group == "regent.dev" || kind.eq_ignore_ascii_case("BreakGlass") {
+            "did you mean `BreakGlass` of `regent.dev/v1`?"
         } else {
             "a policy is a `ClusterPolicy` or a `Policy` of `kyverno.io/v1`"
         };

@@ -79,8 +79,23 @@ fn is_part(kind: &Kind, other: &Kind) -> bool {
         && (kind.subresource == other.subresource || other.subresource == "*")
 }
 
+/// What never holds: a condition, or a block of none.
+pub(super) struct Never<'a> {
+    pub(super) span: Span,
+    pub(super) condition: Option<&'a Condition>,
+}
+
+impl<'a> From<&'a Condition> for Never<'a> {
+    fn from(condition: &'a Condition) -> Self {
+        Self {
+            span: condition.span,
+            condition: Some(condition),
+        }
+    }
+}
+
 /// The preconditions of a rule that are constant and never hold, so that none of the others matters.
-pub(super) fn never(rule: &Rule) -> Vec<Span> {
+pub(super) fn never(rule: &Rule) -> Vec<Never<'_>> {
     let Some(conditions) = &rule.preconditions else {
         return Vec::new();
     };
@@ -91,24 +106,28 @@ pub(super) fn never(rule: &Rule) -> Vec<Span> {
     }
 }
 
-fn block_fails(block: &ConditionBlock) -> Option<Span> {
+fn block_fails(block: &ConditionBlock) -> Option<Never<'_>> {
     let all = block.all.as_deref().unwrap_or_default();
     let none_of_any = block.any.as_deref().and_then(|any| {
         let fails = any.iter().all(|one| holds(one) == Some(false));
         // An empty `any` never holds either.
-        fails.then(|| any.first().map_or(block.span, |one| one.span))
+        let empty = Never {
+            span: block.span,
+            condition: None,
+        };
+        fails.then(|| any.first().map_or(empty, Never::from))
     });
     one_fails(all).or(none_of_any)
 }
 
-fn one_fails(all: &[Condition]) -> Option<Span> {
+fn one_fails(all: &[Condition]) -> Option<Never<'_>> {
     let mut all = all.iter();
     let failing = all.find(|one| holds(one) == Some(false));
-    failing.map(|one| one.span)
+    failing.map(Never::from)
 }
 
 /// Whether a condition holds, where it is constant; one in the wrong case is told by another check.
-fn holds(condition: &Condition) -> Option<bool> {
+pub(super) fn holds(condition: &Condition) -> Option<bool> {
     let name = &condition.operator.value;
     let operator = Operator::parse(name.operator.name()).filter(|_| name.exact)?;
     let (key, value) = (condition.key.constant()?, condition.value.constant()?);

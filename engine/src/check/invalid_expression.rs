@@ -1,7 +1,9 @@
 //! What it checks: what stands between `{{` and `}}`, and in `jmesPath` and `foreach.list`, is JMESPath, and the functions
-//! that it calls exist; a call with more or fewer arguments than a function takes is only warned of.
+//! that it calls exist; a call with more or fewer arguments than a function takes, and a constant regular expression that does
+//! not compile, are only warned of.
 //!
-//! Why: an expression that cannot be read fails on every request that reaches it; a call with the wrong number of arguments does too, which Kyverno finds no sooner.
+//! Why: an expression that cannot be read fails on every request that reaches it; a call with the wrong
+//! number of arguments or a wrong regular expression does too, which Kyverno finds no sooner.
 //!
 //! Example:
 //!
@@ -54,6 +56,8 @@ pub(super) enum Problem {
     NoFunction(String),
     /// It calls what refuses so many arguments.
     WrongCount(String),
+    /// It has a regular expression that is none.
+    BadRegex(String),
 }
 
 pub(super) fn check(report: &mut Report<'_>) {
@@ -89,7 +93,9 @@ pub(super) fn diagnostics(
             }
         }
         // It fails only where it is reached.
-        Problem::WrongCount(message) => Diagnostic::warning(code, source, span, message),
+        Problem::WrongCount(message) | Problem::BadRegex(message) => {
+            Diagnostic::warning(code, source, span, message)
+        }
     });
     said.collect()
 }
@@ -122,6 +128,13 @@ fn written(text: &str, span: Span, found: &mut Vec<(Span, Problem)>) {
 }
 
 fn calls(expression: &Expression, span: Span, found: &mut Vec<(Span, Problem)>) {
+    for (function, error) in expression.bad_regexes() {
+        // What stands for variables inside of it is no part of what it will be.
+        if !is_unknown_part(&error) {
+            let message = format!("`{function}` is given no regular expression: {error}");
+            found.push((span, Problem::BadRegex(message)));
+        }
+    }
     for (name, given) in expression.calls() {
         if is_unknown_part(name) {
             continue;

@@ -98,6 +98,12 @@ fn is_free(rule: &Rule, name: &str) -> bool {
     }
 }
 
+/// Whether it is a name that so many `foreach` in each other set: the outermost sets `element0`.
+pub(super) fn is_element_of(name: &str, levels: usize) -> bool {
+    let level = name.trim_start_matches(|letter: char| letter.is_ascii_alphabetic());
+    is_element(name) && (level.is_empty() || level.parse().is_ok_and(|level: usize| level < levels))
+}
+
 /// `element0`, `elementIndex0` and so on, which nested `foreach` sets.
 pub(super) fn is_element(name: &str) -> bool {
     let rest = name

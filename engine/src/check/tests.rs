@@ -817,6 +817,7 @@ fn errors_of_reading_hide_no_others() {
             missing-field 12:18 `context` has no `name`
             invalid-expression 13:41 there is no function `lenth`
               help: did you mean `length`?
+            warning nothing-demanded 13:67 an empty pattern demands nothing: every resource is like it
             missing-field 14:7 `rule` has no `name`
             invalid-value 17:57 `conditions` must be a map with `any` or `all`, this is a number
             invalid-expression 18:20 there is no function `nothing`
@@ -935,8 +936,14 @@ fn rules_of_which_nothing_is_left_are_warned_of() {
         &expect![[r#"
             warning unreachable-rule 8:86 the preconditions never hold: what is compared is constant
             warning unreachable-rule 12:29 the preconditions never hold: what is compared is constant
+            warning constant-condition 12:72 what is compared is constant: this never holds
+            warning constant-condition 16:29 what is compared is constant: this never holds
         "#]],
     );
+}
+
+#[test]
+fn a_tag_alone_is_warned_of() {
     check(
         &rules(
             r#"- name: signed
@@ -1133,4 +1140,254 @@ fn attestors_that_anybody_satisfies_are_said() {
     ] {
         assert_eq!(said(keyless), [], "{keyless}");
     }
+}
+
+#[test]
+fn keys_that_are_nearly_anchors_are_said() {
+    check(
+        &rules(
+            r#"- name: wrong
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  validate:
+    pattern:
+      spec:
+        "=(hostNetwork": false
+        "=hostPID)": false
+        "x(hostIPC)": "null"
+        "= (hostUsers)": true
+        containers: [{"(image": "?*", "name)": "?*", "( tty )": true, "X(stdin": "null"}]
+- name: wrong-patch
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  mutate:
+    patchStrategicMerge:
+      metadata: {labels: {"+(x": "1", "<(y": "?*"}}
+      spec: {containers: [{"(name)": "*", "+(imagePullPolicy": Always}]}
+- name: right
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  validate:
+    pattern:
+      metadata: {"=(labels)": {"f(x)": a, "xy(z)": b, "(a) b": c, "{{ request.object.metadata.name }})": d}}
+      spec: {"X(hostPID)": "null", "<(hostIPC)": true, "^(containers)": [{name: a}], "(tty)": true}
+- name: right-patch
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  mutate: {patchStrategicMerge: {metadata: {labels: {"+(x)": "1", "{{ to_string(request.name) }}": "2"}}}}"#,
+        ),
+        &expect![[r#"
+            warning malformed-anchor 11:13 `=(hostNetwork` is the name of a field here, and no anchor
+              help: did you mean `=(hostNetwork)`?
+            warning malformed-anchor 12:13 `=hostPID)` is the name of a field here, and no anchor
+              help: did you mean `=(hostPID)`?
+            warning malformed-anchor 13:13 `x(hostIPC)` is the name of a field here, and no anchor
+              help: did you mean `X(hostIPC)`?
+            warning malformed-anchor 14:13 `= (hostUsers)` is the name of a field here, and no anchor
+              help: did you mean `=(hostUsers)`?
+            warning malformed-anchor 15:27 `(image` is the name of a field here, and no anchor
+              help: did you mean `(image)`?
+            warning malformed-anchor 15:43 `name)` is the name of a field here, and no anchor
+              help: did you mean `(name)`?
+            warning malformed-anchor 15:58 `( tty )` is the name of a field here, and no anchor
+              help: did you mean `(tty)`?
+            warning malformed-anchor 15:75 `X(stdin` is the name of a field here, and no anchor
+              help: did you mean `X(stdin)`?
+            warning malformed-anchor 20:31 `+(x` is the name of a field here, and no anchor
+              help: did you mean `+(x)`?
+            warning malformed-anchor 20:43 `<(y` is the name of a field here, and no anchor
+              help: did you mean `<(y)`?
+            warning malformed-anchor 21:47 `+(imagePullPolicy` is the name of a field here, and no anchor
+              help: did you mean `+(imagePullPolicy)`?
+        "#]],
+    );
+}
+
+#[test]
+fn conditions_that_compare_nothing_of_the_request_are_said() {
+    check(
+        &rules(
+            r#"- name: wrong
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  validate:
+    deny:
+      conditions:
+        any:
+          - {key: "{ request.object.spec.hostNetwork }", operator: Equals, value: true}
+          - {key: request.object.spec.hostNetwork, operator: NotEquals, value: true}
+          - {key: a, operator: Equals, value: b}
+          - {key: "{{ request.object.spec.size }}", operator: GreaterThan, value: 1GiB}
+          - {key: "{{ request.object.spec.age }}", operator: DurationGreaterThan, value: 1day}
+          - {key: "{{ request.object.spec.age }}", operator: GreaterThan, value: [1]}
+- name: wrong-elements
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  validate:
+    foreach:
+      - list: request.object.spec.containers
+        deny: {conditions: {all: [{key: element.image, operator: Equals, value: "*:latest"}]}}
+- name: wrong-preconditions
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  preconditions: {all: [{key: "{request.operation}", operator: Equals, value: CREATE}]}
+  validate: {pattern: {metadata: {name: a}}}
+- name: wrong-empty
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  validate: {deny: {conditions: {any: []}}}
+- name: right
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  validate:
+    deny:
+      conditions:
+        any:
+          - {key: a, operator: NotEquals, value: b}
+          - {key: "{{ request.object.spec.size }}", operator: GreaterThan, value: 1Gi}
+          - {key: "{{ request.object.spec.size }}", operator: LessThan, value: "1.5"}
+          - {key: "{{ request.object.spec.age }}", operator: DurationGreaterThan, value: 24h}
+          - {key: "{{ request.object.spec.version }}", operator: LessThan, value: 1.24.0}
+          - {key: "{{ request.object.spec.name }}", operator: Equals, value: request.example}"#,
+        ),
+        &expect![[r#"
+            warning constant-condition 12:17 what is compared is constant: this never holds
+              help: did you mean `{{ request.object.spec.hostNetwork }}`?
+            warning constant-condition 13:17 what is compared is constant: this always holds
+              help: did you mean `{{ request.object.spec.hostNetwork }}`?
+            warning constant-condition 14:17 what is compared is constant: this never holds
+            warning constant-condition 15:17 `1GiB` is no number, quantity, duration or version: this never holds
+              help: quantities are written `500m`, `1Gi`, durations `30m`, `24h`
+            warning constant-condition 16:17 `1day` is no duration: this never holds
+              help: durations are written `90s`, `30m`, `24h`
+            warning constant-condition 17:17 `[1]` is no number, quantity, duration or version: this never holds
+              help: quantities are written `500m`, `1Gi`, durations `30m`, `24h`
+            warning constant-condition 23:39 what is compared is constant: this never holds
+              help: did you mean `{{ element.image }}`?
+            warning unreachable-rule 26:29 the preconditions never hold: what is compared is constant
+              help: did you mean `{{ request.operation }}`?
+            warning constant-condition 30:37 `any` is empty: it never holds, and nothing is refused
+        "#]],
+    );
+}
+
+#[test]
+fn fields_that_no_request_has_are_said() {
+    check(
+        &rules(
+            r#"- name: wrong
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  context: [{name: user, variable: {jmesPath: request.userinfo.username}}]
+  validate:
+    foreach:
+      - list: request.objet.spec.containers
+        deny:
+          conditions:
+            any:
+              - {key: "{{ request.objet.spec.hostNetwork || `false` }}", operator: Equals, value: true}
+              - {key: "{{ images.container.*.registry }}", operator: AnyIn, value: a}
+              - {key: "{{ length(request.kind.name) }}", operator: Equals, value: 1}
+              - {key: "{{ element3.name }}", operator: Equals, value: "{{ user }}"}
+              - {key: "{{ element1.name || '' }}", operator: Equals, value: a}
+- name: right
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  validate:
+    foreach:
+      - list: request.object.spec.containers
+        foreach:
+          - list: element.ports
+            deny:
+              conditions:
+                any:
+                  - {key: "{{ images.volumes.*.registry }}", operator: AnyIn, value: a}
+                  - {key: "{{ request.object.spec.objet[?request.x].name }}", operator: AnyIn, value: a}
+                  - {key: "{{ request.{{ request.operation }}.name }}", operator: Equals, value: a}
+                  - {key: "{{ element0.name }}", operator: Equals, value: "{{ element1.name }}"}
+                  - {key: "{{ request.kind.kind }}", operator: Equals, value: "{{ elementIndex1 }}"}"#,
+        ),
+        &expect![[r#"
+            warning unknown-variable 8:51 `request` has no field `userinfo`
+              help: did you mean `request.userInfo`?
+            warning unknown-variable 11:19 `request` has no field `objet`
+              help: did you mean `request.object`?
+            warning unknown-variable 15:28 `request` has no field `objet`
+              help: did you mean `request.object`?
+            warning unknown-variable 16:28 `images` has no field `container`
+              help: did you mean `images.containers`?
+            warning unknown-variable 17:28 `request.kind` has no field `name`
+              help: `request.kind` has `group`, `version`, `kind`
+            element-outside-foreach 18:28 there is no `element3`: not so many `foreach` stand in each other here
+            element-outside-foreach 19:28 there is no `element1`: not so many `foreach` stand in each other here
+        "#]],
+    );
+}
+
+#[test]
+fn lists_of_images_that_extractors_name_are_known() {
+    check(
+        &rules(
+            r#"- name: signed
+  match: {any: [{resources: {kinds: [Task]}}]}
+  imageExtractors: {Task: [{path: /spec/steps/*, value: image, name: steps}]}
+  preconditions: {all: [{key: "{{ images.steps.*.registry }}", operator: AnyIn, value: "{{ images.stops.*.tag }}"}]}
+  verifyImages:
+    - imageReferences: ["registry.example/*"]
+      attestors: [{entries: [{keyless: {issuer: "https://issuer.example", subject: "builder@example.com"}}]}]"#,
+        ),
+        &expect![[r#"
+            warning unknown-variable 9:93 `images` has no field `stops`
+              help: did you mean `images.steps`?
+        "#]],
+    );
+}
+
+#[test]
+fn the_right_name_of_break_glass_is_said() {
+    check(
+        "apiVersion: regent.dev/v2\nkind: BreakGlass\nmetadata: {name: a}\nspec: {}\n",
+        &expect![[r#"
+            invalid-value 2:7 `BreakGlass` of `regent.dev/v2` is no policy
+              help: did you mean `BreakGlass` of `regent.dev/v1`?
+        "#]],
+    );
+}
+
+#[test]
+fn what_fails_on_every_request_is_said() {
+    check(
+        &rules(
+            r#"- name: wrong
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  context:
+    - {name: pods, apiCall: {urlPath: api/v1/pods}}
+    - {name: names, variable: {value: [a]}}
+    - {name: names, variable: {value: [b]}}
+  validate:
+    foreach:
+      - list: "{{ request.object.spec.containers }}"
+        deny:
+          conditions:
+            any:
+              - {key: "{{ regex_match('(a', element.name) }}", operator: Equals, value: true}
+              - {key: "{{ element.name }}", operator: AnyIn, value: "{{ names }}"}
+- name: wrong-pattern
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  validate: {pattern: {}}
+- name: right
+  match: {any: [{resources: {kinds: [Pod]}}]}
+  context:
+    - {name: pods, apiCall: {urlPath: "{{ request.object.metadata.annotations.path }}"}}
+    - {name: names, variable: {value: [a]}}
+    - {name: names, variable: {jmesPath: "names[0]"}}
+  validate:
+    foreach:
+      - list: "{{ names }}"
+        deny:
+          conditions:
+            any:
+              - {key: "{{ regex_match('{{ names }}(', element.name) }}", operator: Equals, value: true}
+              - {key: "{{ element.name }}", operator: AnyIn, value: "{{ pods }}"}"#,
+        ),
+        &expect![[r#"
+            warning invalid-value 9:43 `urlPath` is a path: it begins with `/`
+              help: write `/api/v1/pods`
+            warning duplicate-context-name 11:18 `names` is there twice: this entry takes the place of the earlier one
+              10:18 never looked at
+            warning invalid-value 14:19 `list` is an expression itself: in braces its value is no list
+              help: write `request.object.spec.containers`
+            warning invalid-expression 18:28 `regex_match` is given no regular expression: error parsing regexp: unclosed group: `(a`
+            warning nothing-demanded 22:27 an empty pattern demands nothing: every resource is like it
+        "#]],
+    );
 }

@@ -1,6 +1,6 @@
 //! What it checks: the names that expressions start from are set by something: the request, the rule's `context`, an element
-//! of `foreach`. A name further inside of an expression is a warning only. A variable that names nothing at all is a constant
-//! in disguise.
+//! of `foreach`. A name further inside of an expression is a warning only. So is a field that `request` or `images` does not have. A
+//! variable that names nothing at all is a constant in disguise.
 //!
 //! Why: an expression over a name that nothing sets is an error on every request that reaches it. Kyverno refuses such
 //! policies, and those with a variable that looks up and calls nothing.
@@ -38,7 +38,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::ast::foreach::{Foreach, ForeachBody};
+use crate::ast::mutate::MutateBody;
 use crate::ast::template::Text;
+use crate::ast::validate::ValidateBody;
 use crate::ast::{Rule, RuleBody};
 use crate::diagnostic::{Code, Severity};
 use crate::jmespath::Expression;
@@ -46,8 +49,8 @@ use crate::source::Span;
 use crate::suggest;
 
 use super::expressions::{self, all_variables};
-use super::reserved_name::is_element;
-use super::{Place, Report, for_each_context, for_each_text};
+use super::reserved_name::{is_element, is_element_of};
+use super::{Place, Report, for_each_context, for_each_text, known_fields};
 
 /// Names that are always set, or that only a webhook sets.
 const ALWAYS: [&str; 6] = [
@@ -70,39 +73,31 @@ pub(super) fn check(report: &mut Report<'_>) {
         if names.contains("") {
             continue;
         }
+        let levels = levels(rule);
         for_each_text(rule, &mut |place, text| {
             if place != Place::Attestation {
-                in_text(place, text, &names, &mut found);
+                in_text((place, levels), text, &names, &mut found);
             }
         });
     }
     found.sort();
     found.dedup();
-    let mut constants: Vec<Span> = Vec::new();
-    for rule in report.rules() {
-        for_each_text(rule, &mut |_, text| {
-            let variables = text.variables();
-            constants.extend(
-                variables
-                    .filter(|one| is_constant(&one.expression))
-                    .map(|one| one.span),
-            );
-        });
-    }
-    for span in constants {
-        let message = "the variable looks up nothing";
-        let diagnostic = report.error(Code::UnknownVariable, span, message);
-        report.add(diagnostic.help("write the value itself, without braces"));
-    }
+    constants(report);
+    fields(report);
     for Unknown {
         span,
         severity,
         name,
         nearest,
+        outside,
     } in found
     {
         let diagnostic = if is_element(&name) {
-            let message = format!("there is no `{name}` outside of `foreach`");
+            let message = if outside {
+                format!("there is no `{name}` outside of `foreach`")
+            } else {
+                format!("there is no `{name}`: not so many `foreach` stand in each other here")
+            };
             report.error(Code::ElementOutsideForeach, span, message)
         } else {
             let message = format!("nothing sets the name `{name}`");
@@ -119,10 +114,70 @@ pub(super) fn check(report: &mut Report<'_>) {
     }
 }
 
+/// Says which variables look up nothing.
+fn constants(report: &mut Report<'_>) {
+    let mut constants: Vec<Span> = Vec::new();
+    for rule in report.rules() {
+        for_each_text(rule, &mut |_, text| {
+            let variables = text.variables();
+            constants.extend(
+                variables
+                    .filter(|one| is_constant(&one.expression))
+                    .map(|one| one.span),
+            );
+        });
+    }
+    for span in constants {
+        let message = "the variable looks up nothing";
+        let diagnostic = report.error(Code::UnknownVariable, span, message);
+        report.add(diagnostic.help("write the value itself, without braces"));
+    }
+}
+
+/// Says which fields of the request there are not.
+fn fields(report: &mut Report<'_>) {
+    for rule in report.rules() {
+        for unknown in known_fields::unknown(rule) {
+            let message = format!("`{}` has no field `{}`", unknown.of, unknown.field);
+            let diagnostic = report.warning(Code::UnknownVariable, unknown.span, message);
+            report.add(diagnostic.help(unknown.help));
+        }
+    }
+}
+
 /// Whether an expression looks up and calls nothing.
 fn is_constant(expression: &str) -> bool {
     Expression::parse(expression)
         .is_ok_and(|expression| expression.root_names().is_empty() && expression.calls().is_empty())
+}
+
+/// How many `foreach` of a rule stand in each other at most.
+fn levels(rule: &Rule) -> usize {
+    fn of_blocks(blocks: &[Foreach]) -> usize {
+        let below = blocks.iter().map(|block| match &block.body {
+            ForeachBody::Foreach(inner) => of_blocks(inner),
+            ForeachBody::Pattern(_) | ForeachBody::AnyPattern(_) | ForeachBody::Deny(_) => 0,
+        });
+        1 + below.max().unwrap_or(0)
+    }
+    fn of_patch(body: &MutateBody) -> usize {
+        match body {
+            MutateBody::Foreach(blocks) => {
+                let below = blocks.iter().map(|block| of_patch(&block.body));
+                1 + below.max().unwrap_or(0)
+            }
+            MutateBody::Patch(_) | MutateBody::Wasm(_) => 0,
+        }
+    }
+    match &rule.body {
+        RuleBody::Validate(validate) => match &validate.body {
+            ValidateBody::Foreach(blocks) => of_blocks(blocks),
+            _ => 0,
+        },
+        RuleBody::Mutate(mutate) => of_patch(&mutate.body),
+        RuleBody::Generate(_) => 1,
+        RuleBody::VerifyImages(_) => 0,
+    }
 }
 
 /// A name that nothing sets.
@@ -133,6 +188,8 @@ struct Unknown {
     name: String,
     /// The name that is likely meant.
     nearest: Option<String>,
+    /// Whether there are no elements where it stands.
+    outside: bool,
 }
 
 /// Names that a rule declares anywhere: of which place they are set in is not looked at.
@@ -152,7 +209,12 @@ fn declared(rule: &Rule) -> BTreeSet<&str> {
     names
 }
 
-fn in_text(place: Place, text: &Text, known: &BTreeSet<&str>, found: &mut Vec<Unknown>) {
+fn in_text(
+    (place, levels): (Place, usize),
+    text: &Text,
+    known: &BTreeSet<&str>,
+    found: &mut Vec<Unknown>,
+) {
     for variable in all_variables(text) {
         let Some((expression, written)) = expressions::parsed(variable) else {
             continue;
@@ -160,7 +222,8 @@ fn in_text(place: Place, text: &Text, known: &BTreeSet<&str>, found: &mut Vec<Un
         let expression = expression.naming_current();
         let first = first_name(&written);
         for name in expression.root_names().into_iter().flatten() {
-            let is_known = known.contains(name) || (place == Place::Element && is_element(name));
+            let is_known =
+                known.contains(name) || (place == Place::Element && is_element_of(name, levels));
             if is_known || expressions::is_unknown_part(name) {
                 continue;
             }
@@ -178,6 +241,7 @@ fn in_text(place: Place, text: &Text, known: &BTreeSet<&str>, found: &mut Vec<Un
                 severity,
                 name: name.to_owned(),
                 nearest,
+                outside: place != Place::Element,
             });
         }
     }

@@ -26,7 +26,7 @@ use crate::ast::{Rule, RuleBody};
 use crate::diagnostic::Code;
 use crate::wildcard;
 
-use super::{Report, dead};
+use super::{Report, constant_condition, dead};
 
 pub(super) fn check(report: &mut Report<'_>) {
     for rule in report.rules() {
@@ -41,9 +41,11 @@ pub(super) fn check(report: &mut Report<'_>) {
             let diagnostic = report.warning(Code::UnreachableRule, excluding, message);
             report.add(diagnostic.label(span, "what is matched"));
         }
-        for condition in dead::never(rule) {
+        for never in dead::never(rule) {
             let message = "the preconditions never hold: what is compared is constant";
-            report.add(report.warning(Code::UnreachableRule, condition, message));
+            let diagnostic = report.warning(Code::UnreachableRule, never.span, message);
+            let meant = never.condition.and_then(constant_condition::meant);
+            report.add(constant_condition::with_help(diagnostic, meant));
         }
         if has_pattern(rule) && is_for_deletion_only(rule) {
             let message = "a pattern is not compared with what is deleted";

@@ -564,6 +564,17 @@ impl Node {
         self.children().for_each(|child| child.collect_calls(calls));
     }
 
+    /// The regular expressions that do not compile, each with the function that it is given.
+    pub(super) fn collect_bad_regexes<'n>(&'n self, bad: &mut Vec<(&'n str, String)>) {
+        if let Self::Call(call) = self
+            && let Some(Err(error)) = &call.regex
+        {
+            bad.push((&call.name, error.to_string()));
+        }
+        self.children()
+            .for_each(|child| child.collect_bad_regexes(bad));
+    }
+
     /// Whether it is nothing but fields, which are appended.
     pub(super) fn collect_path<'n>(&'n self, path: &mut Vec<&'n str>) -> bool {
         match self {

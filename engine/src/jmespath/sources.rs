@@ -91,6 +91,48 @@ impl Node {
         }
     }
 
+    /// Appends each chain of fields that begins at the root, as far as it is fields.
+    pub(super) fn collect_root_paths<'n>(&'n self, paths: &mut Vec<Vec<&'n str>>) {
+        let mut path = Vec::new();
+        if self.collect_path(&mut path) {
+            paths.push(path);
+            return;
+        }
+        match self {
+            Self::Then(pair)
+            | Self::Pipe(pair)
+            | Self::Projection(pair)
+            | Self::ValueProjection(pair) => {
+                let [left, _] = &**pair;
+                left.collect_root_paths(paths);
+            }
+            Self::FilterProjection(parts) => {
+                let [left, _, _] = &**parts;
+                left.collect_root_paths(paths);
+            }
+            Self::Comparison(_, pair) | Self::Or(pair) | Self::And(pair) => {
+                pair.iter().for_each(|node| node.collect_root_paths(paths));
+            }
+            Self::Not(node) | Self::Flatten(node) => node.collect_root_paths(paths),
+            Self::List(items) => items.iter().for_each(|node| node.collect_root_paths(paths)),
+            Self::Map(entries) => {
+                let values = entries.iter().map(|(_, node)| node);
+                values.for_each(|node| node.collect_root_paths(paths));
+            }
+            Self::Call(call) => {
+                let given = call.arguments.iter();
+                given.for_each(|node| node.collect_root_paths(paths));
+            }
+            // A reference is applied to elements.
+            Self::Current
+            | Self::Field(_)
+            | Self::Index(_)
+            | Self::Slice(_)
+            | Self::Literal(_)
+            | Self::Reference(_) => {}
+        }
+    }
+
     /// What `right` takes from a value: from there on, where only fields lead to it.
     fn collect_below<'n>(&'n self, right: &'n Self, sources: &mut Vec<Vec<&'n str>>) {
         let mut path = Vec::new();

@@ -140,6 +140,13 @@ fn api_call(reader: &mut Reader<'_>, node: &Node, fields: &mut Fields<'_>) -> Op
     let data = data(reader, fields);
     let jmes_path = text(reader, fields, "jmesPath");
     let default = value(reader, fields, "default");
+    if let Some(path) = &path
+        && !path.raw.starts_with(['/', '{', '\\'])
+    {
+        let message = "`urlPath` is a path: it begins with `/`";
+        let made = reader.warning(Code::InvalidValue, path.span, message);
+        made.set_help(format!("write `/{}`", path.raw));
+    }
     let target = match (path, service) {
         (Some(_), Some(service)) => {
             let message = "`apiCall` asks one server: it has `urlPath` and `service`";

@@ -97,7 +97,12 @@ pub(super) fn check_module(
     if text.is_empty() || !pinned {
         let message = "a module in a registry is named with its digest";
         let made = reader.error(Code::InvalidValue, module.span, message);
-        made.set_help("write `oci://HOST/PATH@sha256:…`, or add `digest`: a tag may move");
+        // Only policies of Kubewarden write it so, and they have no `digest`.
+        made.set_help(if text.starts_with("registry://") {
+            "write `registry://HOST/PATH@sha256:…`: a tag may move"
+        } else {
+            "write `oci://HOST/PATH@sha256:…`, or add `digest`: a tag may move"
+        });
         return None;
     }
     Some(())

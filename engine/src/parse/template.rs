@@ -54,7 +54,19 @@ pub(super) fn list(reader: &mut Reader<'_>, fields: &mut Fields<'_>, block: Span
     let list = fields.require(reader, "list");
     let read = list.and_then(|node| reader.text(node, "list"));
     let read = read.unwrap_or_else(|| Spanned::new("`[]`".to_owned(), block));
-    text(reader, &read.value, read.span)
+    let list = text(reader, &read.value, read.span);
+    let of_request = |variable: &Variable| {
+        let roots = ["request.", "element", "images.", "target."];
+        roots
+            .iter()
+            .any(|root| variable.expression.starts_with(root))
+    };
+    if let Some(variable) = list.whole_variable().filter(|one| of_request(one)) {
+        let message = "`list` is an expression itself: in braces its value is no list";
+        let made = reader.warning(Code::InvalidValue, list.span, message);
+        made.set_help(format!("write `{}`", variable.expression));
+    }
+    list
 }
 
 /// What is wrong with a text's variables.
