@@ -46,9 +46,14 @@ impl Activity {
         self.leave.notify_one();
     }
 
-    /// Returns when the connection is told so.
+    /// Returns when the connection is told so, and nothing goes on on it that came meanwhile.
     pub(super) async fn told_to_leave(&self) {
-        self.leave.notified().await;
+        loop {
+            self.leave.notified().await;
+            if self.idle().is_some() {
+                return;
+            }
+        }
     }
 
     /// Returns when nothing was in flight for `limit`.

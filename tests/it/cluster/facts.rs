@@ -576,7 +576,7 @@ async fn nothing_is_admitted_without_the_cluster(world: World) {
                 "uid": name, "operation": "CREATE", "name": name, "namespace": "dev",
                 "kind": {"group": "", "version": "v1", "kind": "Pod"},
                 "resource": {"group": "", "version": "v1", "resource": "pods"},
-                "userInfo": {"username": "eve"},
+                "userInfo": {"username": "eve", "groups": ["system:authenticated"]},
                 "object": {"metadata": {"name": name, "namespace": "dev", "labels": {"team": "red"}}, "spec": {}},
             },
         })
