@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use regent_engine::diagnostic::{Code, Diagnostic, Fault, Label, Severity};
-use regent_engine::load::holds_policies;
+use regent_engine::load::{has_policy_extension, holds_policies};
 use regent_engine::source::{Source, Span};
 
 /// No policy, resource or test file comes near; a file above is a mistake, or an attempt to fill the memory.
@@ -173,15 +173,6 @@ fn list(
         }
     }
     Ok(())
-}
-
-fn has_policy_extension(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    extension.is_some_and(|extension| {
-        ["yaml", "yml", "json"]
-            .iter()
-            .any(|known| extension.eq_ignore_ascii_case(known))
-    })
 }
 
 #[cfg(test)]

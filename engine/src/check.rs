@@ -54,9 +54,9 @@ use crate::ast::condition::Condition;
 use crate::ast::context::ContextEntry;
 use crate::ast::foreach::{Foreach, ForeachBody};
 use crate::ast::generate::GenerateBody;
-use crate::ast::mutate::{Mutate, MutateBody, MutateForeach};
+use crate::ast::mutate::{Mutate, MutateBody, MutateForeach, Patch};
 use crate::ast::pattern::Pattern;
-use crate::ast::template::Text;
+use crate::ast::template::{Template, Text};
 use crate::ast::validate::{Deny, ValidateBody};
 use crate::ast::verify_images::{AttestorIdentity, Keyless, VerifyImages};
 use crate::ast::{Checked, Origin, Policy, Rule, RuleBody};
@@ -253,6 +253,20 @@ fn for_each_patch<'a>(body: &'a MutateBody, visit: &mut dyn FnMut(&'a MutateFore
             for_each_patch(&block.body, visit);
         }
     }
+}
+
+/// Calls `visit` for each strategic merge patch of a rule, those of `foreach` too.
+fn for_each_merge<'a>(rule: &'a Rule, visit: &mut dyn FnMut(&'a Template)) {
+    let RuleBody::Mutate(mutate) = &rule.body else {
+        return;
+    };
+    let mut of_body = |body: &'a MutateBody| {
+        if let MutateBody::Patch(Patch::StrategicMerge(patch)) = body {
+            visit(patch);
+        }
+    };
+    of_body(&mutate.body);
+    for_each_patch(&mutate.body, &mut |block| of_body(&block.body));
 }
 
 /// Texts of `mutate`, apart from its conditions.

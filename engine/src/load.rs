@@ -16,7 +16,7 @@ use crate::limits::ContextSize;
 use crate::policy_set::PolicySet;
 use crate::source::Source;
 
-pub use holds::{POLICY_GROUPS, holds_policies};
+pub use holds::{POLICY_GROUPS, has_policy_extension, holds_policies, is_empty};
 
 use front::Front;
 use modules::ModuleFiles;

@@ -461,18 +461,21 @@ fn unreadable(body: &[u8], error: &ReviewError) -> Outcome {
         | ReviewError::Missing(_)
         | ReviewError::Invalid { .. } => None,
     };
-    let refusal = Decision::Deny { message };
-    match uid.map(|uid| review::write(&uid, &refusal)) {
-        Some(Ok(answer)) => Outcome::Review(answer),
-        Some(Err(_)) | None => Outcome::Refused(StatusCode::BAD_REQUEST, error.to_string()),
+    match uid.and_then(|uid| denied(&uid, &message)) {
+        Some(answer) => Outcome::Review(answer),
+        None => Outcome::Refused(StatusCode::BAD_REQUEST, message),
     }
 }
 
 /// The refusal of a review that is too long to be read, where its beginning says which it is.
 pub(crate) fn too_long(beginning: &[u8], message: &str) -> Option<Vec<u8>> {
-    let uid = review::uid_of_beginning(beginning)?;
+    denied(&review::uid_of_beginning(beginning)?, message)
+}
+
+/// The refusal of a request of which no more is known than its uid.
+fn denied(uid: &str, message: &str) -> Option<Vec<u8>> {
     let message = message.to_owned();
-    review::write(&uid, &Decision::Deny { message }).ok()
+    review::write(uid, &Decision::Deny { message }).ok()
 }
 
 /// An error of the host as a policy's: only where all policies that were asked say Ignore is it let through.

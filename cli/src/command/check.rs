@@ -1,13 +1,9 @@
 //! `regent check`: everything that is wrong with policies, all of it at once.
 
-use std::sync::Arc;
-
 use anyhow::{Result, bail};
 use regent_engine::diagnostic::{Diagnostic, Severity};
 use regent_engine::load::modules::ModuleFiles;
-use regent_engine::load::{BreakGlassFor, Environment, ExceptionsFrom, load};
-use regent_engine::source::Source;
-use regent_engine::yaml;
+use regent_engine::load::{BreakGlassFor, Environment, ExceptionsFrom, is_empty, load};
 use regent_server::rego_file;
 use serde_json::json;
 
@@ -24,7 +20,6 @@ use crate::sources::{self, Wanted};
 pub fn run(args: &CheckArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     let sources = sources::read(&args.policies, Wanted::Policies, io.stdin);
     let unreadable = sources.unreadable.len();
-    let is_empty = |text: &Arc<Source>| yaml::parse(text) == (Vec::new(), Vec::new());
     if unreadable == 0 && sources.texts.iter().all(is_empty) {
         bail!(
             "there is no policy to check: directories are searched for files that end in .yaml, .yml or .json and hold a policy, and `-` reads standard input"

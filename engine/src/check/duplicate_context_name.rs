@@ -34,7 +34,7 @@ use std::collections::BTreeMap;
 use crate::ast::context::ContextEntry;
 use crate::diagnostic::{Code, Diagnostic};
 
-use super::user_data_in_background::names;
+use super::expressions::names;
 use super::{Report, for_each_context_list};
 
 pub(super) fn check(report: &mut Report<'_>) {

@@ -24,7 +24,6 @@
 //! ```
 
 use crate::ast::matching::Kind;
-use crate::ast::mutate::{MutateBody, Patch};
 use crate::ast::pattern::Anchor;
 use crate::ast::template::{Template, TemplateValue, Text};
 use crate::ast::{Rule, RuleBody};
@@ -32,25 +31,17 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::mutate::merge_keys::{ListMerge, Shape};
 use crate::wildcard;
 
-use super::{Report, for_each_patch};
+use super::{Report, for_each_merge};
 
 pub(super) fn check(report: &mut Report<'_>) {
     let mut found: Vec<Diagnostic> = Vec::new();
     for rule in report.rules() {
-        let RuleBody::Mutate(mutate) = &rule.body else {
-            continue;
-        };
         let shapes = shapes(rule);
-        let mut of_body = |body: &MutateBody| {
-            let MutateBody::Patch(Patch::StrategicMerge(patch)) = body else {
-                return;
-            };
+        for_each_merge(rule, &mut |patch| {
             for shape in &shapes {
                 of_value(report, patch, *shape, &mut found);
             }
-        };
-        of_body(&mutate.body);
-        for_each_patch(&mutate.body, &mut |block| of_body(&block.body));
+        });
     }
     found.dedup();
     for diagnostic in found {

@@ -56,3 +56,15 @@ fn replaced(variable: &Variable, stand_in: &str) -> String {
     text.push_str(rest);
     text
 }
+
+/// Whether an expression names `name` as a whole word that is no field of something else.
+pub(super) fn names(expression: &str, name: &str) -> bool {
+    expression.match_indices(name).any(|(at, _)| {
+        let before = expression.get(..at).and_then(|text| text.chars().last());
+        let after = expression
+            .get(at + name.len()..)
+            .and_then(|text| text.chars().next());
+        let word = |character: char| character.is_alphanumeric() || character == '_';
+        !before.is_some_and(|before| before == '.' || word(before)) && !after.is_some_and(word)
+    })
+}

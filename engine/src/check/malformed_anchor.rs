@@ -20,15 +20,13 @@
 //!   validate: {pattern: {spec: {"=(hostNetwork)": false}}}
 //! ```
 
-use crate::ast::mutate::{MutateBody, Patch};
 use crate::ast::pattern::{Anchor, Pattern, PatternNode};
 use crate::ast::template::{Template, TemplateValue};
-use crate::ast::{Rule, RuleBody};
 use crate::diagnostic::Code;
 use crate::source::Span;
 use crate::suggest::MOST;
 
-use super::{Report, for_each_patch, for_each_pattern};
+use super::{Report, for_each_merge, for_each_pattern};
 
 pub(super) fn check(report: &mut Report<'_>) {
     let mut found = Vec::new();
@@ -48,20 +46,6 @@ struct Malformed {
     span: Span,
     raw: String,
     meant: String,
-}
-
-/// Calls `visit` for each strategic merge patch of a rule.
-fn for_each_merge<'a>(rule: &'a Rule, visit: &mut dyn FnMut(&'a Template)) {
-    let RuleBody::Mutate(mutate) = &rule.body else {
-        return;
-    };
-    let mut of_body = |body: &'a MutateBody| {
-        if let MutateBody::Patch(Patch::StrategicMerge(patch)) = body {
-            visit(patch);
-        }
-    };
-    of_body(&mutate.body);
-    for_each_patch(&mutate.body, &mut |block| of_body(&block.body));
 }
 
 fn in_pattern(pattern: &Pattern, found: &mut Vec<Malformed>) {

@@ -30,7 +30,7 @@ use crate::admission::Operation;
 use crate::ast::Rule;
 use crate::diagnostic::Code;
 
-use super::user_data_in_background::names;
+use super::expressions::names;
 use super::{Report, for_each_expression_text};
 
 const OBJECT: &str = "request.object";

@@ -24,6 +24,7 @@
 use crate::ast::{Rule, RuleBody};
 use crate::diagnostic::Code;
 
+use super::expressions::names;
 use super::{Report, for_each_text};
 
 const USER_DATA: [&str; 5] = [
@@ -61,16 +62,4 @@ pub(super) fn check(report: &mut Report<'_>) {
         let diagnostic = report.error(Code::UserDataInBackground, span, message);
         report.add(diagnostic.help("set `spec.background: false`"));
     }
-}
-
-/// Whether an expression names `name` as a whole word that is no field of something else.
-pub(super) fn names(expression: &str, name: &str) -> bool {
-    expression.match_indices(name).any(|(at, _)| {
-        let before = expression.get(..at).and_then(|text| text.chars().last());
-        let after = expression
-            .get(at + name.len()..)
-            .and_then(|text| text.chars().next());
-        let word = |character: char| character.is_alphanumeric() || character == '_';
-        !before.is_some_and(|before| before == '.' || word(before)) && !after.is_some_and(word)
-    })
 }

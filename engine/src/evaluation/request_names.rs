@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::admission::{AdmissionRequest, Operation, UserInfo};
+use crate::admission::{AdmissionRequest, Operation};
 use crate::jmespath::{ScopeError, Within};
 use crate::limits::{CONTEXT_CHAIN, ContextSize};
 use crate::template::Deletion;
@@ -207,8 +207,37 @@ fn with_objects(request: &AdmissionRequest, mut fields: Map<String, Value>) -> V
     Value::Object(fields)
 }
 
-/// Its fields but for `object`, `oldObject` and `options`.
+/// Its fields but for `object`, `oldObject` and `options`: without what is empty, as Go writes it, and with Kyverno's own.
 fn other_fields(request: &AdmissionRequest) -> Map<String, Value> {
+    let mut fields = reviewed_fields(request);
+    if request.name.is_empty() {
+        fields.remove("name");
+    }
+    if !is_reviewed(request) {
+        fields.remove("requestResource");
+    }
+    if let Some(Value::Object(user)) = fields.get_mut("userInfo") {
+        user.retain(|_, field| !is_empty(field));
+    }
+    let roles = request.roles.as_ref();
+    let of_namespaces = roles.map_or(&[][..], |user| &user.roles);
+    let of_cluster = roles.map_or(&[][..], |user| &user.cluster_roles);
+    fields.insert("roles".to_owned(), json!(of_namespaces));
+    fields.insert("clusterRoles".to_owned(), json!(of_cluster));
+    fields
+}
+
+fn is_empty(field: &Value) -> bool {
+    match field {
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// The same fields as modules have them: what is empty is there, since kits for modules look for it.
+pub(super) fn reviewed_fields(request: &AdmissionRequest) -> Map<String, Value> {
     let mut fields = Map::new();
     let mut set = |name: &str, field: Value| {
         fields.insert(name.to_owned(), field);
@@ -220,16 +249,10 @@ fn other_fields(request: &AdmissionRequest) -> Map<String, Value> {
     let resource = &request.resource;
     let resource = json!({"group": resource.group, "version": resource.version, "resource": resource.resource});
     set("resource", resource.clone());
-    // What is empty is left out, as Go writes it.
-    if !request.name.is_empty() {
-        set("name", request.name.as_str().into());
-    }
+    set("requestResource", resource);
+    set("name", request.name.as_str().into());
     set("operation", request.operation.name().into());
     set("dryRun", request.dry_run.into());
-    let roles = request.roles.as_ref();
-    set("roles", json!(roles.map_or(&[][..], |user| &user.roles)));
-    let cluster_roles = roles.map_or(&[][..], |user| &user.cluster_roles);
-    set("clusterRoles", json!(cluster_roles));
     if let Some(namespace) = &request.namespace {
         set("namespace", namespace.as_str().into());
     }
@@ -237,44 +260,10 @@ fn other_fields(request: &AdmissionRequest) -> Map<String, Value> {
         set("subResource", sub_resource.as_str().into());
     }
     if let Some(user) = &request.user_info {
-        set("userInfo", user_value(user));
-    }
-    if is_reviewed(request) {
-        set("requestResource", resource);
-    }
-    fields
-}
-
-/// Who asks, without what is empty, as Go writes it.
-fn user_value(user: &UserInfo) -> Value {
-    let mut fields = Map::new();
-    let written = [
-        (
-            "username",
-            Value::from(user.username.as_str()),
-            user.username.is_empty(),
-        ),
-        ("uid", user.uid.as_str().into(), user.uid.is_empty()),
-        ("groups", json!(user.groups), user.groups.is_empty()),
-        ("extra", json!(user.extra), user.extra.is_empty()),
-    ];
-    let written = written.into_iter().filter(|(_, _, is_empty)| !is_empty);
-    fields.extend(written.map(|(name, value, _)| (name.to_owned(), value)));
-    Value::Object(fields)
-}
-
-/// The same fields as modules have them: without the names of Kyverno's own, and with what was asked for; what is empty is
-/// there, since kits for modules look for it.
-pub(super) fn reviewed_fields(request: &AdmissionRequest) -> Map<String, Value> {
-    let mut fields = other_fields(request);
-    fields.remove("roles");
-    fields.remove("clusterRoles");
-    let resource = fields.get("resource").cloned().unwrap_or_default();
-    fields.insert("requestResource".to_owned(), resource);
-    fields.insert("name".to_owned(), request.name.as_str().into());
-    if let Some(user) = &request.user_info {
-        let user = json!({"username": user.username, "uid": user.uid, "groups": user.groups, "extra": user.extra});
-        fields.insert("userInfo".to_owned(), user);
+        set(
+            "userInfo",
+            json!({"username": user.username, "uid": user.uid, "groups": user.groups, "extra": user.extra}),
+        );
     }
     fields
 }
@@ -327,24 +316,20 @@ pub(super) fn image_value(found: &pod_images::Found) -> Option<Value> {
     let reference = crate::image::ImageReference::parse(&found.text).ok()?;
     let name = reference.path.rsplit('/').next().unwrap_or("").to_owned();
     let repository = reference.repository();
-    let tag = reference.tag.clone().unwrap_or_default();
+    let tag = reference.tag.as_deref();
     let mut image = json!({
         "registry": reference.registry,
         "path": reference.path,
         "name": name,
         "reference": reference.kyverno_form(),
-        "referenceWithTag": format!("{repository}:{tag}"),
+        "referenceWithTag": format!("{repository}:{}", tag.unwrap_or("")),
         "jsonPointer": found.pointer,
     });
     // What the reference does not have is no field, as in Kyverno.
     let digest = reference.digest.as_ref().map(crate::image::Digest::as_str);
-    let written = [("tag", Some(tag.as_str())), ("digest", digest)];
+    let written = [("tag", tag), ("digest", digest)].into_iter();
     if let Value::Object(fields) = &mut image {
-        let written = written
-            .into_iter()
-            .filter_map(|(name, text)| Some((name, text?)));
-        let written = written.filter(|(_, text)| !text.is_empty());
-        fields.extend(written.map(|(name, text)| (name.to_owned(), text.into())));
+        fields.extend(written.filter_map(|(name, text)| Some((name.to_owned(), text?.into()))));
     }
     Some(image)
 }

@@ -446,7 +446,7 @@ impl<'t> Parser<'t> {
 
 impl Node {
     /// What it is made of.
-    fn children(&self) -> Box<dyn Iterator<Item = &Self> + '_> {
+    pub(super) fn children(&self) -> Box<dyn Iterator<Item = &Self> + '_> {
         match self {
             Self::Current | Self::Field(_) | Self::Index(_) | Self::Slice(_) | Self::Literal(_) => {
                 Box::new(std::iter::empty())

@@ -110,26 +110,24 @@ impl Node {
                 let [left, _, _] = &**parts;
                 left.collect_root_paths(paths);
             }
-            Self::Comparison(_, pair) | Self::Or(pair) | Self::And(pair) => {
-                pair.iter().for_each(|node| node.collect_root_paths(paths));
-            }
-            Self::Not(node) | Self::Flatten(node) => node.collect_root_paths(paths),
-            Self::List(items) => items.iter().for_each(|node| node.collect_root_paths(paths)),
-            Self::Map(entries) => {
-                let values = entries.iter().map(|(_, node)| node);
-                values.for_each(|node| node.collect_root_paths(paths));
-            }
-            Self::Call(call) => {
-                let given = call.arguments.iter();
-                given.for_each(|node| node.collect_root_paths(paths));
-            }
             // A reference is applied to elements.
+            Self::Reference(_) => {}
             Self::Current
             | Self::Field(_)
             | Self::Index(_)
             | Self::Slice(_)
             | Self::Literal(_)
-            | Self::Reference(_) => {}
+            | Self::Comparison(..)
+            | Self::Or(_)
+            | Self::And(_)
+            | Self::Not(_)
+            | Self::Flatten(_)
+            | Self::List(_)
+            | Self::Map(_)
+            | Self::Call(_) => {
+                let children = self.children();
+                children.for_each(|node| node.collect_root_paths(paths));
+            }
         }
     }
 

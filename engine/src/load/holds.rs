@@ -2,6 +2,7 @@
 //!
 //! Whoever misspells what says so must hear of it: a policy that is passed over admits everything.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnostic::Diagnostic;
@@ -46,6 +47,19 @@ const KINDS: [&str; 7] = [
 pub fn holds_policies(source: &Arc<Source>) -> bool {
     let (documents, diagnostics) = yaml::parse(source);
     documents.iter().any(is_meant) || diagnostics.iter().any(Diagnostic::is_error)
+}
+
+/// Whether there is nothing in a text: neither a document nor something that cannot be read.
+pub fn is_empty(source: &Arc<Source>) -> bool {
+    yaml::parse(source) == (Vec::new(), Vec::new())
+}
+
+/// Whether a file of a folder has the name of one that is looked into.
+pub fn has_policy_extension(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| {
+        let mut known = ["yaml", "yml", "json"].iter();
+        known.any(|known| extension.eq_ignore_ascii_case(known))
+    })
 }
 
 fn is_meant(document: &Node) -> bool {

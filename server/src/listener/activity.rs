@@ -7,6 +7,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
+/// How often a connection is looked at, at most.
+const LEAST: Duration = Duration::from_millis(10);
+
 /// What goes on on a connection.
 pub(super) struct Activity {
     start: Instant,
@@ -58,17 +61,16 @@ impl Activity {
 
     /// Returns when nothing was in flight for `limit`.
     pub(super) async fn idle_for(&self, limit: Duration) {
-        let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         loop {
-            let idle = self
-                .milliseconds()
-                .saturating_sub(self.last.load(Ordering::Relaxed));
-            let busy = self.in_flight.load(Ordering::Relaxed) > 0;
-            if !busy && idle >= limit_ms {
-                return;
-            }
-            let left = if busy { limit_ms } else { limit_ms - idle };
-            sleep(Duration::from_millis(left.max(10))).await;
+            let left = match self
+                .idle()
+                .map(|(_, since)| limit.checked_sub(since.elapsed()))
+            {
+                Some(None | Some(Duration::ZERO)) => return,
+                Some(Some(left)) => left,
+                None => limit,
+            };
+            sleep(left.max(LEAST)).await;
         }
     }
 }

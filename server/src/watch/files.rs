@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use regent_engine::load::holds_policies;
+use regent_engine::load::{has_policy_extension, holds_policies};
 use regent_engine::source::Source;
 use thiserror::Error;
 
@@ -105,13 +105,9 @@ fn files_below(directory: &Path) -> Result<Vec<PathBuf>, FileError> {
             if name.starts_with('.') || name.starts_with("kyverno-test.") {
                 continue;
             }
-            let is_manifest = path.extension().is_some_and(|extension| {
-                let mut known = ["yaml", "yml", "json"].iter();
-                known.any(|known| extension.eq_ignore_ascii_case(known))
-            });
             if is_directory(&path)? {
                 folders.push((path, depth + 1));
-            } else if is_manifest {
+            } else if has_policy_extension(&path) {
                 files.push(path);
             }
             if files.len() > MAX_FILES || depth > MAX_DEPTH {

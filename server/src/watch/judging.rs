@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use regent_engine::ast::Policy;
 use regent_engine::diagnostic::{Code, Diagnostic, Fault};
-use regent_engine::load::{Environment, Loaded, Take, load, load_parts};
+use regent_engine::load::{Environment, Loaded, Take, is_empty, load, load_parts};
 use regent_engine::policy_set::PolicySet;
 use regent_engine::source::{Source, Span};
-use regent_engine::yaml;
 
 use super::modules::{self, Read, Reader, Stamps, Texts};
 use super::namespaces::Namespaces;
@@ -277,9 +276,7 @@ fn is_better(earlier: &Source, now: &Source, errors: &[Diagnostic]) -> bool {
 /// What is said of a file that holds nothing: a slip of the pen, or an editor that has not written all of it yet. Policies end
 /// with their file.
 fn empty(source: &Arc<Source>) -> Option<Diagnostic> {
-    let (documents, errors) = yaml::parse(source);
-    let is_empty = documents.is_empty() && errors.is_empty();
-    is_empty.then(|| {
+    is_empty(source).then(|| {
         let message = "there is no policy in it; remove the file if its policies are to end";
         Diagnostic::error(Code::MissingField, source, Span::new(0, 0), message)
     })
