@@ -18,6 +18,9 @@ use super::{Args, shipped};
 /// The time that an API server gives by default.
 const DEADLINE: Duration = Duration::from_secs(10);
 
+/// Seconds in which the server finds out that a module does not end.
+const AT_FIRST: f64 = 5.0;
+
 /// Accepts its settings, and never answers a request.
 const RUNAWAY: &str = r#"(module
   (import "wapc" "__guest_response" (func $response (param i32 i32)))
@@ -48,6 +51,8 @@ pub(crate) fn measure(args: &Args) -> Result<Value> {
         runaway: review("runaway"),
     };
     runtime.block_on(load.round(Beside::Nothing, 2.0))?;
+    // It takes some calls that ran out of their time until those that follow get less of it.
+    let at_first = Summary::of(&runtime.block_on(load.round(Beside::Runaway, AT_FIRST))?);
     let (mut without, mut with) = (Round::default(), Round::default());
     for _ in 0..args.rounds.max(1) {
         without.add(runtime.block_on(load.round(Beside::Nothing, args.seconds))?);
@@ -60,6 +65,7 @@ pub(crate) fn measure(args: &Args) -> Result<Value> {
     Ok(json!({
         "others_per_second": args.rate,
         "runaways_per_second": args.runaway_rate,
+        "at_first": at_first.to_json(),
         "without": without.to_json(),
         "with": with.to_json(),
         "p50_moved_by": rounded(with.others.p50 / without.others.p50 - 1.0),

@@ -6,6 +6,7 @@ mod cache;
 pub(crate) mod find;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -24,11 +25,11 @@ use regent_engine::wasm::metadata::Abi;
 use regent_engine::wasm::module::Module;
 use regent_engine::wasm::runtime::{Metering, Runtime, digest};
 use regent_engine::wasm::verdict::SettingsVerdict;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use crate::image::module::RemoteModules;
 use cache::Cache;
+use turns::{Turn, Turns};
 
 /// Where modules come from, and where what is made of them is kept.
 #[derive(Debug, Clone, Default)]
@@ -118,8 +119,8 @@ pub struct Guests {
     known: RwLock<Shelf>,
     /// Held while modules are compiled: one at a time, so that the processor is left for requests.
     compiling: Mutex<()>,
-    /// How many calls of a policy's modules may run at once.
-    permits: Mutex<BTreeMap<String, Arc<Semaphore>>>,
+    /// The turns of each policy's modules.
+    turns: Mutex<BTreeMap<String, Arc<Turns>>>,
 }
 
 impl Guests {
@@ -151,7 +152,7 @@ impl Guests {
             cache,
             known: RwLock::default(),
             compiling: Mutex::default(),
-            permits: Mutex::default(),
+            turns: Mutex::default(),
         }))
     }
 
@@ -326,6 +327,10 @@ impl Guests {
 
     /// What a module says, on this thread.
     pub fn answer(&self, need: &GuestNeed) -> Fact {
+        self.answer_within(need, need.guest.limits)
+    }
+
+    fn answer_within(&self, need: &GuestNeed, limits: Limits) -> Fact {
         let guest = &need.guest;
         let name = Name::of(guest);
         let module = self.shelf(|shelf| {
@@ -346,7 +351,7 @@ impl Guests {
             settings: &guest.settings,
         };
         let terms = Terms {
-            limits: guest.limits,
+            limits,
             capabilities: Arc::clone(&guest.capabilities),
             answers: Arc::clone(&need.answers),
             seconds: need.seconds,
@@ -366,28 +371,48 @@ impl Guests {
         deadline: Instant,
     ) -> Fact {
         let late = |what: &str| Fact::Guest(Err(FactError::Timeout(what.to_owned())));
-        let permit = timeout_at(deadline, self.permits_of(&need.guest).acquire_owned());
-        let Ok(Ok(permit)) = permit.await else {
+        let turns = self.turns_of(&need.guest);
+        let turn = timeout_at(deadline, turns.next(need.guest.limits));
+        let Ok(Some(turn)) = turn.await else {
             return late("other calls of the policy's modules took all the time of the request");
         };
         let this = Arc::clone(self);
         let asked = Need::Guest(need.clone());
-        let turn = tokio::task::spawn_blocking(move || {
-            // Held until the module ends, not until nobody waits for it any more.
-            let _permit = permit;
-            this.answer(&need)
-        });
-        match timeout_at(deadline, turn).await {
+        // The turn is held until the module ends, not until nobody waits for it any more.
+        let answer = tokio::task::spawn_blocking(move || this.answer_in_turn(&need, &turns, turn));
+        match timeout_at(deadline, answer).await {
             Ok(Ok(fact)) => fact,
             Ok(Err(_panicked)) => crate::host::defect(&asked),
             Err(_elapsed) => late("it did not answer before the deadline of the request"),
         }
     }
 
-    fn permits_of(&self, guest: &Guest) -> Arc<Semaphore> {
-        let mut permits = self.permits.lock().unwrap_or_else(PoisonError::into_inner);
-        let policy = permits.entry(guest.rule.0.clone());
-        Arc::clone(policy.or_insert_with(|| Arc::new(Semaphore::new(concurrency()))))
+    fn answer_in_turn(&self, need: &GuestNeed, turns: &Turns, turn: Turn) -> Fact {
+        let fact = self.answer_within(need, turn.limits);
+        if !matches!(fact, Fact::Guest(Err(FactError::Timeout(_)))) {
+            return fact;
+        }
+        let (policy, short) = (&need.guest.rule.0, turn.short());
+        if let Some(time) = turns.was_late(turn) {
+            tracing::warn!(
+                policy,
+                seconds = time.as_secs(),
+                "modules of the policy ran out of their time again and again: their calls get a tenth of it for a while"
+            );
+        }
+        match short {
+            Some(time) => Fact::Guest(Err(FactError::Timeout(format!(
+                "it did not answer in {} ms, all that it gets after calls that ran out of time",
+                time.as_millis()
+            )))),
+            None => fact,
+        }
+    }
+
+    fn turns_of(&self, guest: &Guest) -> Arc<Turns> {
+        let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
+        let policy = turns.entry(guest.rule.0.clone());
+        Arc::clone(policy.or_insert_with(|| Arc::new(Turns::new())))
     }
 
     /// A module that no policy names, for commands.
@@ -423,12 +448,6 @@ fn check_settings(module: &Module, guest: &Guest) -> Result<(), Unfit> {
             Err(Unfit::Failed(reason))
         }
     }
-}
-
-/// Calls of one policy's modules at once: half of the cores, so that a module that runs away leaves the others theirs.
-fn concurrency() -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    (cores / 2).max(1)
 }
 
 /// Settings are looked at when they are loaded: by the policy's limits, and without asking anybody.
