@@ -76,7 +76,11 @@ fn main() -> Result<()> {
         for (kind, piece) in split(&artifacts) {
             let evidence = verify(&piece, &digest, &keys, &root, 0)?;
             let floor = Floor::of(&evidence, &root)?;
-            let mut check = || drop(black_box(verify(&piece, &digest, &keys, &root, 0)));
+            // Each piece of Sigstore's has a certificate of its own, whose chain nobody remembers.
+            let mut check = || {
+                root.chains().forget();
+                drop(black_box(verify(&piece, &digest, &keys, &root, 0)));
+            };
             let mut bare = || signatures.verify(&floor);
             let turn = Duration::from_millis(args.turn);
             let times = by_turns(args.turns, turn, &mut [&mut check, &mut bare]);

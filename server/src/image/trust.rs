@@ -4,6 +4,7 @@
 
 mod authority;
 mod by_policy;
+mod chains;
 mod key;
 mod log;
 mod public;
@@ -18,6 +19,7 @@ use thiserror::Error;
 
 pub(super) use authority::validity;
 pub use authority::{CertificateAuthority, Issuer, Usage};
+pub use chains::{Chain, ChainId, ChainRules, Chains};
 pub(super) use key::pem_block;
 pub use key::{BadSignature, Hash, Key, KeyError, KeyKind, Message, sha256};
 pub use log::Log;
@@ -69,6 +71,8 @@ pub struct TrustRoot {
     /// Certificates (DER) of signers of the Notary Project, or above them, that a policy names.
     trust_store: Vec<Vec<u8>>,
     ignored: Vec<String>,
+    /// What was verified under it.
+    chains: Chains,
 }
 
 #[derive(Deserialize)]
@@ -121,6 +125,7 @@ impl TrustRoot {
             timestamp_authorities,
             trust_store: Vec::new(),
             ignored,
+            chains: Chains::default(),
         })
     }
 
@@ -168,6 +173,11 @@ impl TrustRoot {
     /// Certificates (DER) of which one must be in the chain of a signature of the Notary Project.
     pub fn trust_store(&self) -> &[Vec<u8>] {
         &self.trust_store
+    }
+
+    /// Chains that were verified under it.
+    pub fn chains(&self) -> &Chains {
+        &self.chains
     }
 
     /// The authorities that sign timestamps.

@@ -178,6 +178,21 @@ fn each_thing_that_is_wrong_is_refused_for_its_own_reason() {
     }
 }
 
+/// A chain is verified once under a trust root, and counts at no time at which a part of it is not valid.
+#[test]
+fn a_remembered_chain_is_looked_at_anew_once_it_has_ended() {
+    let pki = Pki::new(Fault::None);
+    let root = trusting(&pki.root_pem());
+    let artifacts = Envelope::of(&pki, Fault::None).artifacts(false);
+    let at = |now| {
+        let digest = Digest::parse(IMAGE).unwrap();
+        let evidence = verify(&artifacts, &digest, &[], &root, now).unwrap();
+        evidence.signatures.len()
+    };
+    let ages = 1_000 * 365 * 86_400;
+    assert_eq!([at(NOW), at(NOW + ages), at(0), at(NOW)], [1, 0, 0, 1]);
+}
+
 /// What is no envelope at all, or of another kind.
 #[test]
 fn garbage_is_refused() {

@@ -7,7 +7,9 @@ use rcgen::{KeyPair, SigningKey};
 use regent_engine::image::evidence::{Signer, Verification};
 use regent_engine::image::{Digest, Evidence, PolicyTrust, pem};
 use regent_server::image::artifact::{Artifacts, BundleArtifact, LegacyArtifact};
-use regent_server::image::trust::{TrustRoot, public_sigstore, sha256};
+use regent_server::image::trust::{
+    Chain, ChainId, ChainRules, Moment, TrustRoot, public_sigstore, sha256,
+};
 use regent_server::image::verify::verify;
 use serde_json::{Value, json};
 
@@ -250,13 +252,16 @@ impl<'a> Made<'a> {
 }
 
 fn judge(artifacts: &Artifacts, roots: String, log: &Log) -> Evidence {
+    verify(artifacts, &digest(), &[], &trusting(roots, log), NOW).unwrap()
+}
+
+fn trusting(roots: String, log: &Log) -> TrustRoot {
     let trust = PolicyTrust {
         authorities: Some(roots),
         logs: Some(log.key.public_key_pem()),
         ..PolicyTrust::default()
     };
-    let root = public_sigstore().unwrap().with_policy(&trust).unwrap();
-    verify(artifacts, &digest(), &[], &root, NOW).unwrap()
+    public_sigstore().unwrap().with_policy(&trust).unwrap()
 }
 
 fn accepted(evidence: &Evidence, cell: Cell) -> &Verification {
@@ -375,6 +380,69 @@ fn an_ended_certificate_counts_for_what_was_logged_before() {
             }
         }
     }
+}
+
+/// A chain is verified once under a trust root, and counts at no time at which a part of it is not valid.
+#[test]
+fn a_remembered_chain_counts_while_all_of_it_is_valid() {
+    for fault in [Fault::LeafEnded, Fault::MiddleEnded, Fault::RootEnded] {
+        let (pki, mut log) = (Pki::new(fault), Log::new());
+        let root = trusting(pki.root.pem(), &log);
+        for cell in cells().filter(|cell| cell.enclosed) {
+            for (time, counts) in [(600, true), (601, false), (600, true)] {
+                log.time = 1_767_225_000 + time;
+                let made = Made::by(&pki, &log, &pki.leaf).write(cell);
+                let evidence = verify(&made, &digest(), &[], &root, NOW).unwrap();
+                assert_eq!(evidence.refused.is_empty(), counts, "{evidence:?}");
+            }
+        }
+    }
+}
+
+/// What was verified with the certificates that came along says nothing of the certificate without them, nor under
+/// another trust root, nor of another signature.
+#[test]
+fn a_remembered_chain_is_of_its_certificates_and_trust_root() {
+    let (pki, log) = (Pki::new(Fault::None), Log::new());
+    let cell = |enclosed| Cell {
+        stored: Stored::Bundle,
+        attestation: true,
+        enclosed,
+    };
+    let root = trusting(pki.root.pem(), &log);
+    let whole = Made::by(&pki, &log, &pki.leaf).write(cell(true));
+    let judged = |artifacts: &Artifacts| verify(artifacts, &digest(), &[], &root, NOW).unwrap();
+    accepted(&judged(&whole), cell(true));
+    let certificates = [der_of(&pki.leaf), der_of(&pki.middle.pem())];
+    let of = certificates.iter().map(Vec::as_slice);
+    let id = ChainId::new(ChainRules::Sigstore, of);
+    let chain = root
+        .chains()
+        .at(id, &[Moment::at(LOGGED)])
+        .expect("it is remembered");
+    assert!(!chain.is_logged);
+    // It is asked: with another word of it the answer is another.
+    let is_logged = true;
+    root.chains().keep(id, Chain { is_logged, ..chain });
+    let evidence = judged(&whole);
+    let Signer::Certificate(identity) = &accepted(&evidence, cell(true)).signer else {
+        panic!("a key")
+    };
+    assert!(identity.sct_verified);
+    let alone = Made::by(&pki, &log, &pki.leaf).write(cell(false));
+    is_refused(&judged(&alone), "UnknownIssuer", cell(false));
+    let forged = edited_bundle(&whole, |bundle| {
+        bundle["dsseEnvelope"]["payload"] = json!(encode("{}"));
+    });
+    assert!(!judged(&forged).refused.is_empty());
+    let other = Pki::new(Fault::None).root.pem();
+    let policy = PolicyTrust {
+        authorities: Some(other),
+        ..PolicyTrust::default()
+    };
+    let other = root.with_policy(&policy).unwrap();
+    let evidence = verify(&whole, &digest(), &[], &other, NOW).unwrap();
+    is_refused(&evidence, "does not chain", cell(true));
 }
 
 /// A timestamp whose certificate chains to an authority and cannot be used refuses where it is alone, and does no harm beside a

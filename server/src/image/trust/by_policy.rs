@@ -4,7 +4,9 @@ use regent_engine::image::PolicyTrust;
 use rustls_pki_types::pem::{PemObject, SectionKind};
 
 use super::key::{Key, sha256};
-use super::{CertificateAuthority, Log, TimestampAuthority, TrustRoot, TrustRootError, authority};
+use super::{
+    CertificateAuthority, Chains, Log, TimestampAuthority, TrustRoot, TrustRootError, authority,
+};
 
 /// Keys that a policy may name for one kind of log.
 const MAX_KEYS: usize = 16;
@@ -13,6 +15,8 @@ impl TrustRoot {
     /// This trust root with the parts that a policy names in place of its own; evidence under it has an id of its own.
     pub fn with_policy(&self, policy: &PolicyTrust) -> Result<Self, TrustRootError> {
         let mut root = self.clone();
+        // What was verified under others says nothing of these.
+        root.chains = Chains::default();
         let bad = |part| move |reason| TrustRootError::Policy { part, reason };
         if let Some(pem) = &policy.authorities {
             let authority = CertificateAuthority::of_policy(pem).map_err(bad("roots"))?;

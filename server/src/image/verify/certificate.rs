@@ -16,7 +16,8 @@ use super::refusal::{Refusal, one_line};
 use super::sct;
 use crate::image::bounded_der::{self, DerError, MAX_CERTIFICATE};
 use crate::image::trust::{
-    CertificateAuthority, Key, Moment, TrustRoot, Usage, Window, sha256, validity,
+    CertificateAuthority, Chain, ChainId, ChainRules, Key, Moment, TrustRoot, Usage, Window,
+    sha256, validity,
 };
 
 /// `id-kp-codeSigning`, 1.3.6.1.5.5.7.3.3.
@@ -33,6 +34,16 @@ const MAX_NAMES: usize = 64;
 const MAX_NAME: usize = 8 << 10;
 /// Fulcio's other name: a user name.
 const USER_NAME: &str = "1.3.6.1.4.1.57264.1.7";
+
+/// A way from a certificate to an authority.
+struct Path {
+    /// SHA-256 of the key of whoever issued the certificate.
+    issuer: [u8; 32],
+    /// While all between the two are valid.
+    between: Window,
+    /// While the authority's certificate and all above it are.
+    anchor: Window,
+}
 
 /// A certificate, read and not yet believed.
 #[derive(Debug)]
@@ -104,27 +115,51 @@ impl<'a> Leaf<'a> {
         if let Some(time) = times.iter().find(|time| !self.window.contains(**time)) {
             return Err(Refusal::Expired(time.seconds));
         }
-        let issuer = self.issuer(times, root, enclosed)?;
-        let logs = root.certificate_logs();
-        let sct_verified = sct::verify(self.der, &self.certificate, &issuer, logs);
+        let enclosed_too = enclosed.iter().map(Vec::as_slice);
+        let certificates = std::iter::once(self.der).chain(enclosed_too);
+        let id = ChainId::new(ChainRules::Sigstore, certificates);
+        let known = root.chains().at(id, times);
+        let chain = known.map_or_else(|| self.verified(times, root, enclosed), Ok)?;
+        if known.is_none() {
+            root.chains().keep(id, chain);
+        }
         Ok(CertificateIdentity {
-            sct_verified,
+            sct_verified: chain.is_logged,
             ..self.identity
         })
     }
 
-    /// SHA-256 of the key of whoever issued the certificate.
-    fn issuer(
+    /// Verifies the chain and looks for the certificate in the logs of certificates.
+    fn verified(
         &self,
         times: &[Moment],
         root: &TrustRoot,
         enclosed: &[Vec<u8>],
-    ) -> Result<[u8; 32], Refusal> {
+    ) -> Result<Chain, Refusal> {
+        let path = self.path(times, root, enclosed)?;
+        let logs = root.certificate_logs();
+        Ok(Chain {
+            window: path
+                .between
+                .intersection(path.anchor)
+                .intersection(self.window),
+            issuer_spki_sha256: path.issuer,
+            is_logged: sct::verify(self.der, &self.certificate, &path.issuer, logs),
+        })
+    }
+
+    /// The path to an authority.
+    fn path(
+        &self,
+        times: &[Moment],
+        root: &TrustRoot,
+        enclosed: &[Vec<u8>],
+    ) -> Result<Path, Refusal> {
         let mut refusal = Refusal::Chain("the trust root has none".to_owned());
         for authority in root.certificate_authorities() {
             match self.chains(authority, times, enclosed) {
-                Ok((issuer, window)) => match times.iter().find(|time| !window.contains(**time)) {
-                    None => return Ok(issuer),
+                Ok(path) => match times.iter().find(|time| !path.anchor.contains(**time)) {
+                    None => return Ok(path),
                     Some(time) => refusal = Refusal::AuthorityExpired(time.seconds),
                 },
                 // A chain that was found and is out of date says more than one that was not found.
@@ -142,7 +177,7 @@ impl<'a> Leaf<'a> {
         authority: &CertificateAuthority,
         times: &[Moment],
         enclosed: &[Vec<u8>],
-    ) -> Result<([u8; 32], Window), Refusal> {
+    ) -> Result<Path, Refusal> {
         let usage = authority.usage();
         let mut found = Err(Refusal::NoProvenTime);
         for moment in times {
@@ -159,7 +194,7 @@ impl<'a> Leaf<'a> {
         authority: &CertificateAuthority,
         moment: Moment,
         enclosed: &[Vec<u8>],
-    ) -> Result<([u8; 32], Window), Refusal> {
+    ) -> Result<Path, Refusal> {
         let chain = |error: webpki::Error| Refusal::Chain(error.to_string());
         let usage = match authority.usage() {
             Usage::Sigstore => KeyUsage::required(CODE_SIGNING),
@@ -192,7 +227,18 @@ impl<'a> Leaf<'a> {
             .ok_or_else(|| Refusal::Chain("its anchor is not known".to_owned()))?;
         let above = path.intermediate_certificates().next();
         let issuer = above.map(|cert| sha256(&cert.subject_public_key_info()));
-        Ok((issuer.unwrap_or(anchor.spki_sha256), anchor.window))
+        let mut between = Window::default();
+        for certificate in path.intermediate_certificates() {
+            let read = bounded_der::read(&certificate.der(), MAX_CERTIFICATE);
+            let read: Certificate =
+                read.map_err(|error| Refusal::Chain(one_line(&error.to_string())))?;
+            between = between.intersection(validity(&read));
+        }
+        Ok(Path {
+            issuer: issuer.unwrap_or(anchor.spki_sha256),
+            between,
+            anchor: anchor.window,
+        })
     }
 
     /// Whether the certificate itself says that it is for signing code.

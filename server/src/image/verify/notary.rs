@@ -117,7 +117,7 @@ pub(super) fn verify(
         // A signer's own word narrows what counts, and never widens it.
         Scheme::SigningAuthority(said) => vec![Moment::at(said), now],
     };
-    chain::check(&envelope.chain, &times)?;
+    chain::check(&envelope.chain, &times, root.chains())?;
     let trusted = root.trust_store();
     if !envelope.chain.iter().any(|one| trusted.contains(one)) {
         return Err(Refusal::NotTrusted);

@@ -13,7 +13,9 @@ use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsag
 
 use super::super::refusal::{Refusal, one_line};
 use crate::image::bounded_der::{self, DerError, MAX_CERTIFICATE};
-use crate::image::trust::{Hash, Key, KeyKind, Moment, validity};
+use crate::image::trust::{
+    Chain, ChainId, ChainRules, Chains, Hash, Key, KeyKind, Moment, Window, validity,
+};
 
 /// `id-kp-codeSigning`.
 const CODE_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3");
@@ -37,16 +39,28 @@ const OTHER_USAGES: [KeyUsages; 7] = [
     KeyUsages::DecipherOnly,
 ];
 
-/// Checks a chain, the signer's certificate first and a root last, at every one of `times`.
-pub(super) fn check(chain: &[Vec<u8>], times: &[Moment]) -> Result<(), Refusal> {
+/// Checks a chain, the signer's certificate first and a root last, at every one of `times`; once, as long as it is
+/// remembered among those that were verified.
+pub(super) fn check(chain: &[Vec<u8>], times: &[Moment], known: &Chains) -> Result<(), Refusal> {
+    let id = ChainId::new(ChainRules::Notary, chain.iter().map(Vec::as_slice));
+    if known.at(id, times).is_some() {
+        return Ok(());
+    }
+    known.keep(id, verified(chain, times)?);
+    Ok(())
+}
+
+fn verified(chain: &[Vec<u8>], times: &[Moment]) -> Result<Chain, Refusal> {
     let one = |der: &Vec<u8>| bounded_der::read(der, MAX_CERTIFICATE);
     let read: Result<Vec<Certificate>, DerError> = chain.iter().map(one).collect();
     let read = read.map_err(|error| refused(&error))?;
     let (Some(leaf), Some(root)) = (read.first(), read.last()) else {
         return Err(Refusal::Missing("certificate"));
     };
+    let mut window = Window::default();
     for (index, certificate) in read.iter().enumerate() {
         is_for_its_place(certificate, index)?;
+        window = window.intersection(validity(certificate));
         for time in times {
             if !validity(certificate).contains(*time) {
                 return Err(Refusal::Expired(time.seconds));
@@ -59,10 +73,15 @@ pub(super) fn check(chain: &[Vec<u8>], times: &[Moment]) -> Result<(), Refusal> 
         }
     }
     signed_itself(root)?;
-    if std::ptr::eq(leaf, root) {
-        return Ok(());
+    if !std::ptr::eq(leaf, root) {
+        times.iter().try_for_each(|time| path(chain, *time))?;
     }
-    times.iter().try_for_each(|time| path(chain, *time))
+    let issuer = read.get(1).unwrap_or(root);
+    Ok(Chain {
+        window,
+        issuer_spki_sha256: *key_of(issuer)?.spki_sha256(),
+        is_logged: false,
+    })
 }
 
 /// Signatures, constraints and what else paths are checked for, by the library.
