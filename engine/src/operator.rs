@@ -3,6 +3,8 @@
 //! Knows nothing of variables: key and value are what they became. Every number counts as a float, because that is what
 //! each is in Kyverno by the time that it reaches a condition.
 
+mod members;
+
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
@@ -15,6 +17,7 @@ use crate::quantity::Quantity;
 use crate::scalar::{Range, TextPattern};
 use crate::semver::Version;
 use crate::wildcard;
+use members::Members;
 
 /// An operator of a condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -337,9 +340,8 @@ fn list_membership(operator: Operator, keys: &[Cow<'_, str>], value: &Value) -> 
     match value {
         Value::Array(values) => {
             let values: Vec<Cow<'_, str>> = values.iter().map(sprint).collect();
-            Some(quantified(operator, keys, |key| {
-                values.iter().any(|value| match_either_way(key, value))
-            }))
+            let members = Members::of(values.iter().map(AsRef::as_ref).collect(), keys.len());
+            Some(quantified(operator, keys, |key| members.has(key)))
         }
         Value::Bool(_) | Value::Number(_) if any => {
             let value = sprint(value);
@@ -357,9 +359,8 @@ fn list_membership(operator: Operator, keys: &[Cow<'_, str>], value: &Value) -> 
                 return Some(range_membership(operator, keys, text));
             }
             let values = listed(text)?;
-            Some(quantified(operator, keys, |key| {
-                values.iter().any(|value| match_either_way(key, value))
-            }))
+            let members = Members::of(values.iter().map(String::as_str).collect(), keys.len());
+            Some(quantified(operator, keys, |key| members.has(key)))
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => None,
     }
@@ -453,9 +454,8 @@ fn deprecated_list(negative: bool, keys: &[&str], value: &Value) -> Option<bool>
         Value::String(text) => listed_json(text)?,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => return None,
     };
-    let all_listed = keys
-        .iter()
-        .all(|key| values.iter().any(|value| value == key));
+    let members = Members::of(values.iter().map(String::as_str).collect(), keys.len());
+    let all_listed = keys.iter().all(|key| members.has_exactly(key));
     Some(all_listed != negative)
 }
 

@@ -205,6 +205,11 @@ enum Place<'p> {
 }
 
 impl Template {
+    /// Whether it holds no variable.
+    pub fn is_constant(&self) -> bool {
+        self.constant.is_some()
+    }
+
     /// Parses the expressions of what an author wrote, with what is wrong with them; a wrong one fails when it is reached, too.
     pub fn compile(written: &ast::Template) -> (Self, Vec<(Span, SyntaxError)>) {
         let mut errors = Vec::new();

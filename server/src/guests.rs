@@ -372,8 +372,7 @@ impl Guests {
     ) -> Fact {
         let late = |what: &str| Fact::Guest(Err(FactError::Timeout(what.to_owned())));
         let turns = self.turns_of(&need.guest);
-        let turn = timeout_at(deadline, turns.next(need.guest.limits));
-        let Ok(Some(turn)) = turn.await else {
+        let Ok(Some(turn)) = timeout_at(deadline, turns.next(&need)).await else {
             return late("other calls of the policy's modules took all the time of the request");
         };
         let this = Arc::clone(self);
@@ -393,7 +392,7 @@ impl Guests {
             return fact;
         }
         let (policy, short) = (&need.guest.rule.0, turn.short());
-        if let Some(time) = turns.was_late(turn) {
+        if let Some(time) = turns.was_late(need, turn) {
             tracing::warn!(
                 policy,
                 seconds = time.as_secs(),

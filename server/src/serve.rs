@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
@@ -88,7 +89,7 @@ pub struct Running {
     metrics_address: Option<SocketAddr>,
     metrics: Arc<Metrics>,
     stage: watch::Sender<Stage>,
-    reload: Arc<Notify>,
+    reload: Reload,
     tasks: Vec<JoinHandle<()>>,
     watching: JoinHandle<()>,
     refreshing: Option<JoinHandle<()>>,
@@ -132,7 +133,7 @@ pub async fn serve(settings: Settings) -> Result<Running, ServeError> {
         let door = common.door(exposition, None);
         tasks.push(tokio::spawn(listener::run(listener, door, drain)));
     }
-    let reload = Arc::new(Notify::new());
+    let reload = Reload::default();
     let watching = Watching {
         policies,
         certificate,
@@ -141,7 +142,8 @@ pub async fn serve(settings: Settings) -> Result<Running, ServeError> {
         reload: reload.clone(),
         every: settings.reload_interval,
     };
-    let refreshing = refresh.map(|refresh| tokio::spawn(refresh.run(live, evict, reload.clone())));
+    let refreshing =
+        refresh.map(|refresh| tokio::spawn(refresh.run(live, evict, reload.told.clone())));
     Ok(Running {
         address,
         metrics_address,
@@ -332,7 +334,8 @@ impl Running {
 
     /// Reads all files again, soon.
     pub fn reload(&self) {
-        self.reload.notify_one();
+        self.reload.asked.store(true, Ordering::Release);
+        self.reload.told.notify_one();
     }
 
     /// Says that it is leaving, waits until load balancers have noticed, then drains and ends.
@@ -377,13 +380,22 @@ async fn bind(wanted: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeErro
     Ok((listener, address))
 }
 
+/// Has files read again.
+#[derive(Debug, Clone, Default)]
+struct Reload {
+    /// By trust roots that have changed, or by somebody.
+    told: Arc<Notify>,
+    /// Whether somebody asked for it.
+    asked: Arc<AtomicBool>,
+}
+
 /// Looks after what is read from files.
 struct Watching {
     policies: Watch,
     trust_roots: Arc<ArcSwap<TrustRoots>>,
     certificate: Arc<ServingCertificate>,
     metrics: Arc<Metrics>,
-    reload: Arc<Notify>,
+    reload: Reload,
     every: Duration,
 }
 
@@ -393,13 +405,13 @@ impl Watching {
         let mut ticks = interval(self.every.max(Duration::from_millis(10)));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
-            let asked = tokio::select! {
-                () = self.reload.notified() => true,
+            let told = tokio::select! {
+                () = self.reload.told.notified() => true,
                 _ = ticks.tick() => false,
             };
             // Compiling takes its time, and files may lie on a slow disk.
             let turn = tokio::task::spawn_blocking(move || {
-                self.look(asked);
+                self.look(told);
                 self
             });
             match turn.await {
@@ -412,7 +424,7 @@ impl Watching {
         }
     }
 
-    fn look(&mut self, asked: bool) {
+    fn look(&mut self, told: bool) {
         // First, since it is quick: loading policies may wait for registries.
         match self.certificate.renew(now()) {
             Ok(Renewal::Unchanged) => {}
@@ -427,11 +439,17 @@ impl Watching {
         }
         // A defect of the compiler must not end the watching of files, nor take away what is in force.
         let policies = AssertUnwindSafe(|| {
-            if asked {
+            if told {
                 self.policies.know_logs(self.trust_roots.load().urls());
-                self.policies.reload();
-            } else {
-                self.policies.poll();
+            }
+            // Who asks says so before he tells it.
+            match (
+                told,
+                told && self.reload.asked.swap(false, Ordering::AcqRel),
+            ) {
+                (_, true) => self.policies.reload(),
+                (true, false) => self.policies.refresh(),
+                (false, false) => self.policies.poll(),
             }
         });
         if catch_unwind(policies).is_err() {

@@ -95,6 +95,20 @@ pub enum WatchError {
     /// The file of namespaces cannot be used.
     #[error(transparent)]
     Namespaces(#[from] NamespacesError),
+    /// There were policy files, and there are none.
+    #[error(
+        "no policy file is left in the paths that held some; if that is meant, send SIGHUP or start again"
+    )]
+    Gone,
+}
+
+/// What it means that no policy file is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NoneLeft {
+    /// That nothing is in force: somebody asked for the paths to be read.
+    Meant,
+    /// A volume that is gone, most likely.
+    Lost,
 }
 
 impl Watch {
@@ -144,29 +158,40 @@ impl Watch {
     fn poll_at(&mut self, now: Instant) {
         let files = Fingerprint::of(&self.paths, self.namespaces_path.as_deref());
         if files != self.fingerprint || self.modules.are_old() {
-            self.reload();
+            self.refresh();
         } else if self.retry.is_due(now) {
             self.retry.begin(now);
-            self.load();
+            self.load(NoneLeft::Lost);
         } else if self.guests.has_news() {
-            self.load();
+            self.load(NoneLeft::Lost);
         }
     }
 
-    /// Reads everything again.
+    /// Reads everything again because somebody asked for it: no policy file may be left then.
     pub fn reload(&mut self) {
         self.retry = Retry::default();
-        self.load();
+        self.load(NoneLeft::Meant);
     }
 
-    fn load(&mut self) {
+    /// Reads everything again because something it depends on has changed.
+    pub fn refresh(&mut self) {
+        self.retry = Retry::default();
+        self.load(NoneLeft::Lost);
+    }
+
+    fn load(&mut self, none_left: NoneLeft) {
         // Taken before reading: what changes meanwhile is seen the next time.
         self.fingerprint = Fingerprint::of(&self.paths, self.namespaces_path.as_deref());
         // What held policies is read again, whatever it holds now: that it holds none has to be said.
         let names = self.files.iter().map(InForce::name).collect();
         let read = files::read(&self.paths, &names)
             .map_err(WatchError::from)
-            .and_then(|sources| Ok((sources, read_namespaces(self.namespaces_path.as_deref())?)));
+            .and_then(|sources| {
+                if sources.is_empty() && !self.files.is_empty() && none_left == NoneLeft::Lost {
+                    return Err(WatchError::Gone);
+                }
+                Ok((sources, read_namespaces(self.namespaces_path.as_deref())?))
+            });
         let missing = match read {
             Ok((sources, namespaces)) => {
                 let with = (&self.environment, &*self.guests);

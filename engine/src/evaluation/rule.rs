@@ -378,8 +378,8 @@ impl Context<'_> {
         answer.map_err(|answer| answer.message)
     }
 
-    /// The same, with what it means that there is none: `too_large` where it takes more steps than one may, which is what
-    /// somebody wrote; whether there is time for them is not.
+    /// The same, with what it means that there is none: `too_large` where it takes more steps or more time than one may,
+    /// thousands of times what an ordinary object takes, which is what somebody wrote.
     pub(super) fn answer(
         &mut self,
         (program, entry): (&Program, usize),
@@ -393,7 +393,7 @@ impl Context<'_> {
                 None => none("the compiled rule gave no status"),
             },
             Ok(None) => none("the compiled rule gave no answer"),
-            Err(error @ RegoError::LimitExceeded) => {
+            Err(error @ (RegoError::LimitExceeded | RegoError::Timeout)) => {
                 Err(Answer::too_large(too_large, error.to_string()))
             }
             Err(error) => none(&error.to_string()),

@@ -40,7 +40,7 @@ use serde_json::{Map, Number, Value};
 
 use super::ExpressionError;
 use super::interpreter::Current;
-use super::interpreter::{Evaluator, null_if_unknown};
+use super::interpreter::{Evaluator, null_if_unknown, size};
 use super::parser::Node;
 use crate::fuel;
 use crate::go_format::{as_float, sprint};
@@ -51,6 +51,9 @@ const REGEX: u64 = 2_000;
 
 /// What each byte of a text takes that it is matched with.
 const MATCH: u64 = 64;
+
+/// Bytes of a function's arguments for a unit of fuel.
+const BYTES: u64 = 2;
 
 /// What a function takes in one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +78,30 @@ pub(super) struct Function {
     /// Whether the first argument is a regular expression.
     pub(super) takes_regex: bool,
     pub(super) call: fn(&Arguments<'_>) -> Result<Value, ExpressionError>,
+}
+
+impl Function {
+    /// Whether it takes no longer for larger arguments.
+    fn is_short(&self) -> bool {
+        matches!(self.name, "length" | "type" | "not_null")
+    }
+
+    /// Counts the work of a call, which looks at all of its arguments: they may be large, and it may be made for each
+    /// element of a list.
+    pub(super) fn spend(&self, arguments: &[Argument<'_>]) -> Result<(), ExpressionError> {
+        if self.is_short() {
+            return Ok(());
+        }
+        let bytes = arguments.iter().map(|argument| match argument {
+            Argument::Value(value) => size(value),
+            Argument::Reference(_) => 0,
+        });
+        if fuel::spend(bytes.sum::<usize>() as u64 / BYTES) {
+            Ok(())
+        } else {
+            Err(ExpressionError::LimitExceeded)
+        }
+    }
 }
 
 impl std::fmt::Debug for Function {

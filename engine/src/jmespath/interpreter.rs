@@ -310,6 +310,7 @@ impl<'s> Evaluator<'s> {
             )));
         };
         function.check(&arguments)?;
+        function.spend(&arguments)?;
         let arguments = Arguments {
             evaluator: self,
             values: &arguments,

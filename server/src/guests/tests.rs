@@ -2,10 +2,13 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use regent_engine::evaluation::need::{Fact, GuestNeed};
 use regent_engine::load::{Environment, Loaded, load};
+use regent_engine::program::guest::Guest;
 use regent_engine::source::Source;
+use regent_engine::wasm::bounds::Limits;
 use regent_engine::wasm::call::Outcome;
 
 use super::{GuestSettings, Guests};
@@ -26,6 +29,20 @@ fn policy(folder: &Path, more: &str) -> Loaded {
     let loaded = load(&[Source::new(&name, text)], &Environment::default());
     assert!(loaded.diagnostics.is_empty(), "{:?}", loaded.diagnostics);
     loaded
+}
+
+/// A module that is nowhere, with little time.
+pub(super) fn guest(timeout: Duration) -> Guest {
+    let folder = tempfile::tempdir().unwrap();
+    let loaded = policy(folder.path(), "");
+    let (_, _, guest) = loaded.policies.guests().next().unwrap();
+    Guest {
+        limits: Limits {
+            timeout,
+            ..Limits::default()
+        },
+        ..Guest::clone(guest)
+    }
 }
 
 fn guests(cache: Option<&Path>) -> Arc<Guests> {

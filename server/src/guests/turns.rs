@@ -1,13 +1,19 @@
-//! The turns of a policy's modules: how many calls of them run at once, and what a module that runs away may still take.
+//! The turns of a policy's modules: how many calls of them run at once, and what those may still take that run away.
 //!
-//! Modules that never end would take half of the processors for as long as somebody asks. After [`LATE`] calls that ran
-//! out of time, those that follow get a tenth of their time, and one that uses that up keeps its turn for [`SHARE`] times
-//! as long without running: a twentieth of a processor for each turn. A module that is well again answers in its tenth.
+//! A module that never ends would take half of the processors for as long as somebody asks. After [`LATE`] calls that ran
+//! out of time, those that follow get a tenth of their time, one after the other, and the one that uses that up makes the
+//! next wait for [`SHARE`] times as long: a twentieth of a processor. A module that is well again answers in its tenth.
+//!
+//! It may be the object that makes a module slow. So it is counted where requests come from, by namespaces: whoever makes
+//! such objects has to wait for himself, and nobody else.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use regent_engine::evaluation::need::GuestNeed;
 use regent_engine::wasm::bounds::Limits;
+use serde::Deserialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
@@ -17,33 +23,44 @@ const LATE: u32 = 3;
 const COUNTS: Duration = Duration::from_mins(1);
 /// The least time of a call: policies take a millisecond, and the processor is shared.
 const LEAST: Duration = Duration::from_millis(100);
-/// How much longer a turn is kept than its call ran.
+/// How much longer the next one waits than a call ran.
 const SHARE: u32 = 20;
 /// How long calls get less: at first, and then twice as long each time up to the most. Between them one call gets all of
 /// its time, which takes a second of a processor.
 const FIRST: Duration = Duration::from_mins(1);
 const MOST: Duration = Duration::from_mins(5);
+/// How many places are told apart for a policy; what comes after them counts as one.
+const PLACES: usize = 256;
 
 /// The turns of one policy's modules.
 #[derive(Debug)]
 pub(super) struct Turns {
     permits: Arc<Semaphore>,
+    /// Places of which calls ran out of time lately.
+    late: Mutex<BTreeMap<String, Arc<Late>>>,
+}
+
+/// A place of which calls ran out of time.
+#[derive(Debug)]
+struct Late {
     conduct: Mutex<Conduct>,
+    /// One call at a time, while they get less.
+    turn: Arc<Semaphore>,
 }
 
 /// What a call may take, and what it holds meanwhile.
 #[derive(Debug)]
 pub(super) struct Turn {
     pub(super) limits: Limits,
-    /// Whether that is less than the policy says.
-    is_short: bool,
     permit: OwnedSemaphorePermit,
+    /// The turn of its place, where calls of that get less than the policy says.
+    of_place: Option<OwnedSemaphorePermit>,
 }
 
 impl Turn {
     /// The time that its call gets, where that is less than the policy says.
     pub(super) fn short(&self) -> Option<Duration> {
-        self.is_short.then_some(self.limits.timeout)
+        self.of_place.as_ref().map(|_| self.limits.timeout)
     }
 }
 
@@ -51,41 +68,92 @@ impl Turns {
     pub(super) fn new() -> Self {
         Self {
             permits: Arc::new(Semaphore::new(concurrency())),
-            conduct: Mutex::default(),
+            late: Mutex::default(),
         }
     }
 
     /// Waits for a turn; none is given once nobody gives turns any more.
-    pub(super) async fn next(&self, limits: Limits) -> Option<Turn> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
-        let is_short = self.conduct(|conduct| conduct.is_short(Instant::now()));
-        let timeout = if is_short {
-            shortened(limits.timeout)
-        } else {
-            limits.timeout
+    pub(super) async fn next(&self, need: &GuestNeed) -> Option<Turn> {
+        let limits = need.guest.limits;
+        let of_place = match self
+            .known(need)
+            .filter(|late| late.is_short(Instant::now()))
+        {
+            Some(late) => Some(Arc::clone(&late.turn).acquire_owned().await.ok()?),
+            None => None,
+        };
+        let timeout = match of_place {
+            Some(_) => shortened(limits.timeout),
+            None => limits.timeout,
         };
         Some(Turn {
             limits: Limits { timeout, ..limits },
-            is_short,
-            permit,
+            permit: Arc::clone(&self.permits).acquire_owned().await.ok()?,
+            of_place,
         })
     }
 
-    /// Says that a call ran out of its time. Whether calls get less from now on, and for how long.
-    pub(super) fn was_late(&self, turn: Turn) -> Option<Duration> {
-        if !turn.is_short {
-            return self.conduct(|conduct| conduct.late(Instant::now()));
-        }
-        let rest = turn.limits.timeout.saturating_mul(SHARE);
-        let permit = turn.permit;
-        // Nobody waits for it: the request has its answer.
-        drop(tokio::runtime::Handle::try_current().map(|runtime| {
-            runtime.spawn(async move {
+    /// Says that a call ran out of its time. Whether calls from there get less from now on, and for how long.
+    pub(super) fn was_late(&self, need: &GuestNeed, turn: Turn) -> Option<Duration> {
+        let Turn {
+            limits,
+            permit,
+            of_place,
+        } = turn;
+        drop(permit);
+        let Some(of_place) = of_place else {
+            return self.noted(need).is_late(Instant::now());
+        };
+        let rest = limits.timeout.saturating_mul(SHARE);
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            // The request has its answer: only those that come after it wait.
+            drop(runtime.spawn(async move {
                 tokio::time::sleep(rest).await;
-                drop(permit);
-            })
-        }));
+                drop(of_place);
+            }));
+        }
         None
+    }
+
+    /// What is known of the place that a call is about; mostly nothing was late anywhere.
+    fn known(&self, need: &GuestNeed) -> Option<Arc<Late>> {
+        let late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        if late.is_empty() {
+            return None;
+        }
+        late.get(&place(need)).or_else(|| late.get("")).cloned()
+    }
+
+    /// The place that a call is about, from now on.
+    fn noted(&self, need: &GuestNeed) -> Arc<Late> {
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        late.retain(|_, one| !one.is_forgotten(now));
+        let mut place = place(need);
+        if late.len() >= PLACES && !late.contains_key(&place) {
+            place.clear();
+        }
+        let one = late.entry(place).or_insert_with(|| {
+            Arc::new(Late {
+                conduct: Mutex::default(),
+                turn: Arc::new(Semaphore::new(1)),
+            })
+        });
+        Arc::clone(one)
+    }
+}
+
+impl Late {
+    fn is_short(&self, now: Instant) -> bool {
+        self.conduct(|conduct| conduct.is_short(now))
+    }
+
+    fn is_late(&self, now: Instant) -> Option<Duration> {
+        self.conduct(|conduct| conduct.late(now))
+    }
+
+    fn is_forgotten(&self, now: Instant) -> bool {
+        self.conduct(|conduct| conduct.is_forgotten(now))
     }
 
     fn conduct<T>(&self, look: impl FnOnce(&mut Conduct) -> T) -> T {
@@ -93,7 +161,31 @@ impl Turns {
     }
 }
 
-/// How a policy's modules behaved.
+/// Where a request comes from: the namespace of its object, or whoever made it where it is of none.
+fn place(need: &GuestNeed) -> String {
+    #[derive(Deserialize)]
+    struct Request {
+        #[serde(default)]
+        namespace: String,
+        #[serde(default, rename = "userInfo")]
+        user: User,
+    }
+    #[derive(Default, Deserialize)]
+    struct User {
+        #[serde(default)]
+        username: String,
+    }
+    match serde_json::from_str(&need.request) {
+        Ok(Request { namespace, user }) if namespace.is_empty() => {
+            format!("user {}", user.username)
+        }
+        Ok(Request { namespace, .. }) => namespace,
+        // One place for all that cannot be told apart.
+        Err(_) => String::new(),
+    }
+}
+
+/// How calls from somewhere behaved.
 #[derive(Debug, Default)]
 struct Conduct {
     /// Calls that ran out of their whole time.
@@ -111,10 +203,15 @@ impl Conduct {
         self.short_until.is_some_and(|until| now < until)
     }
 
+    /// Whether all that is known of it was too long ago.
+    fn is_forgotten(&self, now: Instant) -> bool {
+        let last = self.last.max(self.short_until);
+        last.is_none_or(|last| now.saturating_duration_since(last) > COUNTS)
+    }
+
     /// One more call ran out of its whole time.
     fn late(&mut self, now: Instant) -> Option<Duration> {
-        let last = self.last.max(self.short_until);
-        if last.is_some_and(|last| now.saturating_duration_since(last) > COUNTS) {
+        if self.is_forgotten(now) {
             *self = Self::default();
         }
         self.late = self.late.saturating_add(1);
@@ -209,30 +306,62 @@ mod tests {
         );
     }
 
+    fn asks(namespace: &str, user: &str) -> GuestNeed {
+        let request = serde_json::json!({"namespace": namespace, "userInfo": {"username": user}});
+        GuestNeed {
+            guest: Arc::new(crate::guests::tests::guest(Duration::from_millis(2))),
+            uid: String::new(),
+            request: request.to_string().into(),
+            answers: [].into(),
+            seconds: 0,
+        }
+    }
+
+    #[test]
+    fn a_place_is_a_namespace_or_a_user() {
+        assert_eq!(place(&asks("shop", "alice")), "shop");
+        assert_eq!(place(&asks("", "alice")), "user alice");
+    }
+
     #[tokio::test]
-    async fn a_short_call_that_is_late_keeps_its_turn() {
+    async fn who_makes_modules_late_waits_for_himself_alone() {
         let turns = Turns {
             permits: Arc::new(Semaphore::new(1)),
-            conduct: Mutex::default(),
+            late: Mutex::default(),
         };
-        let timeout = Duration::from_millis(2);
-        let limits = Limits {
-            timeout,
-            ..Limits::default()
-        };
+        let (bad, good) = (asks("bad", ""), asks("good", ""));
         for _ in 0..LATE {
-            let turn = turns.next(limits).await.unwrap();
+            let turn = turns.next(&bad).await.unwrap();
             assert_eq!(turn.short(), None);
-            turns.was_late(turn);
+            turns.was_late(&bad, turn);
         }
-        let turn = turns.next(limits).await.unwrap();
+        let timeout = bad.guest.limits.timeout;
+        let turn = turns.next(&bad).await.unwrap();
         assert_eq!(turn.short(), Some(timeout));
         let before = Instant::now();
-        assert_eq!(turns.was_late(turn), None);
-        let next = turns.next(limits).await.unwrap();
+        assert_eq!(turns.was_late(&bad, turn), None);
+        // Others find a turn that is free, with all of their time.
+        let mut other = Box::pin(turns.next(&good));
+        let turn = futures_util::FutureExt::now_or_never(&mut other).flatten();
+        assert_eq!(turn.map(|turn| turn.short()), Some(None));
+        let next = turns.next(&bad).await.unwrap();
         assert!(before.elapsed() >= timeout * SHARE);
         // One that answers gives its turn back.
         drop(next);
-        assert!(turns.next(limits).await.is_some());
+        assert!(turns.next(&bad).await.is_some());
+    }
+
+    #[test]
+    fn places_are_bounded_and_forgotten() {
+        let turns = Turns::new();
+        for number in 0..2 * PLACES {
+            turns
+                .noted(&asks(&format!("n{number}"), ""))
+                .is_late(Instant::now());
+        }
+        let places = turns.late.lock().unwrap().len();
+        assert_eq!(places, PLACES + 1);
+        // What is not told apart counts as one.
+        assert!(turns.known(&asks("another", "")).is_some());
     }
 }

@@ -335,6 +335,33 @@ fn a_demand_for_signatures_is_in_force_though_its_file_is_broken_elsewhere() {
     assert!(now(&watch).problems.is_empty());
 }
 
+/// An empty folder is a volume that is gone, unless somebody says that it is meant.
+#[test]
+fn paths_that_hold_no_file_any_more_keep_what_was_in_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.yaml");
+    fs::write(&path, policy("labels", "")).unwrap();
+    let mut watch = Registry::new(true).watch(folder.path());
+    let policies = |watch: &Watch| now(watch).policies.policies().len();
+    assert_eq!(policies(&watch), 1);
+    fs::remove_file(&path).unwrap();
+    for look in [Watch::poll, Watch::refresh, Watch::poll] {
+        look(&mut watch);
+        assert_eq!(policies(&watch), 1);
+        let problems = &now(&watch).problems;
+        let [problem] = problems.as_slice() else {
+            panic!("{problems:?}")
+        };
+        assert!(problem.message.contains("send SIGHUP"), "{problem}");
+    }
+    fs::write(&path, policy("labels", "")).unwrap();
+    watch.poll();
+    assert!(now(&watch).problems.is_empty());
+    fs::remove_file(&path).unwrap();
+    watch.reload();
+    assert_eq!((policies(&watch), now(&watch).problems.len()), (0, 0));
+}
+
 /// A policy is gone when its file is: never because the file says something else, or nothing yet.
 #[test]
 fn a_file_that_held_a_policy_and_holds_none_keeps_it_in_force() {

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::evaluation::need::{DataNeed, ImageNeed};
+use crate::evaluation::need::{DataNeed, FactError, ImageNeed};
 use crate::evaluation::rule::Context;
+use crate::image::evidence::Resolution;
 use crate::image::pem;
 use crate::image::{HashAlgorithm, ImageReference, PolicyTrust, PublicKey, VerifiedImage};
 
@@ -105,7 +106,21 @@ impl Context<'_> {
             trust: PolicyTrust::default(),
         };
         let said = self.facts.borrow_mut().image(need)?;
-        Some(said.map_err(|error| unavailable(text, &error)))
+        Some(
+            said.and_then(of_now)
+                .map_err(|error| unavailable(text, &error)),
+        )
+    }
+}
+
+/// An image whose digest is its name's, or was said by its registry now: what a tag stood for some time ago counts only
+/// where the digest is patched in, and nobody can tell what a module will do.
+fn of_now(image: VerifiedImage) -> Result<VerifiedImage, FactError> {
+    match image.resolution() {
+        Resolution::Reference | Resolution::Registry => Ok(image),
+        Resolution::Remembered { age } => Err(FactError::Unavailable(format!(
+            "the registry cannot be reached, and what it said {age} s ago is no answer to a module"
+        ))),
     }
 }
 

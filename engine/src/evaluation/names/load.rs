@@ -23,6 +23,15 @@ pub(super) fn is_own(entry: &ContextEntry) -> bool {
 
 type Made = Result<Value, ScopeError>;
 
+/// Where a value is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// The policy's text.
+    Policy,
+    /// Somebody who was asked, maybe: it may be what whoever made the request must not see.
+    Told,
+}
+
 impl Names<'_> {
     /// The value of an entry; an entry without one is an error of whoever asked for it.
     pub(super) fn load(&self, entry: &ContextEntry) -> Made {
@@ -54,7 +63,7 @@ impl Names<'_> {
             ContextSource::GlobalReference { name, jmes_path } => {
                 let name = self.plain(&entry.name, name)?;
                 let data = self.fetched(&entry.name, DataNeed::GlobalContext { name })?;
-                self.picked(&entry.name, jmes_path.as_ref(), data, None)
+                self.picked(&entry.name, jmes_path.as_ref(), (data, Source::Told), None)
             }
             ContextSource::ImageRegistry {
                 reference,
@@ -68,7 +77,7 @@ impl Names<'_> {
                     pull_secrets,
                 };
                 let data = self.fetched(&entry.name, need)?;
-                self.picked(&entry.name, jmes_path.as_ref(), data, None)
+                self.picked(&entry.name, jmes_path.as_ref(), (data, Source::Told), None)
             }
         }
     }
@@ -88,8 +97,13 @@ impl Names<'_> {
             (None, None) => default,
             (Some(value), None) => self.resolved(name, value)?,
             (Some(value), Some(path)) => {
+                let source = if value.is_constant() {
+                    Source::Policy
+                } else {
+                    Source::Told
+                };
                 let value = self.resolved(name, value)?;
-                return self.picked(name, Some(path), value, Some(default));
+                return self.picked(name, Some(path), (value, source), Some(default));
             }
             (None, Some(path)) => match self.query(path) {
                 // Nothing at the end of a path that could be gone is what the default is for, too.
@@ -172,7 +186,7 @@ impl Names<'_> {
             }
             Err(error) => return Err(error),
         };
-        self.picked(name, call.jmes_path.as_ref(), data, default)
+        self.picked(name, call.jmes_path.as_ref(), (data, Source::Told), default)
     }
 
     /// What the host says.
@@ -200,7 +214,7 @@ impl Names<'_> {
         &self,
         name: &str,
         path: Option<&Query>,
-        value: Value,
+        (value, source): (Value, Source),
         default: Option<Value>,
     ) -> Made {
         let Some(path) = path else {
@@ -220,10 +234,13 @@ impl Names<'_> {
             (Err(error), Some(default)) if !error.is_too_large() => Ok(default),
             (Ok(found), _) => not_null(name, found),
             (Err(error), _) => {
+                let shown = match source {
+                    Source::Policy => go_format::json(&value),
+                    Source::Told => name.to_owned(),
+                };
                 let reason = format!(
-                    "failed to apply jmespath {} to variable {}: {error}",
+                    "failed to apply jmespath {} to variable {shown}: {error}",
                     expression.text(),
-                    go_format::json(&value),
                 );
                 Err(failed(reason, error.is_too_large()))
             }

@@ -1,6 +1,7 @@
 //! Work that an object makes, and that no program counts.
 
 use super::*;
+use crate::limits;
 
 fn policy(action: &str, ignore: bool) -> String {
     let failure_policy = if ignore { "Ignore" } else { "Fail" };
@@ -86,6 +87,62 @@ fn where_only_audit_is_asked_for_it_is_said_and_let_in() {
     assert!(matches!(decision, Decision::Allow { .. }), "{decision:?}");
 }
 
+/// Both lists are the object's: what is equal is looked up, wildcards are compared as long as there is fuel.
+#[test]
+fn long_lists_are_answered_or_a_failure() {
+    let of = |operator: &str| {
+        set(&format!(
+            "apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {{name: p}}
+spec:
+  failurePolicy: Ignore
+  rules:
+  - name: r
+    match: {{any: [{{resources: {{kinds: [ConfigMap]}}}}]}}
+    validate:
+      failureAction: Enforce
+      message: m
+      deny:
+        conditions:
+          any:
+          - key: '{{{{ request.object.keys }}}}'
+            operator: {operator}
+            value: '{{{{ request.object.values }}}}'
+"
+        ))
+    };
+    let many = 30_000;
+    let object = |end: &str| {
+        let list = |side: &str| {
+            let texts = (0..many).map(|number| json!(format!("{side}{number}{end}")));
+            Value::Array(texts.collect())
+        };
+        let (keys, values) = (list("key"), list("value"));
+        let object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "keys": keys, "values": values});
+        request("ConfigMap", object)
+    };
+    for (operator, expected) in [
+        ("AnyIn", RuleStatus::Pass),
+        ("AllIn", RuleStatus::Pass),
+        ("In", RuleStatus::Pass),
+        ("AllNotIn", RuleStatus::Fail),
+    ] {
+        let (_, rules) = judged_by(&of(operator), &object(""), limits::FUEL);
+        let (status, message) = &rules[0];
+        assert_eq!(*status, expected, "{operator}: {message}");
+        assert!(
+            *status == RuleStatus::Pass || message == "m",
+            "{operator}: {message}"
+        );
+    }
+    for operator in ["AnyIn", "AllNotIn"] {
+        let (decision, rules) = judged_by(&of(operator), &object("*"), limits::FUEL / 10);
+        assert_eq!(rules[0].0, RuleStatus::Fail, "{operator}: {rules:?}");
+        assert!(matches!(decision, Decision::Deny { .. }), "{decision:?}");
+    }
+}
+
 #[test]
 fn expressions_and_regular_expressions_are_counted_too() {
     let policy = |expression: &str| {
@@ -114,6 +171,7 @@ spec:
     let fuel = 35_000_000;
     for expression in [
         "length(request.object.items[?contains(@, element)])",
+        "contains(request.object.items, element)",
         "regex_match(element, 'a')",
     ] {
         let (_, rules) = judged_by(&set(&policy(expression)), &request, fuel);
@@ -150,10 +208,10 @@ fn patched_one_by_one(containers: usize, fuel: u64) -> (Decision, Vec<(RuleStatu
 
 #[test]
 fn patches_of_a_large_object_are_counted_too() {
-    let (decision, rules) = patched_one_by_one(200, crate::limits::FUEL / 10);
+    let (decision, rules) = patched_one_by_one(200, limits::FUEL / 10);
     assert_eq!(rules[0].0, RuleStatus::Pass, "{rules:?}");
     assert!(matches!(decision, Decision::Allow { .. }), "{decision:?}");
-    let (decision, rules) = patched_one_by_one(1_000, crate::limits::FUEL / 10);
+    let (decision, rules) = patched_one_by_one(1_000, limits::FUEL / 10);
     assert_eq!(rules[0].0, RuleStatus::Fail, "{rules:?}");
     assert!(rules[0].1.contains("more work"), "{rules:?}");
     assert!(matches!(decision, Decision::Deny { .. }), "{decision:?}");

@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 
 use super::super::need::{DataNeed, Fact, FactError, GuestNeed, Need};
 use super::super::{Phase, Scope, Step};
+use super::images::evidence;
 use super::{NOW, object_of, pod, request, set};
 use crate::admission::{AdmissionRequest, Operation};
+use crate::image::VerifiedImage;
+use crate::image::evidence::Resolution;
 use crate::response::{PolicyResponse, RuleStatus};
 use crate::wasm::bounds;
 use crate::wasm::call::{HostAnswer, HostCall, Outcome};
@@ -311,4 +314,48 @@ fn what_nobody_knows_is_an_error_of_the_rule_whatever_the_module_makes_of_it() {
         assert_eq!(status, RuleStatus::Error, "{message}");
         assert!(message.contains(reason), "{message}");
     }
+}
+
+/// What a tag stood for some time ago counts only where its digest is patched in, which no module can be held to.
+#[test]
+fn a_module_is_not_told_of_what_a_tag_stood_for() {
+    let call = HostCall {
+        namespace: "regent".to_owned(),
+        operation: "v1/evidence".to_owned(),
+        payload: br#"{"image": "registry.example/a:v1"}"#.to_vec(),
+    };
+    let fact = |need: &Need, resolution: Resolution| match need {
+        Need::Guest(need) if need.answers.is_empty() => {
+            Fact::Guest(Ok(Outcome::Asks(call.clone())))
+        }
+        Need::Guest(_) => Fact::Guest(Ok(says(None))),
+        Need::Image(need) => Fact::Image(Ok(VerifiedImage::assertion(
+            need.image.clone(),
+            Arc::new(evidence(vec![], vec![])),
+            resolution,
+        ))),
+        other => panic!("{other:?}"),
+    };
+    let said = |resolution: Resolution| {
+        let set = set(&policy("validate"));
+        let pods = Arc::new(request("Pod", some_pod()));
+        let mut evaluation = set.evaluate(pods, Phase::Validate, Scope::All, NOW);
+        loop {
+            let needs = match evaluation.step() {
+                Step::Need(needs) => needs,
+                Step::Done(responses) => {
+                    let rule = &responses[0].rules[0];
+                    break (rule.status, rule.message.clone());
+                }
+            };
+            for (id, need) in needs {
+                evaluation.answer(id, fact(&need, resolution));
+            }
+        }
+    };
+    assert_eq!(said(Resolution::Registry).0, RuleStatus::Pass);
+    let (status, message) = said(Resolution::Remembered { age: 60 });
+    assert_eq!(status, RuleStatus::Error, "{message}");
+    let reason = "what it said 60 s ago is no answer to a module";
+    assert!(message.contains(reason), "{message}");
 }
