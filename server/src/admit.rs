@@ -455,7 +455,10 @@ impl Case {
 fn unreadable(body: &[u8], error: &ReviewError) -> Outcome {
     let message = error.to_string();
     let uid = match error {
-        ReviewError::Json(_) | ReviewError::TooLarge(_) | ReviewError::NoRoom => review::uid(body),
+        ReviewError::Json(_)
+        | ReviewError::TooLarge(_)
+        | ReviewError::TooLong { .. }
+        | ReviewError::NoRoom => review::uid(body),
         ReviewError::ApiVersion(_)
         | ReviewError::Kind(_)
         | ReviewError::Missing(_)

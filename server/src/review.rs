@@ -3,6 +3,7 @@
 //! Reading is strict: what an API server would not send is refused by the name of the field. Where a key is repeated
 //! the last one counts, as in Go. Depth is bounded by the JSON reader (128), size by the listener.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -33,6 +34,13 @@ const KIND: &str = "AdmissionReview";
 /// Longest uid that is echoed; an API server's has 36 characters.
 const MAX_UID: usize = 256;
 
+/// Longest group, version, kind, resource, subresource or namespace: as long as a name in DNS. They become labels of metrics,
+/// which are kept.
+const MAX_WORD: usize = 253;
+
+/// Longest name of an object: roles may have names that are longer than those in DNS, and no Kubernetes says how much longer.
+const MAX_NAME: usize = 4 << 10;
+
 /// Longest message of an answer in bytes; Kyverno's longest for 100 failing policies has 21,000.
 const MAX_MESSAGE: usize = 128 * 1024;
 
@@ -47,6 +55,16 @@ pub enum ReviewError {
         "the objects take {0} bytes of memory, and those of one request may take {MAX_MEMORY}: they are not judged"
     )]
     TooLarge(usize),
+    /// A name is longer than any in a cluster.
+    #[error("`{field}` has {length} bytes, and may have {most}")]
+    TooLong {
+        /// Path of the field.
+        field: &'static str,
+        /// Its bytes.
+        length: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// There was no room for it before its deadline.
     #[error(
         "the objects are large, and there was no room for them in time: other large ones are being judged"
@@ -91,11 +109,13 @@ pub fn read(bytes: &[u8]) -> Result<AdmissionRequest, ReviewError> {
     let mut review = object(serde_json::from_slice(bytes)?, "the review")?;
     let api_version = required_text(&mut review, "apiVersion", "apiVersion")?;
     if api_version != API_VERSION {
-        return Err(ReviewError::ApiVersion(shortened(&api_version, 64)));
+        return Err(ReviewError::ApiVersion(
+            shortened(&api_version, 64).into_owned(),
+        ));
     }
     let kind = required_text(&mut review, "kind", "kind")?;
     if kind != KIND {
-        return Err(ReviewError::Kind(shortened(&kind, 64)));
+        return Err(ReviewError::Kind(shortened(&kind, 64).into_owned()));
     }
     let request = review
         .remove("request")
@@ -245,10 +265,10 @@ fn read_request(mut fields: Map<String, Value>) -> Result<AdmissionRequest, Revi
         uid,
         kind: kind(&mut fields)?,
         resource: resource(&mut fields)?,
-        sub_resource: text(&mut fields, "subResource", "request.subResource")?
+        sub_resource: word(&mut fields, "subResource", "request.subResource")?
             .filter(|name| !name.is_empty()),
-        name: text(&mut fields, "name", "request.name")?.unwrap_or_default(),
-        namespace: text(&mut fields, "namespace", "request.namespace")?
+        name: name(&mut fields)?,
+        namespace: word(&mut fields, "namespace", "request.namespace")?
             .filter(|name| !name.is_empty()),
         operation,
         user_info: Some(user_info(&mut fields)?),
@@ -286,19 +306,54 @@ fn operation(name: &str) -> Result<Operation, ReviewError> {
 fn kind(fields: &mut Map<String, Value>) -> Result<GroupVersionKind, ReviewError> {
     let mut kind = required_object(fields, "kind", "request.kind")?;
     Ok(GroupVersionKind {
-        group: text(&mut kind, "group", "request.kind.group")?.unwrap_or_default(),
-        version: required_text(&mut kind, "version", "request.kind.version")?,
-        kind: required_text(&mut kind, "kind", "request.kind.kind")?,
+        group: word(&mut kind, "group", "request.kind.group")?.unwrap_or_default(),
+        version: required_word(&mut kind, "version", "request.kind.version")?,
+        kind: required_word(&mut kind, "kind", "request.kind.kind")?,
     })
 }
 
 fn resource(fields: &mut Map<String, Value>) -> Result<GroupVersionResource, ReviewError> {
     let mut resource = required_object(fields, "resource", "request.resource")?;
     Ok(GroupVersionResource {
-        group: text(&mut resource, "group", "request.resource.group")?.unwrap_or_default(),
-        version: required_text(&mut resource, "version", "request.resource.version")?,
-        resource: required_text(&mut resource, "resource", "request.resource.resource")?,
+        group: word(&mut resource, "group", "request.resource.group")?.unwrap_or_default(),
+        version: required_word(&mut resource, "version", "request.resource.version")?,
+        resource: required_word(&mut resource, "resource", "request.resource.resource")?,
     })
+}
+
+fn name(fields: &mut Map<String, Value>) -> Result<String, ReviewError> {
+    let name = text(fields, "name", "request.name")?.unwrap_or_default();
+    bounded(name, "request.name", MAX_NAME)
+}
+
+/// A text that may be as long as a name in DNS.
+fn word(
+    fields: &mut Map<String, Value>,
+    key: &str,
+    field: &'static str,
+) -> Result<Option<String>, ReviewError> {
+    let word = text(fields, key, field)?;
+    word.map(|word| bounded(word, field, MAX_WORD)).transpose()
+}
+
+fn required_word(
+    fields: &mut Map<String, Value>,
+    key: &str,
+    field: &'static str,
+) -> Result<String, ReviewError> {
+    bounded(required_text(fields, key, field)?, field, MAX_WORD)
+}
+
+fn bounded(text: String, field: &'static str, most: usize) -> Result<String, ReviewError> {
+    let length = text.len();
+    if length > most {
+        return Err(ReviewError::TooLong {
+            field,
+            length,
+            most,
+        });
+    }
+    Ok(text)
 }
 
 fn user_info(fields: &mut Map<String, Value>) -> Result<UserInfo, ReviewError> {
@@ -411,15 +466,11 @@ fn flag(
 }
 
 /// `text`, cut at a character boundary to at most `length` bytes.
-fn shortened(text: &str, length: usize) -> String {
-    if text.len() <= length {
-        return text.to_owned();
+pub(crate) fn shortened(text: &str, length: usize) -> Cow<'_, str> {
+    match text.get(..text.floor_char_boundary(length)) {
+        Some(start) if start.len() < text.len() => Cow::Owned(format!("{start}…")),
+        Some(_) | None => Cow::Borrowed(text),
     }
-    let end = (0..=length)
-        .rev()
-        .find(|end| text.is_char_boundary(*end))
-        .unwrap_or(0);
-    format!("{}…", text.get(..end).unwrap_or(""))
 }
 
 #[derive(Serialize)]
@@ -436,7 +487,7 @@ struct Response<'a> {
     uid: &'a str,
     allowed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<Status>,
+    status: Option<Status<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     patch: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -449,9 +500,9 @@ struct Response<'a> {
 
 /// As Kyverno writes it: no code and no reason; the API server fills in 400.
 #[derive(Serialize)]
-struct Status {
+struct Status<'a> {
     status: &'static str,
-    message: String,
+    message: Cow<'a, str>,
 }
 
 #[derive(Serialize)]

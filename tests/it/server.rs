@@ -193,6 +193,22 @@ async fn an_object_that_cannot_be_read_is_refused_also_where_errors_are_ignored(
     assert!(answer.allowed(), "{}", answer.body);
 }
 
+/// Labels of metrics are kept as long as the server runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_none_is_refused_by_name_and_in_no_metric() {
+    let server = start(&[("team.yaml", TEAM)], |_| {}).await;
+    for pointer in ["/request/kind/kind", "/request/namespace"] {
+        let mut review = pod_review(&json!({"team": "a"}));
+        *review.pointer_mut(pointer).unwrap() = json!("k".repeat(1_000_000));
+        let refused = server.post("/validate/ignore", &review).await;
+        assert_eq!(refused.status, StatusCode::OK, "{}", refused.body);
+        assert!(!refused.allowed(), "{}", refused.body);
+        let message = refused.response()["status"]["message"].to_string();
+        assert!(message.contains("may have 253"), "{message}");
+    }
+    assert!(server.metrics().await.len() < 100_000);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_for_something_else_are_refused() {
     let server = start(&[("team.yaml", TEAM)], |_| {}).await;

@@ -11,6 +11,10 @@ use std::sync::{PoisonError, RwLock};
 /// Stands for the kinds and namespaces that no longer get a series of their own.
 const OTHER: &str = "_other";
 
+/// Bytes of a label: a kind and a namespace are shorter, and what a review may say is bounded where it is read. Whatever comes
+/// by another way is not kept whole either.
+const MAX_LABEL: usize = 256;
+
 /// Makes the series of a label set.
 type Make<T> = Box<dyn Fn(&[&str]) -> T + Send + Sync>;
 
@@ -44,7 +48,8 @@ impl<T> Bounded<T> {
     /// Hands the series of `labels` to `record`.
     // Two label sets of one hash would share a series; with a keyed 64-bit hash and ten thousand sets that is a chance of 1 in 10^11.
     pub(super) fn with<const N: usize>(&self, labels: &[&str; N], record: impl Fn(&T)) {
-        let key = self.key(labels);
+        let mut labels = labels.map(cut);
+        let key = self.key(&labels);
         let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(series) = seen.get(&key) {
             record(series);
@@ -52,7 +57,6 @@ impl<T> Bounded<T> {
         }
         let full = seen.len() >= self.limit;
         drop(seen);
-        let mut labels = *labels;
         if full {
             for label in labels.iter_mut().take(2) {
                 *label = OTHER;
@@ -71,4 +75,9 @@ impl<T> Bounded<T> {
         }
         hasher.finish()
     }
+}
+
+fn cut(label: &str) -> &str {
+    let end = label.floor_char_boundary(MAX_LABEL);
+    label.get(..end).unwrap_or(label)
 }

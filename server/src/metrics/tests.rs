@@ -44,3 +44,16 @@ fn users_cannot_multiply_series() {
         ]
     );
 }
+
+#[test]
+fn a_label_is_not_kept_whole_whatever_it_says() {
+    let made = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let log = made.clone();
+    let bounded = Bounded::new(3, move |labels: &[&str]| {
+        log.lock().unwrap().push(labels.join("/"));
+    });
+    bounded.with(&["é".repeat(1000).as_str(), "default", "rule"], |()| {});
+    bounded.with(&["é".repeat(2000).as_str(), "default", "rule"], |()| {});
+    let kept = format!("{}/default/rule", "é".repeat(128));
+    assert_eq!(*made.lock().unwrap(), [kept]);
+}

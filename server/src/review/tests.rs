@@ -100,6 +100,36 @@ fn what_an_api_server_would_not_send_is_refused_by_name() {
 }
 
 #[test]
+fn names_are_as_long_as_names_are() {
+    for (pointer, field, most) in [
+        ("/request/kind/group", "request.kind.group", 253),
+        ("/request/kind/version", "request.kind.version", 253),
+        ("/request/kind/kind", "request.kind.kind", 253),
+        ("/request/resource/group", "request.resource.group", 253),
+        ("/request/resource/version", "request.resource.version", 253),
+        (
+            "/request/resource/resource",
+            "request.resource.resource",
+            253,
+        ),
+        ("/request/subResource", "request.subResource", 253),
+        ("/request/namespace", "request.namespace", 253),
+        ("/request/name", "request.name", 4096),
+    ] {
+        let with = |length: usize| {
+            let mut review = review();
+            review["request"]["subResource"] = json!("status");
+            *review.pointer_mut(pointer).unwrap() = json!("k".repeat(length));
+            review.to_string()
+        };
+        assert!(read(with(most).as_bytes()).is_ok(), "{field}");
+        let refused = read(with(most + 1).as_bytes()).unwrap_err().to_string();
+        let said = format!("`{field}` has {} bytes, and may have {most}", most + 1);
+        assert_eq!(refused, said);
+    }
+}
+
+#[test]
 fn the_last_of_repeated_keys_counts() {
     let text = review()
         .to_string()
