@@ -37,6 +37,9 @@ pub(crate) mod pace;
 #[cfg(test)]
 mod tests;
 
+/// Bytes of a message that are logged: an answer may have thirty times as many, and whoever is refused asks again.
+const MAX_LOGGED: usize = 4 << 10;
+
 /// What came of a body.
 #[derive(Debug)]
 pub(crate) enum Outcome {
@@ -283,7 +286,7 @@ impl Admission {
                 policy = rule.policy,
                 rule = rule.rule,
                 reason = rule.break_glass.reason,
-                refused = rule.message,
+                refused = &*review::shortened(&rule.message, MAX_LOGGED),
                 "break-glass lets a request in"
             );
         }
@@ -513,7 +516,8 @@ fn tell(request: &AdmissionRequest, asked: Asked, decision: &Decision, took: Dur
         ),
         Decision::Deny { message } => tracing::info!(
             uid = request.uid, kind, namespace, name = request.name, operation,
-            phase = ?asked.phase, microseconds, reason = message, "denied"
+            phase = ?asked.phase, microseconds,
+            reason = &*review::shortened(message, MAX_LOGGED), "denied"
         ),
     }
 }

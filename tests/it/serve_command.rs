@@ -188,6 +188,45 @@ fn all_lines_are_json_where_that_is_asked_for() {
     assert!(process.ended().success());
 }
 
+/// Refuses pods, and says what they say.
+const ECHO: &str = r#"
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: echo}
+spec:
+  validationFailureAction: Enforce
+  rules:
+  - name: echo
+    match: {any: [{resources: {kinds: [Pod]}}]}
+    validate:
+      message: "{{ request.object.metadata.labels.said }}"
+      deny: {}
+"#;
+
+/// Whoever is refused asks again, and must not fill the disk that logs are on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_refusal_is_logged_in_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = folder.path().join("tls");
+    fs::create_dir_all(folder.path().join("policies")).unwrap();
+    fs::write(folder.path().join("policies/echo.yaml"), ECHO).unwrap();
+    let serve = Serve::start(folder.path(), &["--tls-self-signed", tls.to_str().unwrap()]);
+    let authority = fs::read(tls.join("ca.crt")).unwrap();
+    let review = pod_review(&json!({"team": "a", "said": "é".repeat(500_000)}));
+    let review = post("/validate", review.to_string());
+    let answer = send_to(serve.address, &authority, review).await;
+    assert!(!answer.allowed(), "{}", answer.body);
+    assert!(answer.body.len() > 100_000, "{}", answer.body);
+    let logged = loop {
+        let line = serve.lines.recv_timeout(PATIENCE).expect("the refusal");
+        if line.contains("denied") {
+            break line;
+        }
+    };
+    assert!(logged.contains("é…"), "{logged}");
+    assert!(logged.len() < 8_000, "{logged}");
+}
+
 fn announced_end(lines: &Receiver<String>) {
     while !lines
         .recv_timeout(PATIENCE)
