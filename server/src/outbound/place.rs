@@ -126,14 +126,15 @@ fn is_localhost_name(host: &str) -> bool {
     host == "localhost" || host.ends_with(".localhost")
 }
 
-/// Loopback, link-local (there the clouds' metadata services listen, but for three) and unspecified addresses.
+/// Loopback, link-local (there the clouds' metadata services listen, but for four) and unspecified addresses.
 pub(crate) fn is_local_address(address: IpAddr) -> bool {
     /// Amazon's metadata service over IPv6, which is not link-local.
     const METADATA: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
-    /// Alibaba's and Oracle's, which are not link-local either.
-    const METADATA_V4: [Ipv4Addr; 2] = [
+    /// Alibaba's, Oracle's, and Azure's, which gives a machine its certificates, are not link-local either.
+    const METADATA_V4: [Ipv4Addr; 3] = [
         Ipv4Addr::new(100, 100, 100, 200),
         Ipv4Addr::new(192, 0, 0, 192),
+        Ipv4Addr::new(168, 63, 129, 16),
     ];
     let is_local_v4 = |address: Ipv4Addr| {
         address.is_loopback()

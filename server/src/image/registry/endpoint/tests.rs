@@ -90,6 +90,7 @@ fn knows_local_addresses_in_every_spelling() {
         "fe80::1",
         "fd00:ec2::254",
         "100.100.100.200",
+        "168.63.129.16",
         "192.0.0.192",
         "64:ff9b::a9fe:a9fe",
         "64:ff9b::7f00:1",
