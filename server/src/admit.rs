@@ -473,8 +473,8 @@ fn unreadable(body: &[u8], error: &ReviewError) -> Outcome {
     }
 }
 
-/// The refusal of a review that is too long to be read, where its beginning says which it is.
-pub(crate) fn too_long(beginning: &[u8], message: &str) -> Option<Vec<u8>> {
+/// The refusal of a review that is not read to its end, where its beginning says which it is.
+pub(crate) fn unread(beginning: &[u8], message: &str) -> Option<Vec<u8>> {
     denied(&review::uid_of_beginning(beginning)?, message)
 }
 

@@ -32,14 +32,17 @@ use crowd::Crowd;
 
 mod absorb;
 mod activity;
+mod arriving;
 mod crowd;
+
+pub(crate) use arriving::Arriving;
 
 /// Answers one request; never fails, for there is always something to be said.
 pub(crate) trait Answer: Send + Sync + 'static {
     /// The answer to `request`.
     fn answer(
         self: Arc<Self>,
-        request: Request<Incoming>,
+        request: Request<Arriving>,
     ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
 }
 
@@ -219,6 +222,7 @@ async fn serve<A: Answer>(
     door: Arc<Door<A>>,
     activity: Arc<Activity>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
+    let request = request.map(|body| Arriving::new(body, &activity));
     let busy = Busy::new(activity);
     let response = door.answer.clone().answer(request).await;
     drop(busy);

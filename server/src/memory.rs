@@ -37,22 +37,24 @@ impl Memory {
 
     /// Takes what lacks until so many bytes are held; whether there was as much.
     pub(crate) fn grow(&self, held: &mut Held, bytes: usize) -> bool {
-        let had = held.0.as_ref();
-        let had = had.map_or(0, OwnedSemaphorePermit::num_permits);
-        let Ok(lacking) = u32::try_from(bytes.div_ceil(UNIT).saturating_sub(had)) else {
+        let Some(lacking) = held.lacking(bytes) else {
             return false;
         };
         if lacking == 0 {
             return true;
         }
-        let Ok(permit) = Arc::clone(&self.units).try_acquire_many_owned(lacking) else {
+        let permit = Arc::clone(&self.units).try_acquire_many_owned(lacking);
+        permit.is_ok_and(|permit| held.add(permit))
+    }
+
+    /// Waits for what lacks until so many bytes are held; whether there ever is as much. Those who hold some may wait for each
+    /// other: each of them has to give up in time.
+    pub(crate) async fn wait_to_grow(&self, held: &mut Held, bytes: usize) -> bool {
+        let Some(lacking) = held.lacking(bytes) else {
             return false;
         };
-        match &mut held.0 {
-            Some(held) => held.merge(permit),
-            nothing => *nothing = Some(permit),
-        }
-        true
+        let permit = Arc::clone(&self.units).acquire_many_owned(lacking).await;
+        permit.is_ok_and(|permit| held.add(permit))
     }
 
     /// Waits for so many bytes, or for all where that is more. Whoever waits must hold nothing that others wait for.
@@ -68,6 +70,23 @@ impl Memory {
     #[cfg(test)]
     pub(crate) fn left(&self) -> usize {
         self.units.available_permits() * UNIT
+    }
+}
+
+impl Held {
+    /// Units that lack until so many bytes are held; none where nobody counts as far.
+    fn lacking(&self, bytes: usize) -> Option<u32> {
+        let had = self.0.as_ref();
+        let had = had.map_or(0, OwnedSemaphorePermit::num_permits);
+        u32::try_from(bytes.div_ceil(UNIT).saturating_sub(had)).ok()
+    }
+
+    fn add(&mut self, permit: OwnedSemaphorePermit) -> bool {
+        match &mut self.0 {
+            Some(held) => held.merge(permit),
+            nothing => *nothing = Some(permit),
+        }
+        true
     }
 }
 

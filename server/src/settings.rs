@@ -103,8 +103,11 @@ pub struct Limits {
     /// Time without a request after which a connection is closed, and for the head of a request to arrive.
     /// Longer than the 90 s of Go's client, so that it is the client that closes and no request is lost.
     pub idle: Duration,
-    /// Time for the body of a request to arrive.
+    /// Time for the body of a request to arrive, whatever its length.
     pub body: Duration,
+    /// Time for the first bytes of a body; it has a second more for each 4 MiB of it that have come. An API server sends all of
+    /// it at once.
+    pub body_start: Duration,
     /// Time for an answer where neither the request nor a policy says: Kubernetes' own default.
     pub answer: Duration,
 }
@@ -123,6 +126,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(10),
             idle: Duration::from_mins(2),
             body: Duration::from_secs(10),
+            body_start: Duration::from_secs(2),
             answer: Duration::from_secs(10),
         }
     }

@@ -4,22 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt as _, Full};
-use hyper::body::{Body as _, Incoming};
+use http_body_util::Full;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, StatusCode, Uri};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::Instant;
 
 use crate::admit::{self, Admission, Asked, Clock, Outcome};
 use crate::health::Health;
-use crate::listener::Answer;
-use crate::memory::{Held, Memory};
+use crate::listener::{Answer, Arriving};
 use crate::metrics::{HostFailure, Metrics};
 use crate::route::Route;
 use crate::settings::Limits;
 use crate::watch::Snapshot;
+use body::{Bodies, Collected, Lacking, REST, REST_OF_LONG, pass_over};
 
+mod body;
 #[cfg(test)]
 mod tests;
 
@@ -30,20 +30,10 @@ pub(crate) struct Webhook {
     pub(crate) health: Health,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
-    /// One permit for each request that may be in flight.
+    /// One permit for each request whose body is here and that may be in flight.
     requests: Arc<Semaphore>,
-    /// Memory for bodies.
-    bodies: Memory,
+    bodies: Bodies,
 }
-
-/// How much of the rest of a body that is too long is read, and for how long: twice the longest that is taken by default. Over
-/// HTTP/2 some clients, curl among them, see a stream that ends before they have sent all as broken, whatever was answered.
-const REST_OF_LONG: (usize, Duration) = (32 << 20, Duration::from_secs(1));
-/// Bytes in which an API server has said which request it is about.
-const BEGINNING: usize = 4 << 10;
-/// The same of others that are refused: of those there are many when there is too much to do. A client that is polite
-/// sends it at once.
-const REST: (usize, Duration) = (1 << 20, Duration::from_millis(250));
 
 /// An HTTP error in words.
 struct Refusal {
@@ -51,12 +41,6 @@ struct Refusal {
     message: String,
     /// What is answered in its place where it is known which request it is about.
     answer: Option<Vec<u8>>,
-}
-
-/// A body, and its share of the memory for all.
-struct Collected {
-    bytes: Bytes,
-    _held: Held,
 }
 
 impl Webhook {
@@ -68,7 +52,7 @@ impl Webhook {
     ) -> Self {
         Self {
             requests: Arc::new(Semaphore::new(limits.requests)),
-            bodies: Memory::of(limits.all_bodies_bytes),
+            bodies: Bodies::new(&limits),
             admission,
             health,
             metrics,
@@ -78,7 +62,7 @@ impl Webhook {
 
     async fn review(
         &self,
-        request: &mut Request<Incoming>,
+        request: &mut Request<Arriving>,
         asked: Asked,
         started: Instant,
     ) -> Result<Vec<u8>, Refusal> {
@@ -88,14 +72,16 @@ impl Webhook {
                 "the content type has to be application/json",
             ));
         }
+        let limit = self.time_limit(request.uri());
+        let clock = Clock::new(started, limit);
+        let by = clock.answer_by.min(started + self.limits.body);
+        let held = self.body(request.body_mut(), (started, by)).await?;
+        // Not before: whoever begins a body and does not end it would take it.
         let Ok(_slot) = self.requests.clone().try_acquire_owned() else {
             return Err(self.overloaded());
         };
-        let limit = self.time_limit(request.uri());
-        let clock = Clock::new(started, limit);
-        let body_by = clock.answer_by.min(started + self.limits.body);
-        let held = self.body(request.body_mut(), body_by).await?;
-        match self.admission.admit(held.bytes, asked, clock).await {
+        // On the heap, so that a request takes little as long as its body is awaited.
+        match Box::pin(self.admission.admit(held.bytes, asked, clock)).await {
             Outcome::Review(answer) => Ok(answer),
             Outcome::Refused(status, message) => Err(Refusal {
                 status,
@@ -119,62 +105,27 @@ impl Webhook {
             .clamp(Duration::from_millis(100), Duration::from_secs(30))
     }
 
-    async fn body(&self, body: &mut Incoming, by: Instant) -> Result<Collected, Refusal> {
-        let announced = body.size_hint().exact();
-        let too_long = announced.is_some_and(|bytes| bytes > self.limits.body_bytes as u64);
-        let collected = async {
-            if too_long {
-                Err(self.too_large(&beginning(body).await))
-            } else {
-                self.collect(body).await
-            }
+    async fn body(
+        &self,
+        body: &mut Arriving,
+        times: (Instant, Instant),
+    ) -> Result<Collected, Refusal> {
+        let lacking = match self.bodies.collect(body, times).await {
+            Ok(collected) => return Ok(collected),
+            Err(lacking) => lacking,
         };
-        match timeout_at(by, collected).await {
-            Ok(collected) => collected,
-            Err(_elapsed) => Err(refusal(
-                StatusCode::REQUEST_TIMEOUT,
-                "the body did not arrive in time",
-            )),
-        }
-    }
-
-    /// Collects a body frame by frame, so that memory is bounded by what arrived, not by what was announced.
-    async fn collect(&self, body: &mut Incoming) -> Result<Collected, Refusal> {
-        let mut held = Held::default();
-        let mut frames: Vec<Bytes> = Vec::new();
-        let mut length = 0;
-        while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame else {
-                return Err(refusal(StatusCode::BAD_REQUEST, "the body broke off"));
-            };
-            let Ok(data) = frame.into_data() else {
-                continue;
-            };
-            length += data.len();
-            if length > self.limits.body_bytes {
-                frames.push(data);
-                return Err(self.too_large(&first(&frames)));
+        Err(match lacking {
+            Lacking::TooLong(beginning) => {
+                let message = format!("the body has more than {} bytes", self.limits.body_bytes);
+                refusal(StatusCode::PAYLOAD_TOO_LARGE, &message).by_name(Some(beginning))
             }
-            if !self.bodies.grow(&mut held, length) {
-                return Err(self.overloaded());
+            Lacking::Late(beginning) => {
+                let message = "the body did not arrive in time";
+                refusal(StatusCode::REQUEST_TIMEOUT, message).by_name(beginning)
             }
-            frames.push(data);
-        }
-        Ok(Collected {
-            bytes: joined(frames, length),
-            _held: held,
+            Lacking::NoRoom(beginning) => self.overloaded().by_name(beginning),
+            Lacking::BrokeOff => refusal(StatusCode::BAD_REQUEST, "the body broke off"),
         })
-    }
-
-    /// The refusal of a body that is too long, of which the beginning says which request it is about: how long an object is
-    /// must not be what lets it in where errors are ignored.
-    fn too_large(&self, beginning: &[u8]) -> Refusal {
-        let message = format!("the body has more than {} bytes", self.limits.body_bytes);
-        Refusal {
-            answer: admit::too_long(beginning, &message),
-            status: StatusCode::PAYLOAD_TOO_LARGE,
-            message,
-        }
     }
 
     fn overloaded(&self) -> Refusal {
@@ -183,8 +134,17 @@ impl Webhook {
     }
 }
 
+impl Refusal {
+    /// The refusal of the request that the beginning of a body that is longer than others is about, where that is known: how
+    /// long an object is must not be what lets it in where errors are ignored.
+    fn by_name(self, beginning: Option<Vec<u8>>) -> Self {
+        let answer = beginning.and_then(|bytes| admit::unread(&bytes, &self.message));
+        Self { answer, ..self }
+    }
+}
+
 impl Answer for Webhook {
-    async fn answer(self: Arc<Self>, mut request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(self: Arc<Self>, mut request: Request<Arriving>) -> Response<Full<Bytes>> {
         let started = Instant::now();
         let route = match Route::read(request.method(), request.uri().path()) {
             Ok(route) => route,
@@ -240,7 +200,7 @@ pub(crate) struct Exposition {
 }
 
 impl Answer for Exposition {
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(self: Arc<Self>, request: Request<Arriving>) -> Response<Full<Bytes>> {
         if request.uri().path() != "/metrics" {
             return text(StatusCode::NOT_FOUND, "no such path: GET /metrics\n");
         }
@@ -263,48 +223,6 @@ impl Answer for Exposition {
             }
         }
     }
-}
-
-/// Reads what is left of a refused body, and keeps nothing of it: a connection that is closed over unread bytes is reset,
-/// and the client would see that instead of the answer.
-async fn pass_over(body: &mut Incoming, (bytes, time): (usize, Duration)) {
-    if body.size_hint().lower() > bytes as u64 {
-        return;
-    }
-    let rest = async {
-        let mut read = 0;
-        while let Some(Ok(frame)) = body.frame().await {
-            read += frame.data_ref().map_or(0, Bytes::len);
-            if read > bytes {
-                return;
-            }
-        }
-    };
-    // Who sends more, or slower, is not waited for.
-    drop(timeout(time, rest).await);
-}
-
-/// The first bytes of a body, as many as say what it is about.
-async fn beginning(body: &mut Incoming) -> Vec<u8> {
-    let mut read = Vec::new();
-    while read.len() < BEGINNING
-        && let Some(Ok(frame)) = body.frame().await
-    {
-        read.extend_from_slice(frame.data_ref().map_or(&[], |data| data.as_ref()));
-    }
-    read
-}
-
-/// The same of a body that is here.
-fn first(frames: &[Bytes]) -> Vec<u8> {
-    let mut first = Vec::new();
-    for frame in frames {
-        if first.len() >= BEGINNING {
-            break;
-        }
-        first.extend_from_slice(frame);
-    }
-    first
 }
 
 fn refusal(status: StatusCode, message: &str) -> Refusal {
@@ -361,17 +279,6 @@ fn is_json(value: Option<&HeaderValue>) -> bool {
     };
     let media_type = value.split(';').next().unwrap_or(value).trim();
     media_type.eq_ignore_ascii_case("application/json")
-}
-
-fn joined(mut frames: Vec<Bytes>, length: usize) -> Bytes {
-    if frames.len() == 1 {
-        return frames.pop().unwrap_or_default();
-    }
-    let mut body = Vec::with_capacity(length);
-    for frame in frames {
-        body.extend_from_slice(&frame);
-    }
-    Bytes::from(body)
 }
 
 /// `timeout=10s` of a query, as the API server adds it.

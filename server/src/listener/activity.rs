@@ -10,10 +10,17 @@ use tokio::time::{Instant, sleep};
 /// How often a connection is looked at, at most.
 const LEAST: Duration = Duration::from_millis(10);
 
+/// A client that sends nothing for so long of what is waited for is taken for one that will not.
+const STALLED: Duration = Duration::from_millis(500);
+
 /// What goes on on a connection.
 pub(super) struct Activity {
     start: Instant,
     in_flight: AtomicUsize,
+    /// Those of them that only the client can go on with: their bodies are on their way.
+    waiting: AtomicUsize,
+    /// Milliseconds from `start` to when it last did.
+    progress: AtomicU64,
     /// Milliseconds from `start` to the end of the last request; zero where there was none.
     last: AtomicU64,
     leave: Notify,
@@ -24,6 +31,8 @@ impl Activity {
         Self {
             start: Instant::now(),
             in_flight: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            progress: AtomicU64::new(0),
             last: AtomicU64::new(0),
             leave: Notify::new(),
         }
@@ -33,15 +42,32 @@ impl Activity {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Since when nothing goes on, and whether anything did before; none where a request is in flight.
+    /// Since when nothing goes on, and whether anything did before; none where a request is in flight, but for one whose
+    /// client has stopped in the middle of it.
     ///
-    /// Sorted, the first are those that never asked anything, the longest open before the others.
+    /// Sorted, the first are those that never asked anything, or not to its end, the longest open before the others.
     pub(super) fn idle(&self) -> Option<(bool, Instant)> {
-        if self.in_flight.load(Ordering::Relaxed) > 0 {
+        let in_flight = self.in_flight.load(Ordering::Relaxed);
+        if in_flight > self.waiting.load(Ordering::Relaxed) {
             return None;
         }
-        let last = self.last.load(Ordering::Relaxed);
-        Some((last > 0, self.start + Duration::from_millis(last)))
+        let at = |milliseconds: &AtomicU64| {
+            let milliseconds = milliseconds.load(Ordering::Relaxed);
+            (
+                milliseconds > 0,
+                self.start + Duration::from_millis(milliseconds),
+            )
+        };
+        if in_flight > 0 {
+            let (_, since) = at(&self.progress);
+            return (since.elapsed() >= STALLED).then_some((false, since));
+        }
+        Some(at(&self.last))
+    }
+
+    /// Takes note that the client went on.
+    pub(super) fn went_on(&self) {
+        self.progress.store(self.milliseconds(), Ordering::Relaxed);
     }
 
     /// Tells the connection to give its place up.
@@ -93,3 +119,29 @@ impl Drop for Busy {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+/// Something in flight that only the client can go on with, until it is dropped.
+pub(super) struct Waiting(Arc<Activity>);
+
+impl Waiting {
+    pub(super) fn new(activity: Arc<Activity>) -> Self {
+        activity.went_on();
+        activity.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(activity)
+    }
+
+    /// Takes note that the client went on.
+    pub(super) fn went_on(&self) {
+        self.0.went_on();
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.went_on();
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests;

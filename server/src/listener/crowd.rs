@@ -76,7 +76,7 @@ impl Crowd {
         }
     }
 
-    /// Tells some to leave: first those that never asked anything, then those whose last request is longest ago.
+    /// Tells some to leave: first those that never asked anything or stopped in the middle of it, then those whose last request is longest ago.
     fn make_room(&self) {
         let open = locked(&self.open);
         let idle = open.connections.values();

@@ -26,3 +26,19 @@ async fn whoever_wants_more_than_there_is_waits_for_all() {
     assert!(all.await.is_some());
     assert_eq!(memory.left(), 4 << 10);
 }
+
+#[tokio::test]
+async fn whoever_waits_for_more_gets_what_others_give_back() {
+    let memory = Memory::of(4 << 10);
+    let first = memory.take(3 << 10).unwrap();
+    let mut second = memory.take(1 << 10).unwrap();
+    {
+        let mut more = Box::pin(memory.wait_to_grow(&mut second, 2 << 10));
+        assert!(futures_util::poll!(&mut more).is_pending());
+        drop(first);
+        assert!(more.await);
+    }
+    assert_eq!(memory.left(), 2 << 10);
+    drop(second);
+    assert_eq!(memory.left(), 4 << 10);
+}

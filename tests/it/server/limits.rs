@@ -1,6 +1,7 @@
 //! Clients that are slow, loud or silent, and a registry that hangs: memory, time and connections stay bounded.
 
 use std::convert::Infallible;
+use std::net::TcpListener;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -11,9 +12,12 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use regent_server::image::Network;
 use regent_server::image::registry::RegistrySettings;
+use regent_server::settings::Settings;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
 
 use super::TEAM;
 use super::client::{Answer, PATIENCE, Server, answer, half_request, pod_review, post, start};
@@ -22,7 +26,8 @@ use super::client::{Answer, PATIENCE, Server, answer, half_request, pod_review, 
 async fn bodies_are_bounded_each_and_together() {
     let server = start(&[], |settings| {
         settings.limits.body_bytes = 100_000;
-        settings.limits.all_bodies_bytes = 150_000;
+        settings.limits.all_bodies_bytes = 170_000;
+        settings.limits.body_start = Duration::from_secs(10);
     })
     .await;
     // The answer arrives, whatever of the body was still on its way.
@@ -161,7 +166,7 @@ async fn slow_clients_are_let_go() {
         settings.limits.body = Duration::from_millis(300);
     })
     .await;
-    let ends = |mut stream: tokio_rustls::client::TlsStream<tokio::net::TcpStream>| async move {
+    let ends = |mut stream: TlsStream<TcpStream>| async move {
         let mut text = Vec::new();
         // A connection that is cut without TLS' goodbye is an error here, and an end all the same.
         drop(
@@ -200,27 +205,49 @@ async fn slow_clients_are_let_go() {
     assert_eq!(server.get("/health/liveness").await.status, StatusCode::OK);
 }
 
-/// Waits until the one request that a server takes at a time is in flight.
-async fn only_request_is_in_flight(server: &Server) {
-    let review = pod_review(&json!({"team": "none"}));
-    let busy = async {
-        while server.post("/validate", &review).await.status != StatusCode::SERVICE_UNAVAILABLE {}
+/// A server that takes one request at a time, and judges pods by a registry that does not answer.
+async fn start_with_one_place(adjust: impl FnOnce(&mut Settings)) -> (Server, TcpListener) {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = silent.local_addr().unwrap();
+    let server = start(&[("signed.yaml", SIGNED)], |settings| {
+        settings.images.network = Network::Registries(RegistrySettings {
+            mirrors: vec![("registry.example".to_owned(), format!("http://{address}"))],
+            ..RegistrySettings::default()
+        });
+        settings.limits.requests = 1;
+        adjust(settings);
+    })
+    .await;
+    (server, silent)
+}
+
+/// A request that is in flight, and stays so as long as the registry is silent.
+async fn in_flight(server: &Server) -> TlsStream<TcpStream> {
+    let mut busy = server.tls(b"http/1.1").await;
+    let review = pod_review(&json!({})).to_string();
+    let head = String::from_utf8(half_request(review.len(), 0)).unwrap();
+    // What is stored is to be named by digest, which needs no registry: the other webhook asks for it.
+    let request = head.replace("/validate", "/mutate") + &review;
+    busy.write_all(request.as_bytes()).await.unwrap();
+    // About something that no policy is about, so that it is answered at once where it is let in.
+    let mut other = pod_review(&json!({}));
+    other["request"]["kind"]["kind"] = json!("ConfigMap");
+    let refused = async {
+        while server.post("/validate", &other).await.status != StatusCode::SERVICE_UNAVAILABLE {}
     };
-    let busy = timeout(PATIENCE, busy).await;
-    busy.expect("a second request was let in");
+    let refused = timeout(PATIENCE, refused).await;
+    refused.expect("a second request was let in");
+    busy
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_and_requests_are_bounded() {
-    let server = start(&[], |settings| {
+    let (server, _silent) = start_with_one_place(|settings| {
         settings.limits.connections = 3;
-        settings.limits.requests = 1;
         settings.limits.idle = Duration::from_secs(1);
     })
     .await;
-    let mut first = server.tls(b"http/1.1").await;
-    first.write_all(&half_request(100, 10)).await.unwrap();
-    only_request_is_in_flight(&server).await;
+    let first = in_flight(&server).await;
     // Two more that say nothing fill the last places; the next has to wait until they are let go.
     let silent = (server.tls(b"http/1.1").await, server.tls(b"http/1.1").await);
     let live = timeout(PATIENCE, server.get("/health/liveness")).await;
@@ -234,20 +261,15 @@ async fn connections_and_requests_are_bounded() {
 /// Whoever reaches the port takes all places and says nothing, for as long as it likes.
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_connections_give_way_and_requests_in_flight_do_not() {
-    let server = start(&[], |settings| {
+    let (server, registry) = start_with_one_place(|settings| {
         settings.limits.connections = 4;
-        settings.limits.requests = 1;
         settings.limits.idle = Duration::from_hours(1);
         settings.limits.handshake = Duration::from_hours(1);
         settings.limits.body = Duration::from_hours(1);
+        settings.limits.body_start = Duration::from_hours(1);
     })
     .await;
-    let mut busy = server.tls(b"http/1.1").await;
-    let review = pod_review(&json!({"team": "none"})).to_string();
-    busy.write_all(&half_request(review.len(), 0))
-        .await
-        .unwrap();
-    only_request_is_in_flight(&server).await;
+    let mut busy = in_flight(&server).await;
     let mut silent = Vec::new();
     for _ in 0..20 {
         silent.push(server.tcp().await);
@@ -257,14 +279,78 @@ async fn silent_connections_give_way_and_requests_in_flight_do_not() {
         let connected = timeout(PATIENCE, server.tls(protocol)).await;
         shaken.push(connected.expect("silent connections keep others out"));
     }
+    // Nor do those whose bodies stop.
+    for _ in 0..5 {
+        let connected = timeout(PATIENCE, server.tls(b"http/1.1")).await;
+        let mut stalled = connected.expect("bodies that stop keep others out");
+        stalled.write_all(&half_request(100, 10)).await.unwrap();
+        shaken.push(stalled);
+    }
     let live = timeout(PATIENCE, server.get("/health/liveness")).await;
     let live = live.expect("silent connections keep others out");
     assert_eq!(live.status, StatusCode::OK);
-    busy.write_all(review.as_bytes()).await.unwrap();
+    drop(registry);
     let mut answer = vec![0; 12];
     let read = timeout(PATIENCE, busy.read_exact(&mut answer)).await;
     read.unwrap().unwrap();
     assert_eq!(answer, b"HTTP/1.1 200");
+}
+
+/// Bodies that begin and do not end take neither all places nor all memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_stop_keep_no_review_out() {
+    let server = start(&[("team.yaml", TEAM)], |settings| {
+        settings.limits.requests = 2;
+        settings.limits.body_bytes = 600_000;
+        settings.limits.all_bodies_bytes = 1 << 20;
+        settings.limits.body = Duration::from_hours(1);
+        settings.limits.body_start = Duration::from_hours(1);
+    })
+    .await;
+    let mut stopped = Vec::new();
+    for (length, sent) in [(100, 10), (600_000, 590_000)].repeat(5) {
+        let mut stream = server.tls(b"http/1.1").await;
+        // Those that there is no room for are refused, and may be gone.
+        drop(stream.write_all(&half_request(length, sent)).await);
+        stopped.push(stream);
+    }
+    let review = pod_review(&json!({"team": "a"}));
+    for _ in 0..20 {
+        let answered = timeout(PATIENCE, server.post("/validate", &review)).await;
+        let answered = answered.expect("it was not answered");
+        assert_eq!(answered.status, StatusCode::OK, "{}", answered.body);
+        assert!(answered.allowed(), "{}", answered.body);
+    }
+    drop(stopped);
+}
+
+/// A body has little time, and more as more of it comes; how long it is must not be what lets it in.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_stops_is_refused_soon_and_a_long_one_by_name() {
+    let server = start(&[], |settings| {
+        settings.limits.body = Duration::from_hours(1);
+        settings.limits.body_start = Duration::from_millis(300);
+    })
+    .await;
+    let mut long = BEGINNING.to_vec();
+    long.resize(100_000, b'x');
+    for (sent, status, part) in [
+        (BEGINNING, "HTTP/1.1 408 ", "did not arrive in time"),
+        (&long, "HTTP/1.1 200 ", "\"allowed\":false"),
+    ] {
+        let mut stream = server.tls(b"http/1.1").await;
+        let mut request = half_request(200_000, 0);
+        request.extend_from_slice(sent);
+        stream.write_all(&request).await.unwrap();
+        let mut text = Vec::new();
+        drop(
+            timeout(PATIENCE, stream.read_to_end(&mut text))
+                .await
+                .expect("it was not ended"),
+        );
+        let text = String::from_utf8_lossy(&text);
+        assert!(text.starts_with(status) && text.contains(part), "{text}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -326,7 +412,7 @@ spec:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registry_that_hangs_holds_up_neither_the_answer_nor_others() {
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
     let server = start(&[("signed.yaml", SIGNED)], |settings| {
         settings.images.network = Network::Registries(RegistrySettings {
