@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -24,14 +24,17 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use crate::metrics::Metrics;
+use crate::memory::Held;
+use crate::metrics::{HostFailure, Metrics};
 use crate::settings::Limits;
 use absorb::Absorb;
 use activity::{Activity, Busy};
+use answers::{Answers, Leaving};
 use crowd::Crowd;
 
 mod absorb;
 mod activity;
+mod answers;
 mod arriving;
 mod crowd;
 
@@ -43,7 +46,7 @@ pub(crate) trait Answer: Send + Sync + 'static {
     fn answer(
         self: Arc<Self>,
         request: Request<Arriving>,
-    ) -> impl Future<Output = Response<Full<Bytes>>> + Send;
+    ) -> impl Future<Output = Response<Bytes>> + Send;
 }
 
 /// How far a shutdown has come.
@@ -60,15 +63,37 @@ pub(crate) enum Stage {
 /// A listener and all that its connections share.
 pub(crate) struct Door<A> {
     /// Who answers.
-    pub(crate) answer: Arc<A>,
+    answer: Arc<A>,
     /// TLS; plain HTTP without.
-    pub(crate) tls: Option<TlsAcceptor>,
+    tls: Option<TlsAcceptor>,
     /// What bounds connections.
-    pub(crate) limits: Limits,
+    limits: Limits,
     /// Where connections are counted.
-    pub(crate) metrics: Arc<Metrics>,
+    metrics: Arc<Metrics>,
     /// How far a shutdown has come.
-    pub(crate) stage: watch::Receiver<Stage>,
+    stage: watch::Receiver<Stage>,
+    crowd: Crowd,
+    answers: Answers,
+}
+
+impl<A> Door<A> {
+    pub(crate) fn new(
+        answer: Arc<A>,
+        tls: Option<TlsAcceptor>,
+        limits: Limits,
+        metrics: Arc<Metrics>,
+        stage: watch::Receiver<Stage>,
+    ) -> Self {
+        Self {
+            crowd: Crowd::new(limits.connections),
+            answers: Answers::of(limits.all_answers_bytes),
+            answer,
+            tls,
+            limits,
+            metrics,
+            stage,
+        }
+    }
 }
 
 /// Head of a request in bytes; an API server's has about 300.
@@ -89,7 +114,6 @@ const LEAVING: Duration = Duration::from_millis(250);
 /// Accepts until draining starts, and returns when all connections have ended or `drain` has passed.
 pub(crate) async fn run<A: Answer>(listener: TcpListener, door: Door<A>, drain: Duration) {
     let door = Arc::new(door);
-    let crowd = Crowd::new(door.limits.connections);
     let mut stage = door.stage.clone();
     let mut connections = JoinSet::new();
     loop {
@@ -105,7 +129,7 @@ pub(crate) async fn run<A: Answer>(listener: TcpListener, door: Door<A>, drain: 
                 let place = tokio::select! {
                     biased;
                     () = draining(&mut stage) => break,
-                    place = crowd.place() => place,
+                    place = door.crowd.place() => place,
                 };
                 let door = door.clone();
                 connections.spawn(Absorb::new(async move {
@@ -221,16 +245,32 @@ async fn serve<A: Answer>(
     request: Request<Incoming>,
     door: Arc<Door<A>>,
     activity: Arc<Activity>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<Leaving>, Infallible> {
     let request = request.map(|body| Arriving::new(body, &activity));
-    let busy = Busy::new(activity);
+    let busy = Busy::new(Arc::clone(&activity));
     let response = door.answer.clone().answer(request).await;
-    drop(busy);
-    Ok(response)
+    let length = response.body().len();
+    let room = door.answers.room(length, &door.crowd).await;
+    let (response, held) = if let Some(held) = room {
+        (response, held)
+    } else {
+        door.metrics.failure(HostFailure::Overload);
+        (crowded(), Held::default())
+    };
+    Ok(response.map(|bytes| Leaving::new(bytes, held, busy, &activity)))
+}
+
+/// In place of an answer that there is no room for.
+fn crowded() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(b"too many answers are not read\n"));
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
+    response
 }
 
 /// Drives a connection until it ends; asks it to end when draining starts, when nothing was asked of it for too long, or
-/// when its place is needed.
+/// when its place is needed. It ends at once where its client does not read what it was answered.
 async fn watched<C, A>(
     connection: C,
     door: &Arc<Door<A>>,
@@ -247,6 +287,8 @@ where
         () = draining(&mut stage) => Ending::Draining,
         () = activity.idle_for(door.limits.idle) => Ending::Idle,
         () = activity.told_to_leave() => Ending::Crowded,
+        // What is to be said would wait behind what is not read.
+        () = activity.unread.given_up(door.limits.reading) => return Ok(()),
     };
     GracefulConnection::graceful_shutdown(connection.as_mut());
     match ending {

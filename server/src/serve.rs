@@ -278,13 +278,13 @@ struct Common {
 
 impl Common {
     fn door<A: Answer>(&self, answer: Arc<A>, tls: Option<TlsAcceptor>) -> Door<A> {
-        Door {
+        Door::new(
             answer,
             tls,
-            limits: self.limits.clone(),
-            metrics: self.metrics.clone(),
-            stage: self.stage.clone(),
-        }
+            self.limits.clone(),
+            self.metrics.clone(),
+            self.stage.clone(),
+        )
     }
 }
 

@@ -90,6 +90,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Bytes of all bodies in memory at once; the parsed form is up to ten times that.
     pub all_bodies_bytes: usize,
+    /// Bytes of all answers that clients have not read yet, of one listener; half of them wait for it.
+    pub all_answers_bytes: usize,
     /// Connections at once; an API server speaks HTTP/1.1 with webhooks and opens one for each request in flight.
     pub connections: usize,
     /// Requests at once; more are answered 503.
@@ -108,6 +110,8 @@ pub struct Limits {
     /// Time for the first bytes of a body; it has a second more for each 4 MiB of it that have come. An API server sends all of
     /// it at once.
     pub body_start: Duration,
+    /// Time for a client to read an answer; it has a second more for each MiB of it.
+    pub reading: Duration,
     /// Time for an answer where neither the request nor a policy says: Kubernetes' own default.
     pub answer: Duration,
 }
@@ -118,6 +122,7 @@ impl Default for Limits {
         Self {
             body_bytes: 24 << 20,
             all_bodies_bytes: 96 << 20,
+            all_answers_bytes: 64 << 20,
             connections: 2048,
             requests: 1024,
             streams: 128,
@@ -127,6 +132,7 @@ impl Default for Limits {
             idle: Duration::from_mins(2),
             body: Duration::from_secs(10),
             body_start: Duration::from_secs(2),
+            reading: Duration::from_secs(5),
             answer: Duration::from_secs(10),
         }
     }

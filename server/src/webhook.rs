@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Request, Response, StatusCode, Uri};
 use tokio::sync::Semaphore;
@@ -144,7 +143,7 @@ impl Refusal {
 }
 
 impl Answer for Webhook {
-    async fn answer(self: Arc<Self>, mut request: Request<Arriving>) -> Response<Full<Bytes>> {
+    async fn answer(self: Arc<Self>, mut request: Request<Arriving>) -> Response<Bytes> {
         let started = Instant::now();
         let route = match Route::read(request.method(), request.uri().path()) {
             Ok(route) => route,
@@ -200,7 +199,7 @@ pub(crate) struct Exposition {
 }
 
 impl Answer for Exposition {
-    async fn answer(self: Arc<Self>, request: Request<Arriving>) -> Response<Full<Bytes>> {
+    async fn answer(self: Arc<Self>, request: Request<Arriving>) -> Response<Bytes> {
         if request.uri().path() != "/metrics" {
             return text(StatusCode::NOT_FOUND, "no such path: GET /metrics\n");
         }
@@ -209,7 +208,7 @@ impl Answer for Exposition {
         }
         match self.metrics.render() {
             Ok(body) => {
-                let mut response = Response::new(Full::new(Bytes::from(body)));
+                let mut response = Response::new(Bytes::from(body));
                 let exposition = HeaderValue::from_static("text/plain; version=0.0.4");
                 response.headers_mut().insert(CONTENT_TYPE, exposition);
                 response
@@ -233,7 +232,7 @@ fn refusal(status: StatusCode, message: &str) -> Refusal {
     }
 }
 
-fn refused(refusal: Refusal, route: Route) -> Response<Full<Bytes>> {
+fn refused(refusal: Refusal, route: Route) -> Response<Bytes> {
     tracing::warn!(
         path = route.path(),
         status = refusal.status.as_u16(),
@@ -258,16 +257,16 @@ fn refused(refusal: Refusal, route: Route) -> Response<Full<Bytes>> {
     response
 }
 
-fn text(status: StatusCode, body: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::copy_from_slice(body.as_bytes())));
+fn text(status: StatusCode, body: &str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::copy_from_slice(body.as_bytes()));
     *response.status_mut() = status;
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, plain);
     response
 }
 
-fn json(body: Vec<u8>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+fn json(body: Vec<u8>) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from(body));
     let json = HeaderValue::from_static("application/json");
     response.headers_mut().insert(CONTENT_TYPE, json);
     response

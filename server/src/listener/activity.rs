@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
+use super::answers::Unread;
+
 /// How often a connection is looked at, at most.
 const LEAST: Duration = Duration::from_millis(10);
 
@@ -17,13 +19,15 @@ const STALLED: Duration = Duration::from_millis(500);
 pub(super) struct Activity {
     start: Instant,
     in_flight: AtomicUsize,
-    /// Those of them that only the client can go on with: their bodies are on their way.
+    /// Those of them that only the client can go on with: their bodies are on their way, or their answers.
     waiting: AtomicUsize,
     /// Milliseconds from `start` to when it last did.
     progress: AtomicU64,
     /// Milliseconds from `start` to the end of the last request; zero where there was none.
     last: AtomicU64,
     leave: Notify,
+    /// Answers that its client has not read.
+    pub(super) unread: Unread,
 }
 
 impl Activity {
@@ -35,6 +39,7 @@ impl Activity {
             progress: AtomicU64::new(0),
             last: AtomicU64::new(0),
             leave: Notify::new(),
+            unread: Unread::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Whoever reaches the port can open as many connections as there are places, and say nothing; until they end by
 //! themselves no review would come in.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -86,6 +87,21 @@ impl Crowd {
         idle.sort_by_key(|(since, _)| *since);
         for (_, activity) in idle.into_iter().take(self.at_once) {
             activity.tell_to_leave();
+        }
+    }
+}
+
+impl Crowd {
+    /// Lets go of some whose clients do not read their answers: of those first that have the most to read.
+    pub(super) fn let_slow_readers_go(&self) {
+        let open = locked(&self.open);
+        let all = open.connections.values();
+        let mut slow: Vec<_> = all
+            .filter_map(|activity| Some((activity.unread.slow()?, activity)))
+            .collect();
+        slow.sort_by_key(|(bytes, _)| Reverse(*bytes));
+        for (_, activity) in slow.into_iter().take(self.at_once) {
+            activity.unread.tell_to_leave();
         }
     }
 }

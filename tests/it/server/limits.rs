@@ -353,6 +353,65 @@ async fn a_body_that_stops_is_refused_soon_and_a_long_one_by_name() {
     }
 }
 
+/// Refuses pods with a hundred kilobytes of reasons.
+fn talkative() -> String {
+    TEAM.replace("every pod has a team", &"so many reasons ".repeat(6_000))
+}
+
+/// A connection over HTTP/2 whose client asks, and opens no window for answers; until it is closed.
+async fn unread(server: &Server, requests: usize) -> impl Future<Output = ()> + use<> {
+    let stream = TokioIo::new(server.tls(b"h2").await);
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder.initial_stream_window_size(0);
+    let (mut sender, connection) = builder.handshake(stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let mut answers = Vec::new();
+    for _ in 0..requests {
+        let review = pod_review(&json!({"team": "none"})).to_string();
+        let answer = sender.send_request(post("/validate", review));
+        // The head comes; where there is no room for what follows, the connection ends.
+        if let Ok(Ok(answer)) = timeout(PATIENCE, answer).await {
+            answers.push(answer);
+        }
+    }
+    async move {
+        let ended = timeout(PATIENCE, connection).await;
+        // Whether it was closed or cut is not looked at.
+        drop(ended.expect("the connection was kept").unwrap());
+        drop((sender, answers));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_reads_no_answer_is_let_go() {
+    let talkative = talkative();
+    let server = start(&[("team.yaml", &talkative)], |settings| {
+        settings.limits.reading = Duration::from_millis(300);
+    })
+    .await;
+    unread(&server, 1).await.await;
+
+    // As soon as others lack the room, which they then get.
+    let server = start(&[("team.yaml", &talkative)], |settings| {
+        settings.limits.reading = Duration::from_hours(1);
+        settings.limits.all_answers_bytes = 600_000;
+    })
+    .await;
+    let unread = unread(&server, 2).await;
+    for _ in 0..3 {
+        let review = pod_review(&json!({"team": "none"}));
+        let (first, second) = tokio::join!(
+            server.post("/validate", &review),
+            server.post("/validate", &review),
+        );
+        for answer in [first, second] {
+            assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+            assert!(answer.body.len() > 90_000, "{}", answer.body);
+        }
+    }
+    unread.await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn many_streams_are_answered_on_one_connection() {
     let server = start(&[("team.yaml", TEAM)], |_| {}).await;
