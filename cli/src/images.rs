@@ -11,6 +11,7 @@ use regent_engine::builders::Builders;
 use regent_server::cache::CacheSettings;
 use regent_server::image::layout::Layouts;
 use regent_server::image::registry::RegistrySettings;
+use regent_server::image::registry::endpoint::Loopback;
 use regent_server::image::trust::{PUBLIC_SIGSTORE, TrustRoot, TrustRoots};
 use regent_server::image::{ImageSettings, Images, Network};
 use regent_server::metrics::Metrics;
@@ -61,7 +62,7 @@ pub fn check_layouts(args: &ImageArgs) -> Result<()> {
 }
 
 /// Where images come from, by flags.
-pub fn settings(args: &ImageArgs) -> ImageSettings {
+pub fn settings(args: &ImageArgs, loopback: Loopback) -> ImageSettings {
     let mirror =
         |mirror: &crate::args::image::Mirror| (mirror.host.clone(), mirror.address.clone());
     ImageSettings {
@@ -71,6 +72,7 @@ pub fn settings(args: &ImageArgs) -> ImageSettings {
             certificates: args.registry_ca.clone(),
             insecure: args.insecure_registry.clone(),
             docker_config: args.docker_config.clone(),
+            loopback,
         }),
         cache: CacheSettings::default(),
         recorder: None,
@@ -81,5 +83,5 @@ pub fn settings(args: &ImageArgs) -> ImageSettings {
 /// Images by flags, asked from layouts and registries.
 pub fn open(args: &ImageArgs, metrics: Arc<Metrics>) -> Result<Images> {
     let roots = trust_roots(&args.trusted_root)?;
-    Ok(Images::new(&settings(args), roots, metrics)?)
+    Ok(Images::new(&settings(args, Loopback::Any), roots, metrics)?)
 }

@@ -12,6 +12,7 @@ use regent_server::break_glass::BreakGlassSettings;
 use regent_server::cache::CacheSettings;
 use regent_server::cluster::{ClusterSettings, ClusterSource, PodSecrets};
 use regent_server::image::ImageSettings;
+use regent_server::image::registry::endpoint::Loopback;
 use regent_server::serve::{Running, serve};
 use regent_server::settings::{Limits, Settings, THREAD_STACK, TlsSettings};
 use regent_server::tuf::TufSettings;
@@ -113,7 +114,7 @@ fn settings(args: &ServeArgs) -> Result<Settings> {
                 max_absence: args.absence_max_age,
                 ..CacheSettings::default()
             },
-            ..images::settings(&args.images)
+            ..images::settings(&args.images, Loopback::Named)
         },
         module_cache: args.module_cache.clone(),
         reload_interval: Duration::from_secs(args.reload_interval),

@@ -15,6 +15,7 @@ use regent_engine::jmespath::Environment;
 use regent_server::clock;
 use regent_server::image::facts::{Facts, Recorder};
 use regent_server::image::module::RemoteModules;
+use regent_server::image::registry::endpoint::Loopback;
 use regent_server::image::trust::TrustRoots;
 use regent_server::image::{ImageSettings, Images, Network};
 use regent_server::metrics::Metrics;
@@ -107,7 +108,7 @@ impl OfflineImages {
         args: &ImageArgs,
         registries: &Registries,
     ) -> anyhow::Result<Self> {
-        let mut settings = images::settings(args);
+        let mut settings = images::settings(args, Loopback::Any);
         let own = section.oci_layouts.iter().map(|path| folder.join(path));
         settings.layouts = own.chain(settings.layouts).collect();
         match (registries, &section.facts) {

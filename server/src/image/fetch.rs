@@ -36,6 +36,9 @@ pub enum FetchError {
     /// It sent us somewhere that we do not go: another host for a manifest, from https to http, to loopback.
     #[error("{0}")]
     Redirect(String),
+    /// The image names a registry that images may not name.
+    #[error("{0}")]
+    Barred(String),
 }
 
 impl FetchError {
@@ -50,6 +53,7 @@ impl FetchError {
             Self::TooLarge(_) => "too_large",
             Self::Crowded(_) => "crowded",
             Self::Redirect(_) => "redirect",
+            Self::Barred(_) => "barred",
         }
     }
 
@@ -67,6 +71,7 @@ impl FetchError {
             Self::TooLarge(message) => Self::TooLarge(with(message)),
             Self::Crowded(message) => Self::Crowded(with(message)),
             Self::Redirect(message) => Self::Redirect(with(message)),
+            Self::Barred(message) => Self::Barred(with(message)),
         }
     }
 
@@ -79,7 +84,8 @@ impl FetchError {
             | Self::Malformed(_)
             | Self::TooLarge(_)
             | Self::Crowded(_)
-            | Self::Redirect(_) => false,
+            | Self::Redirect(_)
+            | Self::Barred(_) => false,
         }
     }
 }
@@ -94,7 +100,8 @@ impl From<FetchError> for FactError {
             FetchError::Crowded(message) => Self::NoRoom(message),
             FetchError::Malformed(message)
             | FetchError::TooLarge(message)
-            | FetchError::Redirect(message) => Self::Malformed(message),
+            | FetchError::Redirect(message)
+            | FetchError::Barred(message) => Self::Malformed(message),
         }
     }
 }

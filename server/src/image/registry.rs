@@ -26,14 +26,14 @@ use crate::outbound::place::{Place, Scheme};
 use crate::outbound::{Answer, Call, Patience};
 use auth::{Authority, Purpose};
 use contents::Contents;
-use endpoint::{Endpoint, Endpoints};
+use endpoint::{Endpoint, Endpoints, Loopback};
 use server::Server;
 use transport::Transport;
 
 mod auth;
 mod blob;
 mod contents;
-pub(crate) mod endpoint;
+pub mod endpoint;
 mod referrers;
 mod server;
 pub(crate) mod tls;
@@ -60,6 +60,8 @@ pub struct RegistrySettings {
     pub certificates: Vec<PathBuf>,
     /// Registries whose certificate is not checked, and that may speak plain http.
     pub insecure: Vec<String>,
+    /// Whether images may name registries on this machine that the operator did not.
+    pub loopback: Loopback,
     /// Docker's `config.json`, or its directory; where none is given, the place that Docker looks at.
     pub docker_config: Option<PathBuf>,
 }
@@ -121,7 +123,7 @@ impl Registries {
     pub fn new(settings: &RegistrySettings, metrics: Arc<Metrics>) -> Result<Self, SettingsError> {
         let credentials = Credentials::load(settings.docker_config.as_deref())?;
         Ok(Self {
-            endpoints: Endpoints::new(&settings.mirrors, &settings.insecure)?,
+            endpoints: Endpoints::new(&settings.mirrors, &settings.insecure, settings.loopback)?,
             transport: Transport::new(&settings.certificates)?,
             authority: Authority::new(credentials),
             schemes: remembering(),
@@ -388,6 +390,12 @@ impl Repository<'_> {
 
     /// Where the registry is; an insecure one is first asked what it speaks.
     async fn base(&self) -> Result<Place, FetchError> {
+        if self.endpoint.is_barred() {
+            return Err(FetchError::Barred(format!(
+                "{} is this machine or its link, and is asked only where --registry-mirror or --insecure-registry names it",
+                quoted(&self.endpoint.name)
+            )));
+        }
         let at = |scheme: Scheme| Place {
             scheme,
             authority: self.endpoint.authority.clone(),

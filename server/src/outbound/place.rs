@@ -9,7 +9,7 @@ use hyper::Uri;
 /// Which connections may be made for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Reach {
-    /// Any address: the operator named it, or the image names a loopback registry.
+    /// Any address: the operator named it, or whoever named the image may name this machine.
     Anywhere,
     /// No loopback or link-local address: somebody else named the host.
     Guarded,

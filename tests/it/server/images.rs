@@ -223,3 +223,55 @@ async fn lies_about(lie: Lie, part: &'static str) {
     // 4 MiB are read of a part, more lies in the buffers of sockets.
     assert!(registry.sent() < 100 << 20, "{name} {part}");
 }
+
+/// Whoever creates pods must not find out what listens beside the server.
+#[tokio::test(flavor = "multi_thread")]
+async fn images_do_not_lead_to_this_machine_unless_the_operator_named_it() {
+    let policy = r#"
+apiVersion: kyverno.io/v1
+kind: ClusterPolicy
+metadata: {name: signed}
+spec:
+  validationFailureAction: Enforce
+  failurePolicy: Ignore
+  rules:
+  - name: is-signed
+    match: {any: [{resources: {kinds: [Pod]}}]}
+    verifyImages:
+    - imageReferences: ["*"]
+      attestors:
+      - entries:
+        - keyless:
+            issuer: https://token.actions.githubusercontent.com
+            subject: https://github.com/your-org/*
+"#;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let at = async |insecure: Vec<String>| {
+        start(&[("signed.yaml", policy)], |settings| {
+            settings.images.network = Network::Registries(RegistrySettings {
+                insecure,
+                docker_config: Some(no_credentials()),
+                ..RegistrySettings::default()
+            });
+        })
+        .await
+    };
+    let server = at(Vec::new()).await;
+    for host in ["127.0.0.1", "localhost", "127.9.9.9"] {
+        let image = format!("{host}:{port}/a:1");
+        let review = with_image(&json!(image));
+        let answer = tokio::select! {
+            answer = server.post("/mutate/ignore", &review) => answer,
+            accepted = listener.accept() => panic!("{image} was asked: {accepted:?}"),
+        };
+        assert!(!answer.allowed(), "{image}: {}", answer.body);
+        assert!(answer.body.contains("--registry-mirror"), "{}", answer.body);
+    }
+    let server = at(vec![format!("127.0.0.1:{port}")]).await;
+    let review = with_image(&json!(format!("127.0.0.1:{port}/a:1")));
+    tokio::select! {
+        answer = server.post("/mutate", &review) => panic!("it was not asked: {}", answer.body),
+        accepted = listener.accept() => drop(accepted.unwrap()),
+    }
+}

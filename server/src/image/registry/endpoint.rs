@@ -26,6 +26,22 @@ impl Endpoint {
     pub(crate) fn is_local(&self) -> bool {
         is_local_host(host_of(&self.authority))
     }
+
+    /// Whether nobody but the image says that this machine, or its link, is to be asked.
+    pub(crate) fn is_barred(&self) -> bool {
+        self.reach == Reach::Guarded && self.is_local()
+    }
+}
+
+/// Whether images may name registries on this machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Loopback {
+    /// Only those that the operator named as insecure, or that stand for another: whoever writes an image would find out what
+    /// listens beside the server.
+    #[default]
+    Named,
+    /// Any: whoever runs the command names the image too.
+    Any,
 }
 
 /// What the operator said about registries.
@@ -34,14 +50,19 @@ pub(crate) struct Endpoints {
     /// A scheme where one is written.
     mirrors: BTreeMap<String, (Option<Scheme>, String)>,
     insecure: Vec<String>,
+    loopback: Loopback,
 }
 
 impl Endpoints {
     pub(crate) fn new(
         mirrors: &[(String, String)],
         insecure: &[String],
+        loopback: Loopback,
     ) -> Result<Self, SettingsError> {
-        let mut endpoints = Self::default();
+        let mut endpoints = Self {
+            loopback,
+            ..Self::default()
+        };
         for (host, address) in mirrors {
             let mirror = parse_address(address)
                 .ok_or_else(|| SettingsError::Mirror(host.clone(), address.clone()))?;
@@ -94,10 +115,9 @@ impl Endpoints {
         } else {
             host.clone()
         };
-        let reach = if is_loopback_host(host_of(&authority)) {
-            Reach::Anywhere
-        } else {
-            Reach::Guarded
+        let reach = match self.loopback {
+            Loopback::Any if is_loopback_host(host_of(&authority)) => Reach::Anywhere,
+            Loopback::Any | Loopback::Named => Reach::Guarded,
         };
         Endpoint {
             name: host,

@@ -199,7 +199,8 @@ impl Turn<'_> {
                 | FetchError::Malformed(_)
                 | FetchError::TooLarge(_)
                 | FetchError::Crowded(_)
-                | FetchError::Redirect(_),
+                | FetchError::Redirect(_)
+                | FetchError::Barred(_),
             ) => self.server.answered(),
         }
     }

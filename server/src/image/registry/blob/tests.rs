@@ -6,6 +6,7 @@ use regent_engine::image::ImageReference;
 use tokio::time::Instant;
 
 use super::*;
+use crate::image::registry::endpoint::Loopback;
 use crate::image::registry::{Registries, RegistrySettings};
 use crate::metrics::Metrics;
 use crate::outbound::room::Taken;
@@ -20,6 +21,7 @@ fn redirected(image: &str, mirror: Option<&str>, to: &str) -> Option<(String, Re
     let settings = RegistrySettings {
         mirrors: Vec::from_iter(mirror),
         docker_config: Some(config),
+        loopback: Loopback::Any,
         ..RegistrySettings::default()
     };
     let registries = Registries::new(&settings, Metrics::new().unwrap()).unwrap();

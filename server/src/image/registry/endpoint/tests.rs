@@ -16,7 +16,7 @@ fn asks_where_the_operator_said() {
         "plain.internal".to_owned(),
         "plain.internal:5000".to_owned(),
     ];
-    let endpoints = Endpoints::new(&mirrors, &insecure).unwrap();
+    let endpoints = Endpoints::new(&mirrors, &insecure, Loopback::Any).unwrap();
     let at = |host: &str| {
         let endpoint = endpoints.of(host);
         (endpoint.scheme, endpoint.authority, endpoint.reach)
@@ -62,16 +62,35 @@ fn asks_where_the_operator_said() {
 }
 
 #[test]
+fn asks_this_machine_only_where_the_operator_named_it() {
+    let mirrors = [("ghcr.io".to_owned(), "http://127.0.0.1:5000".to_owned())];
+    let insecure = ["localhost:5001".to_owned()];
+    let endpoints = |loopback| Endpoints::new(&mirrors, &insecure, loopback).unwrap();
+    let (named, any) = (endpoints(Loopback::Named), endpoints(Loopback::Any));
+    for host in ["ghcr.io", "localhost:5001", "quay.io"] {
+        assert!(!named.of(host).is_barred(), "{host}");
+    }
+    for host in ["127.0.0.1:5000", "localhost", "x.localhost:80", "[::1]:443"] {
+        assert!(named.of(host).is_barred(), "{host}");
+        assert!(!any.of(host).is_barred(), "{host}");
+    }
+    assert!(any.of("169.254.169.254").is_barred());
+}
+
+#[test]
 fn refuses_addresses_that_are_none() {
     for address in ["ftp://a", "http://", "a/b", "user@host", "", "http://a b"] {
         let mirrors = [("ghcr.io".to_owned(), address.to_owned())];
-        assert!(Endpoints::new(&mirrors, &[]).is_err(), "{address}");
+        assert!(
+            Endpoints::new(&mirrors, &[], Loopback::Any).is_err(),
+            "{address}"
+        );
     }
     let twice = [
         ("docker.io".to_owned(), "a".to_owned()),
         ("index.docker.io".to_owned(), "b".to_owned()),
     ];
-    assert!(Endpoints::new(&twice, &[]).is_err());
+    assert!(Endpoints::new(&twice, &[], Loopback::Any).is_err());
 }
 
 #[test]
