@@ -46,7 +46,17 @@ pub(crate) trait Answer: Send + Sync + 'static {
     fn answer(
         self: Arc<Self>,
         request: Request<Arriving>,
+        caller: Caller,
     ) -> impl Future<Output = Response<Bytes>> + Send;
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// Whoever has a certificate that was verified.
+    Known,
+    /// Anybody.
+    Stranger,
 }
 
 /// How far a shutdown has come.
@@ -181,7 +191,7 @@ async fn connection<A: Answer>(
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let Some(acceptor) = &door.tls else {
-        return http1_connection(stream, door, activity).await;
+        return http1_connection(stream, door, (activity, Caller::Stranger)).await;
     };
     let handshake = timeout(door.limits.handshake, acceptor.accept(stream));
     let late = |why: &str| io::Error::new(io::ErrorKind::TimedOut, why);
@@ -189,17 +199,22 @@ async fn connection<A: Answer>(
         handshake = handshake => handshake.map_err(|_late| late("no TLS handshake in time"))??,
         () = activity.told_to_leave() => return Err(late("no TLS handshake before others came")),
     };
-    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        http2_connection(stream, door, activity).await
+    let session = stream.get_ref().1;
+    let caller = match session.peer_certificates() {
+        Some([_, ..]) => Caller::Known,
+        Some([]) | None => Caller::Stranger,
+    };
+    if session.alpn_protocol() == Some(b"h2") {
+        http2_connection(stream, door, (activity, caller)).await
     } else {
-        http1_connection(stream, door, activity).await
+        http1_connection(stream, door, (activity, caller)).await
     }
 }
 
 async fn http1_connection<A: Answer>(
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     door: &Arc<Door<A>>,
-    activity: &Arc<Activity>,
+    (activity, caller): (&Arc<Activity>, Caller),
 ) -> io::Result<()> {
     let mut builder = http1::Builder::new();
     builder
@@ -208,7 +223,8 @@ async fn http1_connection<A: Answer>(
         .header_read_timeout(door.limits.idle)
         .max_header_size(MAX_HEAD);
     let (door_of, activity_of) = (door.clone(), activity.clone());
-    let service = service_fn(move |request| serve(request, door_of.clone(), activity_of.clone()));
+    let service =
+        service_fn(move |request| serve((request, caller), door_of.clone(), activity_of.clone()));
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     watched(connection, door, activity)
         .await
@@ -218,7 +234,7 @@ async fn http1_connection<A: Answer>(
 async fn http2_connection<A: Answer>(
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     door: &Arc<Door<A>>,
-    activity: &Arc<Activity>,
+    (activity, caller): (&Arc<Activity>, Caller),
 ) -> io::Result<()> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
@@ -234,7 +250,8 @@ async fn http2_connection<A: Answer>(
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10));
     let (door_of, activity_of) = (door.clone(), activity.clone());
-    let service = service_fn(move |request| serve(request, door_of.clone(), activity_of.clone()));
+    let service =
+        service_fn(move |request| serve((request, caller), door_of.clone(), activity_of.clone()));
     let connection = builder.serve_connection(TokioIo::new(stream), service);
     watched(connection, door, activity)
         .await
@@ -242,13 +259,13 @@ async fn http2_connection<A: Answer>(
 }
 
 async fn serve<A: Answer>(
-    request: Request<Incoming>,
+    (request, caller): (Request<Incoming>, Caller),
     door: Arc<Door<A>>,
     activity: Arc<Activity>,
 ) -> Result<Response<Leaving>, Infallible> {
     let request = request.map(|body| Arriving::new(body, &activity));
     let busy = Busy::new(Arc::clone(&activity));
-    let response = door.answer.clone().answer(request).await;
+    let response = door.answer.clone().answer(request, caller).await;
     let length = response.body().len();
     let room = door.answers.room(length, &door.crowd).await;
     let (response, held) = if let Some(held) = room {

@@ -36,11 +36,12 @@ use crate::image::{ImageSettingsError, Images};
 use crate::listener::{self, Answer, Door, Stage};
 use crate::metrics::Metrics;
 use crate::settings::{Limits, Settings};
+use crate::tls::clients::Clients;
 use crate::tls::{self, Renewal, ServingCertificate, TlsError};
 use crate::tuf::TufError;
 use crate::tuf::refresh::Refresh;
 use crate::watch::{Watch, WatchError};
-use crate::webhook::{Exposition, Webhook};
+use crate::webhook::{Callers, Exposition, Webhook};
 
 /// Why a server did not start; a running one never ends by an error.
 #[derive(Debug, Error)]
@@ -101,7 +102,7 @@ pub struct Running {
 pub async fn serve(settings: Settings) -> Result<Running, ServeError> {
     let metrics = Metrics::new()?;
     let certificate = ServingCertificate::load(&settings.tls, now())?;
-    let tls = TlsAcceptor::from(tls::server_config(certificate.clone())?);
+    let (clients, tls) = encrypted(&settings, &certificate)?;
     let (refresh, trust_roots) = trust(&settings, &metrics).await?;
     let urls = trust_roots.urls();
     let images = Images::new(&settings.images, trust_roots, metrics.clone())?;
@@ -137,6 +138,7 @@ pub async fn serve(settings: Settings) -> Result<Running, ServeError> {
     let watching = Watching {
         policies,
         certificate,
+        clients,
         trust_roots: Arc::clone(&live),
         metrics: metrics.clone(),
         reload: reload.clone(),
@@ -156,6 +158,17 @@ pub async fn serve(settings: Settings) -> Result<Running, ServeError> {
         verifying: verifier.map(|verifier| tokio::spawn(verifier.run())),
         shutdown_delay: settings.shutdown_delay,
     })
+}
+
+/// The TLS side of the webhook's listener, and whom it knows, where reviews are not judged for everybody.
+fn encrypted(
+    settings: &Settings,
+    certificate: &Arc<ServingCertificate>,
+) -> Result<(Option<Arc<Clients>>, TlsAcceptor), TlsError> {
+    let authority = settings.client_authority.as_deref();
+    let clients = authority.map(Clients::load).transpose()?;
+    let config = tls::server_config(Arc::clone(certificate), clients.clone())?;
+    Ok((clients, TlsAcceptor::from(config)))
 }
 
 /// What evidence is verified under, and what looks whether that is still so.
@@ -308,8 +321,12 @@ fn webhook(
         snapshot: policies.current(),
         stage: stage.clone(),
     };
+    let callers = match settings.client_authority {
+        Some(_) => Callers::Known,
+        None => Callers::All,
+    };
     Ok(Arc::new(Webhook::new(
-        admission,
+        (admission, callers),
         health,
         metrics.clone(),
         settings.limits.clone(),
@@ -394,6 +411,7 @@ struct Watching {
     policies: Watch,
     trust_roots: Arc<ArcSwap<TrustRoots>>,
     certificate: Arc<ServingCertificate>,
+    clients: Option<Arc<Clients>>,
     metrics: Arc<Metrics>,
     reload: Reload,
     every: Duration,
@@ -424,18 +442,26 @@ impl Watching {
         }
     }
 
-    fn look(&mut self, told: bool) {
-        // First, since it is quick: loading policies may wait for registries.
-        match self.certificate.renew(now()) {
+    /// Says and counts what came of looking for new certificates.
+    fn told(&self, what: &'static str, renewal: Result<Renewal, TlsError>) {
+        match renewal {
             Ok(Renewal::Unchanged) => {}
             Ok(Renewal::Renewed) => {
-                tracing::info!("a new certificate is served");
-                self.metrics.reload("certificate", "ok");
+                tracing::info!(what, "a new certificate is in use");
+                self.metrics.reload(what, "ok");
             }
             Err(error) => {
-                tracing::error!(%error, "the certificate could not be read again; the earlier one stays");
-                self.metrics.reload("certificate", "error");
+                tracing::error!(what, %error, "a certificate could not be read again; the earlier one stays");
+                self.metrics.reload(what, "error");
             }
+        }
+    }
+
+    fn look(&mut self, told: bool) {
+        // First, since it is quick: loading policies may wait for registries.
+        self.told("certificate", self.certificate.renew(now()));
+        if let Some(clients) = &self.clients {
+            self.told("client_ca", clients.renew());
         }
         // A defect of the compiler must not end the watching of files, nor take away what is in force.
         let policies = AssertUnwindSafe(|| {

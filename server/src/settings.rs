@@ -29,6 +29,8 @@ pub struct Settings {
     pub metrics_listen: Option<SocketAddr>,
     /// The serving certificate.
     pub tls: TlsSettings,
+    /// Certificates that those of clients have to chain to; anybody may ask if none.
+    pub client_authority: Option<PathBuf>,
     /// Policy files, and directories of them.
     pub policies: Vec<PathBuf>,
     /// Manifests of namespaces, whose labels `namespaceSelector` is matched with.

@@ -9,15 +9,17 @@ use arc_swap::ArcSwap;
 use aws_lc_rs::digest;
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs as provider};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use thiserror::Error;
 
 use crate::settings::TlsSettings;
+use clients::Clients;
 use self_signed::Authority;
 
+pub(crate) mod clients;
 mod self_signed;
 #[cfg(test)]
 mod tests;
@@ -47,6 +49,9 @@ pub enum TlsError {
     /// Certificate and key do not fit together, or are of a kind that is not spoken.
     #[error("the certificate and its key cannot be used: {0}")]
     Unusable(#[from] rustls::Error),
+    /// Certificates that those of clients should chain to.
+    #[error("the certificates for clients cannot be used: {0}")]
+    Clients(#[from] rustls::server::VerifierBuilderError),
     /// A certificate could not be made.
     #[error("a certificate could not be made: {0}")]
     Make(#[from] rcgen::Error),
@@ -153,11 +158,23 @@ impl CertificateSource {
 }
 
 /// The TLS side of the webhook's listener.
-pub fn server_config(certificate: Arc<ServingCertificate>) -> Result<Arc<ServerConfig>, TlsError> {
-    let mut config = ServerConfig::builder_with_provider(crypto())
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_cert_resolver(certificate);
+pub(crate) fn server_config(
+    certificate: Arc<ServingCertificate>,
+    clients: Option<Arc<Clients>>,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let is_known = clients.is_some();
+    let builder =
+        ServerConfig::builder_with_provider(crypto()).with_safe_default_protocol_versions()?;
+    let builder = match clients {
+        Some(clients) => builder.with_client_cert_verifier(clients),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(certificate);
+    if is_known {
+        // Who is known by an earlier connection may have ceased to be.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

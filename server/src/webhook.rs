@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::admit::{self, Admission, Asked, Clock, Outcome};
 use crate::health::Health;
-use crate::listener::{Answer, Arriving};
+use crate::listener::{Answer, Arriving, Caller};
 use crate::metrics::{HostFailure, Metrics};
 use crate::route::Route;
 use crate::settings::Limits;
@@ -22,10 +22,19 @@ mod body;
 #[cfg(test)]
 mod tests;
 
+/// For whom reviews are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Callers {
+    All,
+    /// Who has a certificate that the operator's own vouch for.
+    Known,
+}
+
 /// What the webhook's listener answers with.
 #[derive(Debug)]
 pub(crate) struct Webhook {
     pub(crate) admission: Admission,
+    pub(crate) callers: Callers,
     pub(crate) health: Health,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
@@ -44,7 +53,7 @@ struct Refusal {
 
 impl Webhook {
     pub(crate) fn new(
-        admission: Admission,
+        (admission, callers): (Admission, Callers),
         health: Health,
         metrics: Arc<Metrics>,
         limits: Limits,
@@ -53,6 +62,7 @@ impl Webhook {
             requests: Arc::new(Semaphore::new(limits.requests)),
             bodies: Bodies::new(&limits),
             admission,
+            callers,
             health,
             metrics,
             limits,
@@ -143,7 +153,11 @@ impl Refusal {
 }
 
 impl Answer for Webhook {
-    async fn answer(self: Arc<Self>, mut request: Request<Arriving>) -> Response<Bytes> {
+    async fn answer(
+        self: Arc<Self>,
+        mut request: Request<Arriving>,
+        caller: Caller,
+    ) -> Response<Bytes> {
         let started = Instant::now();
         let route = match Route::read(request.method(), request.uri().path()) {
             Ok(route) => route,
@@ -162,6 +176,11 @@ impl Answer for Webhook {
             }
         };
         let response = match route {
+            Route::Admit(..) if (self.callers, caller) == (Callers::Known, Caller::Stranger) => {
+                // Nothing is read of what strangers send.
+                let message = "a client certificate is needed";
+                refused(refusal(StatusCode::UNAUTHORIZED, message), route)
+            }
             Route::Admit(phase, scope) => {
                 let asked = Asked { phase, scope };
                 match self.review(&mut request, asked, started).await {
@@ -199,7 +218,11 @@ pub(crate) struct Exposition {
 }
 
 impl Answer for Exposition {
-    async fn answer(self: Arc<Self>, request: Request<Arriving>) -> Response<Bytes> {
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Arriving>,
+        _caller: Caller,
+    ) -> Response<Bytes> {
         if request.uri().path() != "/metrics" {
             return text(StatusCode::NOT_FOUND, "no such path: GET /metrics\n");
         }
@@ -249,7 +272,7 @@ fn refused(refusal: Refusal, route: Route) -> Response<Bytes> {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         // What may be left of the body is not read.
-        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT => {
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT | StatusCode::UNAUTHORIZED => {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         _ => {}

@@ -16,6 +16,7 @@ use client::{PATIENCE, answer, half_request, pod_review, post, start};
 
 mod break_glass;
 pub(crate) mod client;
+mod clients;
 mod hostile;
 mod images;
 mod limits;

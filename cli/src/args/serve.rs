@@ -42,6 +42,9 @@ pub struct ServeArgs {
         default_values = ["localhost", "127.0.0.1", "::1", "regent", "regent.regent.svc"]
     )]
     pub tls_name: Vec<String>,
+    /// Judge for nobody whose certificate does not chain to one of these (PEM); health is told to everybody
+    #[arg(long, value_name = "FILE")]
+    pub client_ca: Option<PathBuf>,
     /// Manifests of namespaces (YAML or JSON), whose labels `namespaceSelector` is matched with
     #[arg(long, value_name = "FILE")]
     pub namespaces: Option<PathBuf>,

@@ -92,6 +92,7 @@ fn settings(args: &ServeArgs) -> Result<Settings> {
         listen: args.listen,
         metrics_listen: Some(args.metrics_listen),
         tls: tls(args)?,
+        client_authority: args.client_ca.clone(),
         policies: args.policies.clone(),
         namespaces: args.namespaces.clone(),
         cluster: cluster(args),

@@ -163,6 +163,7 @@ fn settings(written: &Written, tls: PathBuf, registry: SocketAddr) -> Result<Set
             directory: tls,
             names: vec![SERVER_NAME.to_owned()],
         },
+        client_authority: None,
         policies: vec![written.policies.clone()],
         namespaces: None,
         cluster: ClusterSettings::default(),

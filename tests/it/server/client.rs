@@ -18,10 +18,11 @@ use regent_server::image::ImageSettings;
 use regent_server::image::trust::{TrustRoots, public_sigstore};
 use regent_server::serve::{Running, serve};
 use regent_server::settings::{Limits, Settings, TlsSettings};
+use rustls::client::WantsClientCert;
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, SupportedProtocolVersion};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
@@ -72,6 +73,7 @@ pub(crate) async fn start(policies: &[(&str, &str)], adjust: impl FnOnce(&mut Se
             directory: directory.path().join("tls"),
             names: vec!["127.0.0.1".to_owned()],
         },
+        client_authority: None,
         policies: vec![folder],
         namespaces: None,
         cluster: ClusterSettings::default(),
@@ -129,6 +131,22 @@ impl Server {
     pub(crate) async fn trusts(&self, certificate: &[u8]) -> bool {
         let config = client_config(certificate, rustls::ALL_VERSIONS);
         self.handshake(config).await.is_ok()
+    }
+
+    /// Sends one request as a client with a certificate and its key; nothing where it gets no answer.
+    pub(crate) async fn send_as(
+        &self,
+        (certificate, key): (CertificateDer<'static>, PrivateKeyDer<'static>),
+        request: Request<Full<Bytes>>,
+    ) -> Option<Answer> {
+        let authority = fs::read(self.directory.path().join("tls/ca.crt")).unwrap();
+        let config = trusting(&authority, rustls::ALL_VERSIONS)
+            .with_client_auth_cert(vec![certificate], key)
+            .unwrap();
+        let stream = self.handshake(config).await.ok()?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.ok()?;
+        tokio::spawn(connection);
+        Some(answer(sender.send_request(request).await.ok()?).await)
     }
 
     async fn handshake(&self, config: ClientConfig) -> std::io::Result<TlsStream<TcpStream>> {
@@ -213,6 +231,13 @@ pub(crate) async fn send_to(
 }
 
 fn client_config(authority: &[u8], versions: &[&'static SupportedProtocolVersion]) -> ClientConfig {
+    trusting(authority, versions).with_no_client_auth()
+}
+
+fn trusting(
+    authority: &[u8],
+    versions: &[&'static SupportedProtocolVersion],
+) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_slice(authority).unwrap())
@@ -221,7 +246,6 @@ fn client_config(authority: &[u8], versions: &[&'static SupportedProtocolVersion
         .with_protocol_versions(versions)
         .unwrap()
         .with_root_certificates(roots)
-        .with_no_client_auth()
 }
 
 pub(crate) fn get(path: &str) -> Request<Full<Bytes>> {
