@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use regent_engine::diagnostic::{Code, Diagnostic};
+
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
@@ -20,6 +22,19 @@ pub enum ExitStatus {
 }
 
 impl ExitStatus {
+    /// What a command ends with that loads policies: what is wrong in a file counts before that another one is not there.
+    pub fn of_policies<'a>(said: impl IntoIterator<Item = &'a Diagnostic>) -> Self {
+        let errors = said.into_iter().filter(|one| one.is_error());
+        let mut status = Self::Pass;
+        for error in errors {
+            if error.code != Code::UnreadableFile {
+                return Self::DoesNotCompile;
+            }
+            status = Self::Usage;
+        }
+        status
+    }
+
     /// The number that a shell sees.
     pub const fn code(self) -> u8 {
         match self {

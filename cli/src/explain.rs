@@ -101,7 +101,11 @@ impl Explanation {
         // What a patch makes, whether its anchors hold, and what is in a list is computed beside the Rego.
         let is_patch = parts.iter().any(|part| part.kind == BranchKind::Patch);
         for part in &mut parts {
-            if is_patch || part.kind == BranchKind::List {
+            let is_beside = matches!(
+                part.kind,
+                BranchKind::List | BranchKind::Module | BranchKind::Message
+            );
+            if is_patch || is_beside {
                 part.rego.clear();
             }
         }
@@ -183,10 +187,14 @@ impl Part {
         };
         let said = match (&self.held, self.kind) {
             (Err(reason), BranchKind::Patch) => reason.clone(),
+            (Err(reason), BranchKind::Message) => format!("the message has no text: {reason}"),
             (Err(reason), _) => format!("cannot be judged: {reason}"),
             (Ok(false), BranchKind::Image | BranchKind::Patch | BranchKind::List) => wanted.clone(),
             (Ok(false), BranchKind::PodSecurity) => format!("{wanted}{place}"),
             (Ok(true), BranchKind::Patch) => format!("makes {seen}"),
+            (Ok(true), BranchKind::Module) => format!("lets it through: {wanted}"),
+            (Ok(false), BranchKind::Module) => format!("refuses: {wanted}"),
+            (Ok(false), BranchKind::Exclude) => format!("excludes {seen}"),
             (Ok(false), BranchKind::Match) => format!("is not about {seen}"),
             (Ok(true), BranchKind::Match) => format!("is about {seen}"),
             (_, BranchKind::DenyAll) => "everything that `match` is about is denied".to_owned(),
@@ -262,7 +270,7 @@ fn blamed(trace: &Trace) -> Vec<&Step> {
         let kind = step.branch.kind;
         let applies = matches!(
             kind,
-            BranchKind::Match | BranchKind::Precondition | BranchKind::List
+            BranchKind::Match | BranchKind::Exclude | BranchKind::Precondition | BranchKind::List
         );
         let denies = matches!(kind, BranchKind::Deny | BranchKind::DenyAll);
         match (trace.status, &step.held) {

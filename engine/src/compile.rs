@@ -22,7 +22,7 @@ mod together;
 mod validate;
 
 pub use exception::{break_glass, exception};
-pub use rego::template;
+pub use rego::{doubts as rego_doubts, template};
 
 use std::sync::Arc;
 
@@ -409,9 +409,10 @@ fn candidates(rule: &ast::Rule, namespace: Option<&str>) -> Candidates {
     let rules = rule
         .constraint()
         .map_or(&[][..], |one| one.rules.as_slice());
-    let resources = || rules.iter().flat_map(|rule| &rule.resources);
-    if !resources().any(|(resource, _)| resource == "*") {
-        candidates.resources = resources().map(|(resource, _)| resource.clone()).collect();
+    let resources = rules.iter().flat_map(|rule| &rule.resources);
+    let names = resources.map(|(resource, _)| resource.value.as_str());
+    if !names.clone().any(|resource| resource == "*") {
+        candidates.resources = names.map(str::to_owned).collect();
     }
     candidates
 }

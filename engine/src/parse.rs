@@ -55,6 +55,20 @@ pub fn parse(source: &Arc<Source>, document: &Node) -> (Option<Policy>, Vec<Diag
     (policy, reader.into_diagnostics())
 }
 
+/// The elements of a `List`, as `kubectl get -o yaml` writes one; anything else is one itself, and an empty one too, so
+/// that it is said to be no policy.
+pub fn unlisted(document: &Node) -> &[Node] {
+    let is = |name, text| document.get(name).and_then(Node::as_str) == Some(text);
+    match document.get("items").map(|items| &items.value) {
+        Some(Value::List(items))
+            if is("kind", "List") && is("apiVersion", "v1") && !items.is_empty() =>
+        {
+            items
+        }
+        _ => std::slice::from_ref(document),
+    }
+}
+
 /// Whether a document is a `PolicyException` that [`exception`] reads.
 pub fn is_exception(document: &Node) -> bool {
     let text = |name| document.get(name).and_then(Node::as_str).unwrap_or("");

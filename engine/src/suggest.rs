@@ -33,21 +33,27 @@ pub(crate) fn nearest_within<'a>(
         .map(|(_, name)| name)
 }
 
-/// How many letters must be inserted, removed or changed (Levenshtein).
+/// How many letters must be inserted, removed, changed, or swapped with the one beside it.
 fn distance(left: &[char], right: &str) -> usize {
     let right: Vec<char> = right.chars().collect();
+    let at = |row: &[usize], index: usize| row.get(index).copied().unwrap_or(usize::MAX / 2);
     let mut row: Vec<usize> = (0..=right.len()).collect();
+    let (mut before, mut letter_before) = (Vec::new(), None);
     for (index, from) in left.iter().enumerate() {
-        let mut diagonal = index;
-        let mut last = index + 1;
-        let mut next = vec![last];
-        for (above, to) in row.iter().skip(1).zip(&right) {
-            let change = diagonal + usize::from(from != to);
-            last = change.min(above + 1).min(last + 1);
-            diagonal = *above;
-            next.push(last);
+        let mut next = vec![index + 1];
+        let mut left_of = None;
+        for (column, to) in right.iter().enumerate() {
+            let change = at(&row, column) + usize::from(from != to);
+            let mut least = change.min(at(&row, column + 1) + 1);
+            least = least.min(at(&next, column) + 1);
+            if left_of == Some(from) && letter_before == Some(to) {
+                least = least.min(at(&before, column - 1) + 1);
+            }
+            next.push(least);
+            left_of = Some(to);
         }
-        row = next;
+        before = std::mem::replace(&mut row, next);
+        letter_before = Some(from);
     }
     row.last().copied().unwrap_or(left.len())
 }

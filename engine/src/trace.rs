@@ -50,6 +50,8 @@ pub struct Branch {
 pub enum BranchKind {
     /// `match` and `exclude` together.
     Match,
+    /// `exclude`, where it alone decided.
+    Exclude,
     /// A condition of `preconditions`.
     Precondition,
     /// `list` of a `foreach`, where it has no elements.
@@ -74,6 +76,10 @@ pub enum BranchKind {
     Image,
     /// A patch of `mutate`.
     Patch,
+    /// A module of `rego` or `wasm`.
+    Module,
+    /// `message`, where it has no text.
+    Message,
 }
 
 impl BranchKind {
@@ -81,6 +87,7 @@ impl BranchKind {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Match => "match",
+            Self::Exclude => "exclude",
             Self::Precondition => "precondition",
             Self::List => "list",
             Self::Deny => "deny condition",
@@ -98,6 +105,8 @@ impl BranchKind {
             Self::PodSecurity => "pod security",
             Self::Image => "image",
             Self::Patch => "patch",
+            Self::Module => "module",
+            Self::Message => "message",
         }
     }
 }

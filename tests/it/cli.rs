@@ -377,7 +377,7 @@ fn what_is_named_as_a_policy_and_is_none_is_never_a_pass() {
     let misspelt = POLICY.replace("kyverno.io/v1", "kyvreno.io/v1");
     let beside = format!("{POLICY}---\n{}", misspelt.replace("refuse-bad", "other"));
     for (content, said) in [
-        (list.as_str(), "`List` of `v1` is no policy"),
+        (list.as_str(), "`Pod` of `v1` is no policy"),
         (pod, "`Pod` of `v1` is no policy"),
         (&misspelt, "`ClusterPolicy` of `kyvreno.io/v1` is no policy"),
         (&beside, "`ClusterPolicy` of `kyvreno.io/v1` is no policy"),

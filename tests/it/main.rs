@@ -76,6 +76,8 @@ mod serve_command;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod stumbles;
+#[cfg(test)]
 mod templates;
 #[cfg(test)]
 mod tidy;

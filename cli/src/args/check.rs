@@ -12,7 +12,13 @@ pub struct CheckArgs {
     #[arg(long, value_name = "FILE")]
     pub trusted_root: Vec<PathBuf>,
     /// How to show what was found
-    #[arg(long, value_enum, default_value = "human")]
+    #[arg(
+        long,
+        value_enum,
+        default_value = "human",
+        visible_alias = "output-format",
+        short = 'o'
+    )]
     pub format: Format,
 }
 

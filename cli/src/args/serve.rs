@@ -12,6 +12,9 @@ use regent_server::tuf::TRUSTED_ROOT;
 use super::image::ImageArgs;
 use super::verify::parse_duration;
 
+/// How long a `BreakGlass` may be open where nobody says.
+pub const BREAK_GLASS_LONGEST: &str = "4h";
+
 /// `regent serve`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct ServeArgs {
@@ -76,7 +79,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub break_glass_journal: Option<PathBuf>,
     /// How long a `BreakGlass` may be open, at most a day
-    #[arg(long, value_name = "DURATION", default_value = "4h", value_parser = parse_duration, requires = "break_glass_journal")]
+    #[arg(long, value_name = "DURATION", default_value = BREAK_GLASS_LONGEST, value_parser = parse_duration, requires = "break_glass_journal")]
     pub break_glass_longest: Duration,
     /// How often what was let in is verified until it is found in order, at most a day
     #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = parse_duration, requires = "break_glass_journal")]

@@ -46,7 +46,14 @@ pub struct VerifyArgs {
     #[arg(short = 'a', long = "annotations", value_name = "NAME=VALUE", value_parser = parse_annotation)]
     pub annotations: Vec<(String, String)>,
     /// How to print what was verified
-    #[arg(short, long, value_enum, default_value = "text", value_name = "FORMAT")]
+    #[arg(
+        short,
+        long,
+        value_enum,
+        default_value = "text",
+        value_name = "FORMAT",
+        visible_alias = "format"
+    )]
     pub output: Output,
     /// How long everything may take: `30s`, `3m`
     #[arg(long, default_value = "1m", value_name = "DURATION", value_parser = parse_duration)]

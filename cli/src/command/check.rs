@@ -1,13 +1,16 @@
 //! `regent check`: everything that is wrong with policies, all of it at once.
 
 use anyhow::{Result, bail};
-use regent_engine::diagnostic::{Diagnostic, Severity};
+use regent_engine::diagnostic::{Code, Diagnostic, Severity};
+use regent_engine::duration::Duration;
 use regent_engine::load::modules::ModuleFiles;
 use regent_engine::load::{BreakGlassFor, Environment, ExceptionsFrom, is_empty, load};
+use regent_engine::policy_set::PolicySet;
 use regent_server::rego_file;
 use serde_json::json;
 
 use crate::args::check::{CheckArgs, Format};
+use crate::args::serve::BREAK_GLASS_LONGEST;
 use crate::exit_status::ExitStatus;
 use crate::images;
 use crate::io::Io;
@@ -37,6 +40,7 @@ pub fn run(args: &CheckArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     let mut loaded = load(&sources.texts, &environment);
     guests::prepare(&mut loaded, None);
     diagnostics.extend(loaded.diagnostics);
+    diagnostics.extend(open_longer(&loaded.policies));
     let counts = Counts::of(sources.texts.len() + unreadable, &diagnostics);
     match args.format {
         Format::Human => show_human(&diagnostics, &counts, io)?,
@@ -46,11 +50,24 @@ pub fn run(args: &CheckArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
             writeln!(io.stdout, "{:#}", sarif::document(&findings))?;
         }
     }
-    Ok(if counts.errors > 0 {
-        ExitStatus::DoesNotCompile
-    } else {
-        ExitStatus::Pass
-    })
+    Ok(ExitStatus::of_policies(&diagnostics))
+}
+
+/// Says which `BreakGlass`es are open for longer than `serve` lets one be where nobody says.
+fn open_longer(policies: &PolicySet) -> Vec<Diagnostic> {
+    let Some(usual) = Duration::read(BREAK_GLASS_LONGEST) else {
+        return Vec::new();
+    };
+    let glass = policies.break_glass().iter().map(|one| &one.ast);
+    let warnings = glass.filter_map(|one| {
+        let open = one.expires_at.value.since(&one.starts_at.value);
+        let message = format!("the break-glass is open for {open}; `serve` takes {usual} at most");
+        let (source, span) = (&one.exception.source, one.expires_at.span);
+        let warning = Diagnostic::warning(Code::InvalidValue, source, span, message);
+        let help = "end it earlier, or give `serve` a longer `--break-glass-longest`";
+        (open > usual).then(|| warning.help(help))
+    });
+    warnings.collect()
 }
 
 struct Counts {

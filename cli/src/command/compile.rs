@@ -59,11 +59,7 @@ fn say(diagnostics: &[Diagnostic], io: &mut Io<'_>) -> Result<ExitStatus> {
     for diagnostic in diagnostics {
         writeln!(io.stderr, "{}", human::render(diagnostic, io.style()))?;
     }
-    Ok(if diagnostics.iter().any(Diagnostic::is_error) {
-        ExitStatus::DoesNotCompile
-    } else {
-        ExitStatus::Pass
-    })
+    Ok(ExitStatus::of_policies(diagnostics))
 }
 
 fn has_rule(policies: &PolicySet, wanted: &str) -> bool {

@@ -17,6 +17,7 @@ use regent_server::serve::{Running, serve};
 use regent_server::settings::{Limits, Settings, THREAD_STACK, TlsSettings};
 use regent_server::tuf::TufSettings;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{Level, enabled};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::serve::{LogFormat, PodPullSecrets, ServeArgs};
@@ -32,7 +33,17 @@ const LOG_VARIABLE: &str = "REGENT_LOG";
 
 /// Runs `regent serve` until SIGTERM or SIGINT.
 pub fn run(args: &ServeArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
-    start_logs(args.log_format)?;
+    match start_logs(args.log_format).and_then(|()| start(args, io)) {
+        // Who reads records reads nothing else; a line of its own is for where errors are not logged.
+        Err(error) if args.log_format == LogFormat::Json && enabled!(Level::ERROR) => {
+            tracing::error!("{error:#}");
+            Ok(ExitStatus::Usage)
+        }
+        ended => ended,
+    }
+}
+
+fn start(args: &ServeArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
     let settings = settings(args)?;
     // While one of them evaluates, another one serves connections: two also on one processor.
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -187,10 +198,18 @@ fn tls(args: &ServeArgs) -> Result<TlsSettings> {
 }
 
 fn start_logs(format: LogFormat) -> Result<()> {
-    let filter = match std::env::var(LOG_VARIABLE) {
-        Ok(directives) => EnvFilter::try_new(directives)
-            .with_context(|| format!("{LOG_VARIABLE} cannot be read"))?,
-        Err(_unset) => EnvFilter::new(LOG),
+    let directives = std::env::var(LOG_VARIABLE).ok();
+    let filter = directives.map_or_else(
+        || Ok(EnvFilter::new(LOG)),
+        |directives| {
+            let filter = EnvFilter::try_new(directives);
+            filter.with_context(|| format!("{LOG_VARIABLE} cannot be read"))
+        },
+    );
+    // That it cannot be read is said in the logs too.
+    let (filter, unread) = match filter {
+        Ok(filter) => (filter, Ok(())),
+        Err(error) => (EnvFilter::new(LOG), Err(error)),
     };
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -204,7 +223,7 @@ fn start_logs(format: LogFormat) -> Result<()> {
     if let Err(error) = started {
         tracing::debug!(%error, "logs go where they went before");
     }
-    Ok(())
+    unread
 }
 
 /// What a signal asks for.

@@ -53,8 +53,9 @@ pub fn run(args: &VerifyArgs, io: &mut Io<'_>) -> Result<ExitStatus> {
         .build()
         .context("the runtime could not be started")?;
     if !args.policy.is_empty() {
-        let Some(policies) = by_policy::policies(args, io)? else {
-            return Ok(ExitStatus::DoesNotCompile);
+        let policies = match by_policy::policies(args, io)? {
+            Ok(policies) => policies,
+            Err(status) => return Ok(status),
         };
         return by_policy::run(args, &policies, (&images, &runtime), io);
     }

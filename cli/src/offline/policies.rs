@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use regent_engine::diagnostic::Diagnostic;
 use regent_engine::load::POLICY_GROUPS;
-use regent_engine::parse::kubewarden;
+use regent_engine::parse::{self, kubewarden};
 use regent_engine::source::{Source, Span};
 use regent_engine::yaml::{self, Node, Value};
 
@@ -100,9 +100,10 @@ pub fn named(texts: &[Arc<Source>], diagnostics: &[Diagnostic]) -> (Vec<Named>, 
             .filter(|diagnostic| diagnostic.is_error() && Arc::ptr_eq(&diagnostic.source, text))
             .collect();
         let (mut known, mut holds_policy) = (Vec::new(), false);
-        for node in yaml::parse(text).0 {
-            let found = policies_of(text, &node);
-            let may_be = may_be_policy(&node);
+        let (documents, _) = yaml::parse(text);
+        for node in documents.iter().flat_map(parse::unlisted) {
+            let found = policies_of(text, node);
+            let may_be = may_be_policy(node);
             holds_policy |= may_be || found.iter().any(|(policy, _)| policy.is_policy());
             if found.is_empty() && !may_be {
                 known.push(node.span);

@@ -74,10 +74,15 @@ impl Definition {
         self.path.parent().unwrap_or(Path::new("."))
     }
 
-    /// What is to be said where a file that it names cannot be read.
+    /// What is to be said where recorded facts that it names cannot be read.
     pub fn unreadable(&self, error: &anyhow::Error) -> Diagnostic {
         let message = format!("{error:#}");
-        Diagnostic::error(Code::InvalidValue, &self.source, Span::new(0, 0), message)
+        let named = self.images.facts.as_deref().and_then(|path| {
+            let start = self.source.text.find(path)?;
+            Some(Span::new(start, start + path.len()))
+        });
+        let span = named.unwrap_or(Span::new(0, 0));
+        Diagnostic::error(Code::InvalidValue, &self.source, span, message)
     }
 }
 

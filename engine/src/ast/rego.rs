@@ -93,11 +93,11 @@ pub struct Constraint {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookRule {
     /// `apiGroups`.
-    pub groups: Vec<String>,
+    pub groups: Vec<Spanned<String>>,
     /// `apiVersions`.
-    pub versions: Vec<String>,
+    pub versions: Vec<Spanned<String>>,
     /// `resources`, each with its sub-resource; `*` is any, nothing is the resource itself.
-    pub resources: Vec<(String, String)>,
+    pub resources: Vec<(Spanned<String>, String)>,
     /// `operations`.
     pub operations: Vec<Operation>,
     /// `scope`.

@@ -1,8 +1,10 @@
 //! What it checks: a pattern can match something: its comparisons do not contradict each other, a key that must be there is
-//! not one that must not, a list has an element, and `^()` stands before a list of maps.
+//! not one that must not, a list has an element, `^()` stands before a list of maps, and operators and units are spelt as
+//! they are.
 //!
 //! Why: whatever the resource, such a pattern does not match, so that the rule refuses everything that it is about, or, below
-//! an anchor, skips everything. Only what is certain is said: nothing of texts with variables.
+//! an anchor, skips everything. `!=5` is whatever is not the text `=5`, which is everything: `!5` is meant. Only what is
+//! certain is said: nothing of texts with variables.
 //!
 //! Example:
 //!
@@ -28,7 +30,11 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::pattern;
 use crate::scalar::{self, TextPattern};
 
-use super::{Report, for_each_pattern};
+use super::{Report, for_each_pattern, misspelt};
+
+/// What `<` and `>` are for.
+const NUMBERS: &str =
+    "numbers, quantities and durations are compared, as `10`, `1Gi` and `30s`; texts are not";
 
 pub(super) fn check(report: &mut Report<'_>) {
     let mut found = Vec::new();
@@ -129,6 +135,14 @@ fn of_text(report: &Report<'_>, text: &Text, found: &mut Vec<Diagnostic>) {
     let parsed = TextPattern::parse(literal);
     let impossible = parsed.impossible().len();
     if impossible == 0 {
+        if let Some(foreign) = misspelt::foreign_operator(literal) {
+            let message = format!("`{foreign}` is no operator of patterns, but text");
+            let diagnostic = report.warning(Code::ImpossiblePattern, text.span, message);
+            found.push(match misspelt::meant(literal) {
+                Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
+                None => diagnostic,
+            });
+        }
         return;
     }
     let message = if impossible == parsed.alternatives.len() {
@@ -146,5 +160,17 @@ fn of_text(report: &Report<'_>, text: &Text, found: &mut Vec<Diagnostic>) {
         format!("of `{literal}`, {} can never match", parts.join(" and "))
     };
     let diagnostic = report.warning(Code::ImpossiblePattern, text.span, message);
-    found.push(diagnostic.help("`&` asks for both, `|` for one of the two"));
+    let help = misspelt::meant(literal).map(|meant| format!("did you mean `{meant}`?"));
+    let why = if literal.contains('&') {
+        Some("`&` asks for both, `|` for one of the two".to_owned())
+    } else {
+        literal
+            .trim_start()
+            .starts_with(['<', '>'])
+            .then(|| NUMBERS.to_owned())
+    };
+    found.push(Diagnostic {
+        help: help.or(why),
+        ..diagnostic
+    });
 }

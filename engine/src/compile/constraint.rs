@@ -55,8 +55,8 @@ fn of_rule(scope: &mut Scope, rule: &WebhookRule) -> Vec<Statement> {
             body.extend(scope.matches_one(&subject(field), &[], words));
         }
     };
-    one_of("resource_group", texts(&rule.groups));
-    one_of("resource_version", texts(&rule.versions));
+    one_of("resource_group", words(&rule.groups).collect());
+    one_of("resource_version", words(&rule.versions).collect());
     let operations = rule.operations.iter();
     one_of("operation", operations.map(|one| one.name()).collect());
     if let Some(wanted) = rule.scope {
@@ -64,7 +64,7 @@ fn of_rule(scope: &mut Scope, rule: &WebhookRule) -> Vec<Statement> {
     }
     let resources = rule.resources.iter();
     let resources = resources.map(|(resource, subresource)| {
-        let mut both = matches(&subject("resource"), resource);
+        let mut both = matches(&subject("resource"), &resource.value);
         both.extend(matches(&subject("subresource"), subresource));
         both
     });
@@ -73,10 +73,6 @@ fn of_rule(scope: &mut Scope, rule: &WebhookRule) -> Vec<Statement> {
         body.extend(scope.any_of("webhook_resource", &[], resources));
     }
     body
-}
-
-fn texts(written: &[String]) -> Vec<&str> {
-    written.iter().map(String::as_str).collect()
 }
 
 fn of_scope(scope: &mut Scope, wanted: Where) -> Vec<Statement> {

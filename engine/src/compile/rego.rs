@@ -8,12 +8,13 @@ use crate::ast::gatekeeper::ConstraintTemplate;
 use crate::ast::module_verify::in_registry;
 use crate::ast::rego::{RegoModules, Version};
 use crate::ast::template::Text as Message;
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::program;
 use crate::rego::evaluate::Document;
 use crate::rego::foreign::{Dialect, Foreign, ForeignError, Strictness, Text};
 use crate::rego::module::{Expression, Operator, Rule, Statement};
 use crate::source::{Source, Span, Spanned};
+use crate::suggest::MOST;
 
 use super::scope::Scope;
 use super::text;
@@ -104,9 +105,26 @@ pub(super) fn modules(
 
 /// What is wrong with the modules of a template, of which there need not be a constraint.
 pub fn template(template: &ConstraintTemplate) -> Vec<Diagnostic> {
-    modules(&template.source, None, &template.modules)
-        .err()
-        .unwrap_or_default()
+    let (source, written) = (&template.source, &template.modules);
+    match modules(source, None, written) {
+        Ok(modules) => doubts(source, written, &modules),
+        Err(said) => said,
+    }
+}
+
+/// What is likely not meant in the modules of a rule, or of a template.
+pub fn doubts(
+    source: &Arc<Source>,
+    written: &RegoModules,
+    modules: &program::RegoModules,
+) -> Vec<Diagnostic> {
+    let foreign = modules.foreign.as_ref().ok();
+    let doubts = foreign.map_or(&[][..], |foreign| foreign.doubts());
+    let said = doubts.iter().take(MOST).map(|doubt| Diagnostic {
+        severity: Severity::Warning,
+        ..diagnostic(source, written, doubt)
+    });
+    said.collect()
 }
 
 /// Whether a registry has the first of the modules.

@@ -65,6 +65,7 @@ impl Context<'_> {
         let mut count = 0;
         for block in blocks {
             let elements = elements(names, block)?;
+            self.trace_list(&block.list_text, Ok(&elements));
             count += elements.len();
             if count > MAX_ELEMENTS {
                 return Err(too_many());

@@ -62,6 +62,7 @@ impl Context<'_> {
             }
             Err(message) => Answer::new(RuleStatus::Error, message),
         };
+        self.trace_module(answer.status, &answer.message);
         let action = FailureAction::Enforce;
         Some(with_warnings(respond(policy, rule, action, answer), &told))
     }
@@ -106,6 +107,7 @@ impl Context<'_> {
             }
             (Err(message), _, _) => respond(Answer::new(RuleStatus::Error, message)),
         };
+        self.trace_module(response.status, &response.message);
         Some(with_warnings(response, &told))
     }
 

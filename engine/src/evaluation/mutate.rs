@@ -138,6 +138,7 @@ impl Context<'_> {
                     ));
                 }
             };
+            self.trace_list(&block.list_text, Ok(&elements));
             let object = current.as_ref().unwrap_or(object);
             match self.change_elements(&names, object, (block, &elements, level), walk) {
                 Changed::Waiting => return Changed::Waiting,

@@ -44,6 +44,7 @@ impl Context<'_> {
             (_, Ok(violations)) => failed(modules, violations, names),
             (_, Err(error)) => format!("the modules of rule {name} gave no answer: {error}"),
         };
+        self.trace_module(status, &message);
         let violations = found.ok().filter(|found| !found.is_empty());
         let details = violations.map(|found| {
             Box::new(Details {

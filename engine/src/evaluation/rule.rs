@@ -147,14 +147,14 @@ impl Context<'_> {
         };
         if let (Progress::WaitingForImages, Body::VerifyImages(entries)) = (waited, &rule.body) {
             let progress = self.verify_images((policy, rule), &names, entries, action);
-            return described(rule, &names, progress);
+            return self.described(rule, &names, progress);
         }
         if known == Known::Nothing {
             let selected = match self.is_selected(rule, labels.as_ref()) {
                 Ok(false) => self.was_selected((policy, rule), labels.as_ref()),
                 known => known,
             };
-            self.trace_match(matches!(selected, Ok(true)));
+            self.trace_match(matches!(selected, Ok(true)), labels.as_ref());
             match selected {
                 Ok(true) => {}
                 Ok(false) => return Progress::NotAbout,
@@ -165,7 +165,7 @@ impl Context<'_> {
             let stage = Stage::of((policy, rule), validate, &names);
             let progress = self.validated_as(&stage, status);
             let progress = self.enforced(&stage, action, progress);
-            return described(rule, &names, progress);
+            return self.described(rule, &names, progress);
         }
         let of_conditions = rule.preconditions.as_ref();
         match self.preconditions(
@@ -178,7 +178,7 @@ impl Context<'_> {
             Some(Err(answer)) => return respond(unjudged(rule, answer)),
         }
         let progress = self.unless_excepted((policy, rule), &names, action);
-        described(rule, &names, progress)
+        self.described(rule, &names, progress)
     }
 
     /// What the body of a rule that applies says, or that exceptions let the request off.
@@ -446,6 +446,24 @@ impl Context<'_> {
         Some(Err(answer))
     }
 
+    /// An answer with the rule's `reportProperties`. One that cannot be resolved stays as it is written, since it only describes.
+    fn described(&mut self, rule: &Rule, names: &Names<'_>, mut progress: Progress) -> Progress {
+        self.trace_message(names, &progress);
+        if let Progress::Answered(response) = &mut progress {
+            for (name, text) in &rule.report_properties {
+                let value = match names.text(text) {
+                    Ok(Value::String(value)) => value,
+                    Ok(other) => go_format::json(&other),
+                    Err(error) if error.is_pending() => return Progress::Waiting,
+                    Err(_) => text.raw().to_owned(),
+                };
+                let details = response.details.get_or_insert_default();
+                details.properties.push((name.clone(), value));
+            }
+        }
+        progress
+    }
+
     /// Labels of the request's namespace where the rule asks for them; none as long as the host has not said.
     fn namespace_labels(
         &mut self,
@@ -467,23 +485,6 @@ impl Context<'_> {
             )),
         })
     }
-}
-
-/// An answer with the rule's `reportProperties`. One that cannot be resolved stays as it is written, since it only describes.
-fn described(rule: &Rule, names: &Names<'_>, mut progress: Progress) -> Progress {
-    if let Progress::Answered(response) = &mut progress {
-        for (name, text) in &rule.report_properties {
-            let value = match names.text(text) {
-                Ok(Value::String(value)) => value,
-                Ok(other) => go_format::json(&other),
-                Err(error) if error.is_pending() => return Progress::Waiting,
-                Err(_) => text.raw().to_owned(),
-            };
-            let details = response.details.get_or_insert_default();
-            details.properties.push((name.clone(), value));
-        }
-    }
-    progress
 }
 
 /// What it means that it is not known whether a rule applies. One that changes something refuses nothing by itself: that it

@@ -3,7 +3,9 @@
 //! Nothing here reaches an answer. New questions to the host are not asked for it either.
 
 mod lists;
+mod said;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -149,8 +151,17 @@ impl Context<'_> {
         (!is_waiting(progress)).then_some(trace)
     }
 
-    /// Notes whether a rule is about the resource.
-    pub(super) fn trace_match(&mut self, is_about: bool) {
+    /// Notes whether a rule is about the resource, and that `exclude` decided where it did.
+    pub(super) fn trace_match(
+        &mut self,
+        is_about: bool,
+        labels: Option<&BTreeMap<String, String>>,
+    ) {
+        let excluded = if is_about {
+            None
+        } else {
+            self.excluding(labels)
+        };
         let Traced::Now(tracing) = &mut self.traced else {
             return;
         };
@@ -163,12 +174,19 @@ impl Context<'_> {
         let seen = seen.map(|name| (name.to_owned(), field(name)));
         let ground = Bare(&tracing.program);
         let step = Step {
-            decides: !is_about,
+            decides: !is_about && excluded.is_none(),
             wanted: "a request that `match` is about, and `exclude` is not".to_owned(),
             seen: Some(Value::Object(seen.into_iter().collect())),
             ..ground.step(BranchKind::Match, span, Ok(is_about))
         };
+        let of_exclude = excluded.map(|span| Step {
+            decides: true,
+            wanted: "a request that `exclude` is not about".to_owned(),
+            seen: step.seen.clone(),
+            ..ground.step(BranchKind::Exclude, span, Ok(false))
+        });
         tracing.steps.push(step);
+        tracing.steps.extend(of_exclude);
     }
 
     /// Notes what conditions looked at; `said` is the program's word.

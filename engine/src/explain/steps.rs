@@ -129,6 +129,19 @@ pub(crate) fn of_pattern(
     (found, steps)
 }
 
+/// That a message has no text, and why; none where it has one.
+pub(crate) fn of_message(ground: &Ground<'_>, message: &written::Text) -> Option<Step> {
+    let reason = resolve(ground.names, &message.raw, message.span).err()?;
+    let template = written::Template {
+        span: message.span,
+        value: written::TemplateValue::Text(message.clone()),
+    };
+    Some(Step {
+        variables: variables(ground, &[&template]),
+        ..ground.step(BranchKind::Message, message.span, Err(reason))
+    })
+}
+
 /// Longest text of a value in words.
 const MAX_SHOWN: usize = 200;
 

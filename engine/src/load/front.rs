@@ -9,14 +9,14 @@ use crate::ast::evidence::SLSA_VERSION_FALLBACK;
 use crate::ast::exception::PolicyException;
 use crate::ast::rego::RegoModules;
 use crate::ast::validate::{Validate, ValidateBody};
-use crate::ast::{Checked, Policy, RuleBody};
+use crate::ast::{Checked, Origin, Policy, RuleBody};
 use crate::builders::Builders;
 use crate::diagnostic::{Code, Diagnostic, Fault};
 use crate::limits::ContextSize;
 use crate::policy_set::PolicySet;
 use crate::program::{self, guest::ModuleTrust};
 use crate::rego::sharing::sharing;
-use crate::source::{Source, Spanned};
+use crate::source::{Source, Span, Spanned};
 use crate::{autogen, check, compile, parse, wildcard, yaml};
 
 use super::gatekeeper::Gatekeeper;
@@ -55,7 +55,7 @@ impl Front {
             if matches!(take, Take::Policies(_)) {
                 found.clear();
             }
-            for document in &documents {
+            for document in documents.iter().flat_map(parse::unlisted) {
                 found.extend(front.document((source, take), document, environment));
             }
             front.say(found);
@@ -166,7 +166,7 @@ impl Front {
         let Some(exception) = exception else {
             return said;
         };
-        said.extend(check::exception(&exception));
+        add_checked(&mut said, check::exception(&exception));
         let unheard = unheard(&exception, from);
         if unheard.is_none() && !said.iter().any(Diagnostic::is_error) {
             self.exceptions.push(Arc::new(exception));
@@ -194,7 +194,7 @@ impl Front {
             said.push(warning.help("give `serve` a `--break-glass-journal`"));
             return said;
         };
-        said.extend(check::break_glass(&written, longest));
+        add_checked(&mut said, check::break_glass(&written, longest));
         let mut known = self.break_glass.iter();
         if known.any(|one| one.name() == name.value) {
             let message = format!("there is another break-glass `{}`", name.value);
@@ -211,7 +211,7 @@ impl Front {
     pub(super) fn exceptions(&mut self, sources: &[(Arc<Source>, Holds)]) {
         for (source, holds) in sources {
             let (documents, mut found) = yaml::parse(source);
-            for document in &documents {
+            for document in documents.iter().flat_map(parse::unlisted) {
                 let glass = parse::is_break_glass(document);
                 let longest = BreakGlassFor::LONGEST;
                 found.extend(match (parse::is_exception(document), holds) {
@@ -253,6 +253,7 @@ impl Front {
             match compile::compile(policy, &self.builders) {
                 Ok(policy) => {
                     diagnostics.extend(unfit(&policy));
+                    diagnostics.extend(doubts(&policy));
                     policies.push(policy);
                 }
                 Err(found) => diagnostics.extend(found),
@@ -396,6 +397,26 @@ fn unfit(policy: &program::Policy) -> Vec<Diagnostic> {
     rules.collect()
 }
 
+/// Says what is likely not meant in the modules of a policy; what is in a template was said of the template.
+fn doubts(policy: &program::Policy) -> Vec<Diagnostic> {
+    let rules = policy.rules.iter().flat_map(|rule| {
+        let (program::Body::Rego(modules), Some(written)) = (&rule.body, policy.rule_ast(rule))
+        else {
+            return Vec::new();
+        };
+        match &written.body {
+            RuleBody::Validate(Validate {
+                body: ValidateBody::Rego(of_rule),
+                ..
+            }) if of_rule.source.is_none() && written.origin == Origin::Written => {
+                compile::rego_doubts(&policy.ast.source, of_rule, modules)
+            }
+            _ => Vec::new(),
+        }
+    });
+    rules.collect()
+}
+
 /// Puts the text of a module in its place, or says why it cannot be used.
 fn read_module(
     modules: &mut RegoModules,
@@ -421,10 +442,26 @@ fn checked(
     let readable = !diagnostics.iter().any(Diagnostic::is_error);
     let checked = policy.and_then(|policy| {
         let (checked, said) = check::check(autogen::autogen(policy), environment);
-        diagnostics.extend(said);
+        add_checked(&mut diagnostics, said);
         checked
     });
     (checked.filter(|_| readable), diagnostics)
+}
+
+/// Adds what checks found. Where something could not be read, they looked at what stands for it, and what they say of the
+/// place that holds it would be said of nothing that the author wrote.
+fn add_checked(said: &mut Vec<Diagnostic>, found: Vec<Diagnostic>) {
+    let place = |one: &Diagnostic| one.labels.first().map(|label| label.span);
+    let errors = said.iter().filter(|one| one.is_error());
+    let unread: Vec<_> = errors.filter_map(place).collect();
+    let follows = |one: &Diagnostic| {
+        let whole = place(one);
+        let holds = |part: &Span| {
+            whole.is_some_and(|whole| whole.start <= part.start && part.end <= whole.end)
+        };
+        unread.iter().any(holds)
+    };
+    said.extend(found.into_iter().filter(|one| !follows(one)));
 }
 
 /// Where a policy's name stands, for a message about another source.

@@ -86,7 +86,14 @@ pub(super) fn deprecated(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Op
 fn set(reader: &mut Reader<'_>, node: &Node, depth: usize) -> Option<AttestorSet> {
     let mut fields = reader.fields(node, "attestors")?;
     let count = fields.take("count");
+    let before = reader.errors();
     let items = fields.items(reader, "entries");
+    // What could not be read has been said.
+    if items.is_empty() && reader.errors() == before {
+        let message = "`attestors` has no `entries`";
+        reader.error(Code::MissingField, node.span, message);
+        fields.unless_misspelt(reader, &["entries"]);
+    }
     fields.finish(reader, &[]);
     if depth > MAX_DEPTH {
         let message = format!("sets of attestors are nested more than {MAX_DEPTH} deep");
@@ -94,11 +101,6 @@ fn set(reader: &mut Reader<'_>, node: &Node, depth: usize) -> Option<AttestorSet
         return None;
     }
     if items.is_empty() {
-        reader.error(
-            Code::MissingField,
-            node.span,
-            "`attestors` has no `entries`",
-        );
         return None;
     }
     let mut entries = Vec::new();
@@ -142,10 +144,16 @@ fn entry(
     let hash = fields.choice(reader, "signatureAlgorithm", &HASHES);
     let hash = hash.map(|hash| hash.value);
     let forms = FORMS.map(|name| fields.take(name));
-    fields.finish(reader, &[]);
-    if forms.iter().flatten().count() != 1 {
+    let written = forms.iter().flatten().count();
+    if written != 1 {
         let message = "an attestor is one of `keyless`, `keys`, `certificates` and `attestor`";
         reader.error(Code::InvalidValue, node.span, message);
+    }
+    if written == 0 {
+        fields.unless_misspelt(reader, &FORMS);
+    }
+    fields.finish(reader, &[]);
+    if written != 1 {
         return None;
     }
     let beside = !annotations.is_empty() || repository.is_some() || hash.is_some();
@@ -180,6 +188,9 @@ fn entry(
 /// Who, and which logs count for him.
 type Read = (AttestorIdentity, Rekor, Ctlog);
 
+/// Where keys are.
+const KEYS: [&str; 3] = ["publicKeys", "secret", "kms"];
+
 fn read_keys(
     reader: &mut Reader<'_>,
     node: &Node,
@@ -187,12 +198,18 @@ fn read_keys(
 ) -> Option<Vec<Read>> {
     let mut fields = reader.fields(node, "keys")?;
     let hash = inner_hash(reader, &mut fields, hash);
-    let written = ["publicKeys", "secret", "kms"].map(|name| key::written(&mut fields, name));
+    let written = KEYS.map(|name| key::written(&mut fields, name));
     let (rekor, ctlog) = logs(reader, &mut fields);
-    fields.finish(reader, &[]);
-    if written.iter().flatten().count() != 1 {
+    let count = written.iter().flatten().count();
+    if count != 1 {
         let message = "`keys` has one of `publicKeys`, `secret` and `kms`";
         reader.error(Code::MissingField, node.span, message);
+    }
+    if count == 0 {
+        fields.unless_misspelt(reader, &KEYS);
+    }
+    fields.finish(reader, &[]);
+    if count != 1 {
         return None;
     }
     let identities = match written {

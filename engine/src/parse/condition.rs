@@ -82,6 +82,7 @@ fn condition(reader: &mut Reader<'_>, node: &Node) -> Option<Condition> {
         if fields.peek(name).is_none() {
             let message = format!("a condition without a `{name}`");
             reader.error(Code::MissingField, node.span, message);
+            fields.unless_misspelt(reader, &[name]);
         }
     }
     let key = side(reader, fields.take("key"), node.span);

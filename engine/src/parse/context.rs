@@ -53,6 +53,8 @@ fn entry(reader: &mut Reader<'_>, node: &Node) -> ContextEntry {
             reader
                 .error(Code::MissingField, node.span, message)
                 .set_help(format!("it has one of `{}`", SOURCES.join("`, `")));
+            fields.unless_misspelt(reader, &SOURCES);
+            fields.ignore(&SOURCES);
             None
         }
         [_] => source(reader, &mut fields),
@@ -107,6 +109,7 @@ fn variable(
     if value.is_none() && jmes_path.is_none() && default.is_none() {
         let message = "`variable` has neither `value` nor `jmesPath`";
         reader.error(Code::MissingField, node.span, message);
+        fields.unless_misspelt(reader, &["value", "jmesPath"]);
         return None;
     }
     Some(ContextSource::Variable {
@@ -158,6 +161,7 @@ fn api_call(reader: &mut Reader<'_>, node: &Node, fields: &mut Fields<'_>) -> Op
         (None, None) => {
             let message = "`apiCall` has neither `urlPath` nor `service`";
             reader.error(Code::MissingField, node.span, message);
+            fields.unless_misspelt(reader, &["urlPath", "service"]);
             None
         }
     };

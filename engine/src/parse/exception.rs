@@ -6,7 +6,7 @@ use crate::ast::condition::Conditions;
 use crate::ast::exception::{Excepted, PolicyException};
 use crate::ast::matching::Filters;
 use crate::diagnostic::Code;
-use crate::yaml::Node;
+use crate::yaml::{Node, Value};
 
 use super::condition::{self, Blocks};
 use super::fields::{Fields, Reader};
@@ -66,8 +66,10 @@ pub(super) fn read_about(reader: &mut Reader<'_>, spec: &mut Fields<'_>) -> Opti
 fn read_exceptions(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Excepted>> {
     let items = reader.items(node, "exceptions");
     if items.is_empty() {
-        let message = "the exception names no policy";
-        reader.error(Code::MissingField, node.span, message);
+        if matches!(node.value, Value::List(_)) {
+            let message = "the exception names no policy";
+            reader.error(Code::MissingField, node.span, message);
+        }
         return None;
     }
     let read: Vec<_> = items.iter().map(|item| read_one(reader, item)).collect();

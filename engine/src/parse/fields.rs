@@ -1,8 +1,9 @@
 //! Reading maps strictly: each field is taken once, and what was not taken is unknown or not supported.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Label};
 use crate::source::{Source, Span, Spanned};
 use crate::yaml::{Entry, Node, Value};
 
@@ -12,6 +13,8 @@ use crate::suggest;
 pub(super) struct Reader<'a> {
     source: &'a Arc<Source>,
     diagnostics: Vec<Diagnostic>,
+    /// Those among the diagnostics that only follow from another one.
+    taken_back: BTreeSet<usize>,
 }
 
 /// A diagnostic that was just made, for advice to be added.
@@ -24,6 +27,15 @@ impl Made<'_> {
             diagnostic.help = Some(help.into());
         }
     }
+
+    /// Adds another place, and what is to be said there.
+    pub(super) fn label(mut self, span: Span, text: &str) -> Self {
+        if let Some(diagnostic) = &mut self.0 {
+            let text = text.to_owned();
+            diagnostic.labels.push(Label { span, text });
+        }
+        self
+    }
 }
 
 /// A map whose fields are taken one by one.
@@ -35,6 +47,8 @@ pub(super) struct Fields<'n> {
     what: &'static str,
     entries: &'n [Entry],
     known: Vec<&'static str>,
+    /// What was said to be missing, and which fields would have been it.
+    missing: Vec<(usize, Vec<&'static str>)>,
 }
 
 /// Fields of Kyverno's that are not supported, by name.
@@ -45,11 +59,15 @@ impl<'a> Reader<'a> {
         Self {
             source,
             diagnostics: Vec::new(),
+            taken_back: BTreeSet::new(),
         }
     }
 
     pub(super) fn into_diagnostics(self) -> Vec<Diagnostic> {
-        self.diagnostics
+        let said = self.diagnostics.into_iter().enumerate();
+        said.filter(|(index, _)| !self.taken_back.contains(index))
+            .map(|(_, diagnostic)| diagnostic)
+            .collect()
     }
 
     /// How many things were wrong so far.
@@ -82,9 +100,22 @@ impl<'a> Reader<'a> {
 
     fn wrong_type(&mut self, node: &Node, what: &str, wanted: &str) {
         let message = format!("{what} must be {wanted}, this is {}", node.value.describe());
+        let written = self.source.text.get(node.span.start..node.span.end);
+        let help = match &node.value {
+            Value::Bool(_) | Value::Number(_) if wanted == "a text" => {
+                "put it in quotes".to_owned()
+            }
+            Value::Map(_) if wanted == "a list" => {
+                "put `-` before its first field: that makes it the only entry of a list".to_owned()
+            }
+            Value::String(text) if wanted == "a list" && *text == one_line(text) => {
+                format!("write `[{}]`", written.unwrap_or(text))
+            }
+            _ => String::new(),
+        };
         let made = self.error(Code::InvalidValue, node.span, message);
-        if wanted == "a text" && matches!(node.value, Value::Bool(_) | Value::Number(_)) {
-            made.set_help("put it in quotes");
+        if !help.is_empty() {
+            made.set_help(help);
         }
     }
 
@@ -96,6 +127,7 @@ impl<'a> Reader<'a> {
                 what,
                 entries,
                 known: Vec::new(),
+                missing: Vec::new(),
             })
         } else {
             self.wrong_type(node, &format!("`{what}`"), "a map");
@@ -253,24 +285,40 @@ impl<'n> Fields<'n> {
     /// Says what is wrong where not exactly one of the fields that say what is demanded was written; `known` are those that
     /// are supported.
     pub(super) fn demand_one(
-        &self,
+        &mut self,
         reader: &mut Reader<'_>,
-        names: &[&str],
+        names: &[&'static str],
         span: Span,
         known: &str,
     ) {
         let what = self.what;
-        let mut written = names.iter().filter(|name| self.peek(name).is_some());
+        let written = self.entries.iter();
+        let mut written =
+            written.filter(|entry| !entry.value.is_null() && names.contains(&entry.key.as_str()));
         match (written.next(), written.next()) {
             (None, _) => {
                 let message = format!("`{what}` demands nothing: it has none of {known}");
                 reader.error(Code::MissingField, span, message);
+                self.unless_misspelt(reader, names);
             }
             (Some(_), None) => {}
             (Some(one), Some(two)) => {
-                let message = format!("`{what}` demands one thing: it has `{one}` and `{two}`");
-                reader.error(Code::InvalidValue, span, message);
+                let message = format!(
+                    "`{what}` demands one thing: it has `{}` and `{}`",
+                    one.key, two.key
+                );
+                reader
+                    .error(Code::InvalidValue, two.key_span, message)
+                    .label(one.key_span, "the other one")
+                    .set_help("keep one of them; what else is demanded has its own rule");
             }
+        }
+    }
+
+    /// Takes back what was said last, that there is none of some fields, if one of them turns out to be there, misspelt.
+    pub(super) fn unless_misspelt(&mut self, reader: &Reader<'_>, names: &[&'static str]) {
+        if let Some(last) = reader.errors().checked_sub(1) {
+            self.missing.push((last, names.to_vec()));
         }
     }
 
@@ -289,8 +337,15 @@ impl<'n> Fields<'n> {
         if found.is_none() {
             let message = format!("`{}` has no `{name}`", self.what);
             reader.error(Code::MissingField, self.start(), message);
+            self.unless_misspelt(reader, &[name]);
         }
         found
+    }
+
+    /// Where the name of a field was written, if it was.
+    pub(super) fn key_span(&self, name: &str) -> Option<Span> {
+        let entry = self.entries.iter().find(|entry| entry.key == name);
+        entry.map(|entry| entry.key_span)
     }
 
     /// The first line of the map, where something that is missing is reported.
@@ -380,6 +435,9 @@ impl<'n> Fields<'n> {
             let made = reader.error(Code::UnknownField, entry.key_span, message);
             if let Some(nearest) = nearest {
                 made.set_help(format!("did you mean `{nearest}`?"));
+                let missing = self.missing.iter();
+                let same = missing.filter(|(_, names)| names.contains(&nearest));
+                reader.taken_back.extend(same.map(|(index, _)| *index));
             }
         }
     }

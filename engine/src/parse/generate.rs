@@ -83,6 +83,7 @@ fn generated(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Generat
         [] => {
             let message = "`generate` makes nothing: it has none of `data`, `clone`, `cloneList` and `foreach`";
             reader.error(Code::MissingField, span, message);
+            fields.unless_misspelt(reader, &BODIES);
         }
         [_] => {}
         [one, two, ..] => {

@@ -20,11 +20,15 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<JsonPatch> {
     let source = Source::new("patchesJson6902", marked.text.clone());
     let (documents, diagnostics) = yaml::parse(&source);
     let mut sound = true;
+    let lines = Lines::of(reader, node.span, (&source, &text.value));
     for diagnostic in &diagnostics {
         if diagnostic.severity == Severity::Error {
             sound = false;
             let message = format!("`patchesJson6902` cannot be read: {}", diagnostic.message);
-            reader.error(Code::InvalidValue, node.span, message);
+            let line = lines
+                .as_ref()
+                .and_then(|lines| lines.line(diagnostic.position().0));
+            reader.error(Code::InvalidValue, line.unwrap_or(node.span), message);
         }
     }
     let [document] = documents.as_slice() else {
@@ -48,47 +52,52 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<JsonPatch> {
     };
     let mut steps = Vec::new();
     patch.operations = marked.template(reader, document, &mut steps, &mut patch);
-    place(
-        &mut patch.operations,
-        document,
-        (&source, &text.value),
-        reader,
-    );
+    if let Some(lines) = &lines {
+        place(&mut patch.operations, document, (&source, lines));
+    }
     (sound && check(reader, &patch.operations)).then_some(patch)
 }
 
-/// Says where each operation begins, where the text is written line by line, as `|` and `|-` have it.
-fn place(
-    operations: &mut Template,
-    document: &Node,
-    (marked, raw): (&Source, &str),
-    reader: &Reader<'_>,
-) {
+/// Says where each operation begins.
+fn place(operations: &mut Template, document: &Node, (marked, lines): (&Source, &Lines<'_>)) {
     let (TemplateValue::List(items), Value::List(nodes)) = (&mut operations.value, &document.value)
     else {
         return;
     };
-    let span = operations.span;
-    let whole = reader.source().text.get(span.start..span.end);
-    let Some(whole) = whole.filter(|whole| {
-        let written = whole.trim_end().lines().map(str::trim);
-        written.eq(raw.trim_end().lines().map(str::trim))
-            && marked.text.lines().count() == raw.lines().count()
-    }) else {
-        return;
-    };
     for (item, node) in items.iter_mut().zip(nodes) {
         let (line, _) = marked.position(node.span.start);
-        let mut before = whole.split_inclusive('\n').take(line);
-        let (mut start, mut last) = (span.start, "");
-        if let Some(first) = before.next() {
-            last = before.fold(first, |above, line| {
-                start += above.len();
-                line
-            });
+        item.span = lines.line(line).unwrap_or(item.span);
+    }
+}
+
+/// Where the lines of the text are that was written line by line, as `|` and `|-` have it.
+struct Lines<'a> {
+    start: usize,
+    whole: &'a str,
+}
+
+impl<'a> Lines<'a> {
+    /// None where the text was written in another way.
+    fn of(reader: &Reader<'a>, span: Span, (marked, raw): (&Source, &str)) -> Option<Self> {
+        let whole = reader.source().text.get(span.start..span.end)?;
+        let written = whole.trim_end().lines().map(str::trim);
+        let same = written.eq(raw.trim_end().lines().map(str::trim))
+            && marked.text.lines().count() == raw.lines().count();
+        let start = span.start;
+        same.then_some(Self { start, whole })
+    }
+
+    /// A line of the text, counted from one; the last one where it is behind that.
+    fn line(&self, line: usize) -> Option<Span> {
+        let mut start = self.start;
+        let mut before = self.whole.split_inclusive('\n').take(line);
+        let mut last = before.next()?;
+        for line in before {
+            start += last.len();
+            last = line;
         }
         start += last.len() - last.trim_start().len();
-        item.span = Span::new(start, start + last.trim().len());
+        Some(Span::new(start, start + last.trim().len()))
     }
 }
 

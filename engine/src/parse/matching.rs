@@ -36,9 +36,13 @@ const SELECTOR_OPERATORS: [(&str, SelectorOperator); 4] = [
 
 /// `match`: never empty.
 pub(super) fn read_match(reader: &mut Reader<'_>, node: &Node) -> Option<Filters> {
+    let before = reader.errors();
     let filters = read(reader, node, "match")?;
     if filters.filters.is_empty() {
-        reader.error(Code::MissingField, node.span, "`match` is empty");
+        // What could not be read has been said.
+        if reader.errors() == before {
+            reader.error(Code::MissingField, node.span, "`match` is empty");
+        }
         return None;
     }
     Some(filters)
@@ -81,8 +85,8 @@ fn read(reader: &mut Reader<'_>, node: &Node, what: &'static str) -> Option<Filt
         return None;
     }
     let (combination, filters) = match (any, all) {
-        (Some(any), _) => (Combination::Any, list(reader, any, what)),
-        (None, Some(all)) => (Combination::All, list(reader, all, what)),
+        (Some(any), _) => (Combination::Any, list(reader, any, ("any", what))),
+        (None, Some(all)) => (Combination::All, list(reader, all, ("all", what))),
         (None, None) if has_direct => {
             let filter = filter(reader, &mut fields);
             (Combination::All, filter.into_iter().collect())
@@ -98,9 +102,9 @@ fn read(reader: &mut Reader<'_>, node: &Node, what: &'static str) -> Option<Filt
     })
 }
 
-fn list(reader: &mut Reader<'_>, node: &Node, what: &'static str) -> Vec<Filter> {
+fn list(reader: &mut Reader<'_>, node: &Node, (field, what): (&str, &'static str)) -> Vec<Filter> {
     let mut filters = Vec::new();
-    for item in reader.items(node, what) {
+    for item in reader.items(node, field) {
         if let Some(mut fields) = reader.fields(item, what) {
             filters.extend(filter(reader, &mut fields));
             fields.finish(reader, &[]);
@@ -110,6 +114,7 @@ fn list(reader: &mut Reader<'_>, node: &Node, what: &'static str) -> Vec<Filter>
 }
 
 fn filter(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Filter> {
+    let before = reader.errors();
     let resources = fields.take("resources");
     let subjects = subjects(reader, fields);
     let roles = fields.texts(reader, "roles");
@@ -125,7 +130,11 @@ fn filter(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Filter> {
         cluster_roles,
     };
     if resources.is_none() && !names_users {
-        reader.error(Code::InvalidValue, fields.span, "a filter cannot be empty");
+        // What could not be read has been said.
+        if reader.errors() == before {
+            reader.error(Code::InvalidValue, fields.span, "a filter cannot be empty");
+            fields.unless_misspelt(reader, &DIRECT);
+        }
         return None;
     }
     Some(filter)

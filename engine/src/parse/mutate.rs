@@ -62,6 +62,7 @@ fn body(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<MutateBody> 
                 BODIES.join("`, `")
             );
             reader.error(Code::MissingField, fields.span, message);
+            fields.unless_misspelt(reader, &BODIES);
         }
         [_] => {}
         [one, two, ..] => {

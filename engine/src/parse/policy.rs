@@ -62,7 +62,7 @@ pub(super) fn read(reader: &mut Reader<'_>, document: &Node) -> Option<Policy> {
     let rules = match rules {
         Some(node) => {
             let items = reader.items(node, "rules");
-            if items.is_empty() {
+            if items.is_empty() && matches!(node.value, Value::List(_)) {
                 reader.error(Code::MissingField, node.span, "`spec` has no rules");
             }
             items

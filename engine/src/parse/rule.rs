@@ -112,6 +112,7 @@ fn body(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<RuleBody> {
         [] => {
             let message = "a rule does something: it has none of `validate`, `mutate`, `generate` and `verifyImages`";
             reader.error(Code::MissingField, first(fields.span), message);
+            fields.unless_misspelt(reader, &["validate", "mutate", "generate", "verifyImages"]);
         }
         [(one, _), (two, span), ..] => {
             let message = format!("a rule does one thing: it has `{one}` and `{two}`");
@@ -120,7 +121,8 @@ fn body(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<RuleBody> {
         [_] => {}
     }
     if let Some(node) = validate {
-        return validate::read(reader, node).map(RuleBody::Validate);
+        let key = fields.key_span("validate").unwrap_or(node.span);
+        return validate::read(reader, node, key).map(RuleBody::Validate);
     }
     if let Some(node) = mutate {
         return mutate::read(reader, node).map(RuleBody::Mutate);

@@ -3,6 +3,7 @@
 use crate::ast::pattern::Pattern;
 use crate::ast::validate::{Deny, Validate, ValidateBody};
 use crate::diagnostic::Code;
+use crate::source::Span;
 use crate::yaml::{Node, Value};
 
 use super::condition::{self, Blocks};
@@ -23,7 +24,7 @@ const DEMANDS: [&str; 10] = [
     "wasm",
 ];
 
-pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Validate> {
+pub(super) fn read(reader: &mut Reader<'_>, node: &Node, key: Span) -> Option<Validate> {
     let mut fields = reader.fields(node, "validate")?;
     let failure_action = fields.choice(reader, "failureAction", &policy::FAILURE_ACTIONS);
     let failure_action_overrides = policy::overrides(reader, &mut fields, "failureActionOverrides");
@@ -33,7 +34,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<Validate> {
     fields.demand_one(
         reader,
         &DEMANDS,
-        node.span,
+        key,
         "`pattern`, `anyPattern`, `deny`, `foreach`, `podSecurity`, `rego` and `wasm`",
     );
     let pattern = fields.take("pattern");

@@ -26,12 +26,7 @@ fn refuse_too_many(reader: &mut Reader<'_>, attestations: &[Node]) {
 
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<VerifyImages> {
     let mut fields = reader.fields(node, "verifyImages")?;
-    let mut image_references = fields.texts(reader, "imageReferences");
-    image_references.extend(fields.text(reader, "image"));
-    if image_references.is_empty() {
-        let message = "`verifyImages` has no `imageReferences`";
-        reader.error(Code::MissingField, node.span, message);
-    }
+    let image_references = image_references(reader, &mut fields);
     let evidence_type = evidence_type(reader, &mut fields);
     let failure_action = fields.choice(reader, "failureAction", &policy::FAILURE_ACTIONS);
     let attestors = fields.take("attestors");
@@ -90,6 +85,20 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<VerifyImages>
     Some(entry)
 }
 
+/// The images that it is about, under either name.
+fn image_references(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Vec<Spanned<String>> {
+    let before = reader.errors();
+    let mut references = fields.texts(reader, "imageReferences");
+    references.extend(fields.text(reader, "image"));
+    // What could not be read has been said.
+    if references.is_empty() && reader.errors() == before {
+        let message = "`verifyImages` has no `imageReferences`";
+        reader.error(Code::MissingField, fields.span, message);
+        fields.unless_misspelt(reader, &["imageReferences", "image"]);
+    }
+    references
+}
+
 fn flag_or_true(reader: &mut Reader<'_>, fields: &mut Fields<'_>, name: &'static str) -> bool {
     let written = fields.flag(reader, name);
     written.is_none_or(|flag| flag.value)
@@ -142,6 +151,7 @@ pub(super) fn attestation(reader: &mut Reader<'_>, node: &Node) -> Option<Attest
             node.span,
             "`attestations` has no `type`",
         );
+        fields.unless_misspelt(reader, &["type", "predicateType"]);
     }
     let attestors = fields.take("attestors");
     let attestors = attestors.map_or(Some(Vec::new()), |node| attestor::sets(reader, node));

@@ -6,6 +6,7 @@
 mod absent;
 mod bounded;
 mod calls;
+mod doubtful;
 mod nesting;
 mod old;
 pub mod suite;
@@ -189,6 +190,11 @@ impl Foreign {
             RegoError::Internal(errors.collect::<Vec<_>>().join("; "))
         })?;
         Ok(with)
+    }
+
+    /// What they name below `input` that no rule is asked with: that is undefined, whatever the request.
+    pub fn doubts(&self) -> &[ForeignError] {
+        &self.found.doubts
     }
 
     /// Whether they read `data.inventory`.

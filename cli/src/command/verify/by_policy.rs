@@ -28,8 +28,11 @@ use crate::render::human;
 use crate::render::human::printable;
 use crate::sources::{self, Wanted};
 
-/// Loads the policies; nothing, and what is wrong on stderr, where one has an error.
-pub(super) fn policies(args: &VerifyArgs, io: &mut Io<'_>) -> Result<Option<Arc<PolicySet>>> {
+/// Loads the policies; what that comes to, and what is wrong on stderr, where one has an error.
+pub(super) fn policies(
+    args: &VerifyArgs,
+    io: &mut Io<'_>,
+) -> Result<Result<Arc<PolicySet>, ExitStatus>> {
     let sources = sources::read(&args.policy, Wanted::Policies, io.stdin);
     let environment = Environment {
         log_urls: Some(images::trust_roots(&args.images.trusted_root)?.urls()),
@@ -39,13 +42,14 @@ pub(super) fn policies(args: &VerifyArgs, io: &mut Io<'_>) -> Result<Option<Arc<
         ..Environment::default()
     };
     let loaded = load(&sources.texts, &environment);
-    let said = sources.unreadable.iter().chain(&loaded.diagnostics);
-    let mut sound = true;
-    for diagnostic in said.filter(|diagnostic| diagnostic.is_error()) {
+    let said = || sources.unreadable.iter().chain(&loaded.diagnostics);
+    for diagnostic in said().filter(|diagnostic| diagnostic.is_error()) {
         writeln!(io.stderr, "{}", human::line(diagnostic))?;
-        sound = false;
     }
-    Ok(sound.then_some(loaded.policies))
+    Ok(match ExitStatus::of_policies(said()) {
+        ExitStatus::Pass => Ok(loaded.policies),
+        status => Err(status),
+    })
 }
 
 /// Shows what became of some images under the policies.

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::ast::RuleBody;
 use crate::ast::foreach::{Foreach, ForeachBody};
+use crate::ast::mutate::MutateBody;
 use crate::ast::validate::ValidateBody;
 use crate::source::Span;
 use crate::trace::{BranchKind, Step, in_words};
@@ -23,13 +24,19 @@ impl Context<'_> {
             Ok(_) => "there are no elements: all of them are null".to_owned(),
             Err(reason) => format!("there are no elements: {reason}"),
         };
-        let Some(RuleBody::Validate(validate)) = tracing.rule().map(|rule| &rule.body) else {
-            return;
-        };
-        let ValidateBody::Foreach(blocks) = &validate.body else {
-            return;
-        };
-        let Some(span) = written(blocks, list) else {
+        let span = tracing.rule().and_then(|rule| match &rule.body {
+            RuleBody::Validate(validate) => match &validate.body {
+                ValidateBody::Foreach(blocks) => written(blocks, list),
+                _ => None,
+            },
+            RuleBody::Mutate(mutate) => in_patches(&mutate.body, list),
+            RuleBody::Generate(generate) => {
+                let mut lists = generate.body.blocks().iter().map(|block| &block.list);
+                lists.find(|text| text.raw == list).map(|text| text.span)
+            }
+            RuleBody::VerifyImages(_) => None,
+        });
+        let Some(span) = span else {
             return;
         };
         let step = Step {
@@ -51,5 +58,18 @@ fn written(blocks: &[Foreach], list: &str) -> Option<Span> {
             ForeachBody::Foreach(inner) => written(inner, list),
             ForeachBody::Deny(_) | ForeachBody::Pattern(_) | ForeachBody::AnyPattern(_) => None,
         }
+    })
+}
+
+/// The same in `mutate`.
+fn in_patches(body: &MutateBody, list: &str) -> Option<Span> {
+    let MutateBody::Foreach(blocks) = body else {
+        return None;
+    };
+    blocks.iter().find_map(|block| {
+        if block.list.raw == list {
+            return Some(block.list.span);
+        }
+        in_patches(&block.body, list)
     })
 }

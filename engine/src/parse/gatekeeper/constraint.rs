@@ -244,25 +244,22 @@ fn read_kinds(reader: &mut Reader<'_>, node: &Node) -> Option<Vec<Kind>> {
     let groups = fields.texts(reader, "apiGroups");
     let kinds = fields.texts(reader, "kinds");
     fields.finish(reader, &[]);
-    let any = |written: &[Spanned<String>]| {
-        written.is_empty() || written.iter().any(|one| one.value == "*")
-    };
-    let words = |written: &[Spanned<String>]| -> Vec<String> {
-        if any(written) {
-            vec!["*".to_owned()]
+    let words = |written: Vec<Spanned<String>>| -> Vec<Spanned<String>> {
+        if written.is_empty() || written.iter().any(|one| one.value == "*") {
+            vec![Spanned::new("*".to_owned(), node.span)]
         } else {
-            written.iter().map(|one| one.value.clone()).collect()
+            written
         }
     };
-    let groups = words(&groups);
-    let each = words(&kinds).into_iter().flat_map(|kind| {
-        let groups = groups.iter().cloned();
+    let groups = words(groups);
+    let each = words(kinds).into_iter().flat_map(|kind| {
+        let groups = groups.iter();
         groups.map(move |group| Kind {
-            span: node.span,
-            raw: kind.clone(),
-            group,
+            span: kind.span,
+            raw: kind.value.clone(),
+            group: group.value.clone(),
             version: "*".to_owned(),
-            kind: kind.clone(),
+            kind: kind.value.clone(),
             subresource: String::new(),
         })
     });

@@ -66,13 +66,14 @@ fn words(
 }
 
 /// Names, or nothing where any will do.
-fn names(reader: &mut Reader<'_>, words: Vec<Spanned<String>>) -> Option<Vec<String>> {
+fn names(reader: &mut Reader<'_>, words: Vec<Spanned<String>>) -> Option<Vec<Spanned<String>>> {
     if words.iter().any(|word| word.value == ANY) {
         return Some(Vec::new());
     }
-    let names = words
-        .into_iter()
-        .map(|word| name(reader, &word, &word.value));
+    let names = words.into_iter().map(|word| {
+        let name = name(reader, &word, &word.value)?;
+        Some(Spanned::new(name, word.span))
+    });
     names.collect()
 }
 
@@ -87,7 +88,7 @@ fn name(reader: &mut Reader<'_>, word: &Spanned<String>, name: &str) -> Option<S
 }
 
 /// A resource and its sub-resource.
-fn resource(reader: &mut Reader<'_>, word: &Spanned<String>) -> Option<(String, String)> {
+fn resource(reader: &mut Reader<'_>, word: &Spanned<String>) -> Option<(Spanned<String>, String)> {
     let (resource, subresource) = word.value.split_once('/').unwrap_or((&word.value, ""));
     let mut part = |text: &str| {
         if text == ANY {
@@ -96,7 +97,8 @@ fn resource(reader: &mut Reader<'_>, word: &Spanned<String>) -> Option<(String, 
             name(reader, word, text)
         }
     };
-    Some((part(resource)?, part(subresource)?))
+    let resource = Spanned::new(part(resource)?, word.span);
+    Some((resource, part(subresource)?))
 }
 
 fn operations(reader: &mut Reader<'_>, fields: &mut Fields<'_>) -> Option<Vec<Operation>> {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regorus::unstable::{BUILTINS, Expr, Import, Module, Rule, RuleHead};
 
 use super::absent::{self, Elsewhere};
-use super::{Dialect, ForeignError, bounded, old, walk};
+use super::{Dialect, ForeignError, bounded, doubtful, old, walk};
 
 /// The longest chain of rules and functions that need each other. Real templates stay below 15; the stack of a server's
 /// thread takes some hundred.
@@ -40,6 +40,8 @@ pub(super) struct Found {
     pub(super) reads_inventory: bool,
     /// Paths below `data` that lead to nothing in the modules.
     pub(super) elsewhere: Elsewhere,
+    /// What is likely not meant.
+    pub(super) doubts: Vec<ForeignError>,
 }
 
 /// Names of all modules.
@@ -60,6 +62,7 @@ pub(super) fn look_over(modules: &[&Module], dialect: Dialect) -> Result<Found, 
     found.package = own.map_or_else(String::new, |module| path(&module.package.refr));
     for (index, module) in modules.iter().enumerate() {
         let place = Place::of(module, &names, dialect);
+        errors.extend(doubtful::imports(index, module));
         for rule in &module.policy {
             let node = needs.entry(place.name_of(rule)).or_insert_with(|| {
                 let span = rule.span();
@@ -90,6 +93,7 @@ pub(super) fn look_over(modules: &[&Module], dialect: Dialect) -> Result<Found, 
         }
     }
     errors.extend(chains(&needs, &names));
+    found.doubts = doubtful::inputs(modules);
     found.rules = names.rules;
     found.functions = names.functions;
     if errors.is_empty() {
@@ -290,7 +294,7 @@ pub(super) fn path(expression: &Expr) -> String {
 }
 
 /// The same by its parts.
-fn parts(expression: &Expr) -> Vec<String> {
+pub(super) fn parts(expression: &Expr) -> Vec<String> {
     let mut parts = Vec::new();
     let mut next = Some(expression);
     while let Some(expression) = next {
@@ -330,7 +334,7 @@ fn imported(import: &Import) -> Option<(String, Vec<String>)> {
 }
 
 /// Where a reference starts.
-fn start(expression: &Expr) -> (usize, usize) {
+pub(super) fn start(expression: &Expr) -> (usize, usize) {
     let mut first = expression;
     while let Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } = first {
         first = refr;
