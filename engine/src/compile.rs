@@ -364,8 +364,7 @@ fn assemble(
 /// Puts the author's line above a rule.
 fn comment(source: &Source, rule: &mut module::Rule) {
     let Some(span) = rule.span else { return };
-    let (line, _) = source.position(span.start);
-    let text = source.text.lines().nth(line - 1).unwrap_or("");
+    let (line, text) = source.line(span.start);
     rule.comments.push(format!("{line}: {}", text.trim()));
 }
 

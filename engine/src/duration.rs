@@ -6,6 +6,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::go_format::quoted_bytes;
+
 /// A span of time, at most some 292 years either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Duration(pub i64);
@@ -14,13 +16,17 @@ pub struct Duration(pub i64);
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DurationError {
     /// Not of the form of a duration, or out of range.
-    #[error("time: invalid duration {0:?}")]
+    #[error("time: invalid duration {}", quoted_bytes(.0))]
     Invalid(String),
     /// A number without a unit.
-    #[error("time: missing unit in duration {0:?}")]
+    #[error("time: missing unit in duration {}", quoted_bytes(.0))]
     MissingUnit(String),
     /// A unit that is none.
-    #[error("time: unknown unit {unit:?} in duration {text:?}")]
+    #[error(
+        "time: unknown unit {} in duration {}",
+        quoted_bytes(unit),
+        quoted_bytes(text)
+    )]
     UnknownUnit {
         /// The unit.
         unit: String,

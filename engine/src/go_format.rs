@@ -121,6 +121,66 @@ pub fn shown(text: &str) -> String {
     }
 }
 
+/// A text in quotes as `%q` and `strconv.Quote` write it.
+pub fn quoted(text: &str) -> String {
+    let mut written = String::from("\"");
+    for character in text.chars() {
+        let simple = match character {
+            '"' => "\\\"",
+            '\\' => "\\\\",
+            '\u{7}' => "\\a",
+            '\u{8}' => "\\b",
+            '\u{c}' => "\\f",
+            '\n' => "\\n",
+            '\r' => "\\r",
+            '\t' => "\\t",
+            '\u{b}' => "\\v",
+            _ => "",
+        };
+        written.push_str(simple);
+        if !simple.is_empty() {
+            continue;
+        }
+        let code = u32::from(character);
+        let escape = match character {
+            character if is_printable(character) => character.to_string(),
+            '\0'..='\u{7f}' => format!("\\x{code:02x}"),
+            '\u{80}'..='\u{ffff}' => format!("\\u{code:04x}"),
+            _ => format!("\\U{code:08x}"),
+        };
+        written.push_str(&escape);
+    }
+    written.push('"');
+    written
+}
+
+/// Near enough to `unicode.IsPrint`: blanks but the plain one, controls, and marks that nobody sees are not.
+fn is_printable(character: char) -> bool {
+    let invisible = matches!(
+        character,
+        '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+            | '\u{e000}'..='\u{f8ff}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{10ffff}'
+    );
+    character == ' ' || !(invisible || character.is_control() || character.is_whitespace())
+}
+
+/// A text in quotes as the package `time` writes it: all that is not of ASCII byte by byte.
+pub fn quoted_bytes(text: &str) -> String {
+    let mut written = String::from("\"");
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => written.extend(['\\', char::from(byte)]),
+            b' '..=0x7f => written.push(char::from(byte)),
+            _ => {
+                let escape = format!("\\x{byte:02x}");
+                written.push_str(&escape);
+            }
+        }
+    }
+    written.push('"');
+    written
+}
+
 /// A value within a text: texts as they are, everything else as JSON.
 pub fn within_text(value: &Value) -> Cow<'_, str> {
     match value {

@@ -14,6 +14,35 @@ pub(crate) fn complaint(text: &str) -> Option<String> {
     })
 }
 
+/// JSON with halves of surrogate pairs as Go reads it: each stands for the replacement character.
+pub(crate) fn with_whole_characters(json: &str) -> String {
+    let mut whole = String::with_capacity(json.len());
+    let mut rest = json;
+    let half = |text: &str| {
+        let digits = text.strip_prefix("\\u")?.get(..4)?;
+        let code = u32::from_str_radix(digits, 16).ok()?;
+        (0xD800..0xE000).contains(&code).then_some(code)
+    };
+    while let Some((before, escape)) = rest.find('\\').and_then(|at| rest.split_at_checked(at)) {
+        whole.push_str(before);
+        let second = escape.get(6..).and_then(half);
+        let length = match half(escape) {
+            None => 2,
+            Some(0xD800..0xDC00) if second.is_some_and(|code| code >= 0xDC00) => 12,
+            Some(_) => {
+                whole.push('\u{fffd}');
+                rest = escape.get(6..).unwrap_or("");
+                continue;
+            }
+        };
+        let (written, after) = escape.split_at_checked(length).unwrap_or((escape, ""));
+        whole.push_str(written);
+        rest = after;
+    }
+    whole.push_str(rest);
+    whole
+}
+
 enum Complaint {
     /// The text ends too early.
     End,
@@ -95,7 +124,7 @@ impl Reader<'_> {
             }
             b'"' => self.string()?,
             b'-' => {
-                let byte = self.next()?;
+                let byte = self.next_or_blank();
                 if !byte.is_ascii_digit() {
                     return Err(at(byte, "in numeric literal"));
                 }
@@ -137,9 +166,9 @@ impl Reader<'_> {
     }
 
     fn escape(&mut self) -> Outcome {
-        match self.next()? {
+        match self.next_or_blank() {
             b'b' | b'f' | b'n' | b'r' | b't' | b'\\' | b'/' | b'"' => Ok(()),
-            b'u' => (0..4).try_for_each(|_| match self.next()? {
+            b'u' => (0..4).try_for_each(|_| match self.next_or_blank() {
                 byte if byte.is_ascii_hexdigit() => Ok(()),
                 byte => Err(at(byte, "in \\u hexadecimal character escape")),
             }),
@@ -154,7 +183,7 @@ impl Reader<'_> {
         }
         if self.rest.first() == Some(&b'.') {
             self.next()?;
-            let byte = self.next()?;
+            let byte = self.next_or_blank();
             if !byte.is_ascii_digit() {
                 return Err(at(byte, "after decimal point in numeric literal"));
             }
@@ -162,9 +191,9 @@ impl Reader<'_> {
         }
         if matches!(self.rest.first(), Some(b'e' | b'E')) {
             self.next()?;
-            let mut byte = self.next()?;
+            let mut byte = self.next_or_blank();
             if matches!(byte, b'+' | b'-') {
-                byte = self.next()?;
+                byte = self.next_or_blank();
             }
             if !byte.is_ascii_digit() {
                 return Err(at(byte, "in exponent of numeric literal"));
@@ -183,7 +212,7 @@ impl Reader<'_> {
     /// One of the three words, its first letter being read.
     fn word(&mut self, word: &str) -> Outcome {
         for expected in word.bytes().skip(1) {
-            let byte = self.next()?;
+            let byte = self.next_or_blank();
             if byte != expected {
                 let expected = char::from(expected);
                 let place = format!("in literal {word} (expecting '{expected}')");
@@ -203,6 +232,12 @@ impl Reader<'_> {
         let (first, rest) = self.rest.split_first().ok_or(Complaint::End)?;
         self.rest = rest;
         Ok(*first)
+    }
+
+    /// The same within a word, a number or an escape, where Go's reader is given a blank at the end of the text and stumbles
+    /// over that.
+    fn next_or_blank(&mut self) -> u8 {
+        self.next().unwrap_or(b' ')
     }
 }
 

@@ -10,6 +10,7 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::duration::Duration;
+use crate::go_format::quoted_bytes;
 
 /// The layout of RFC 3339.
 pub const RFC3339: &str = "2006-01-02T15:04:05Z07:00";
@@ -45,7 +46,13 @@ pub struct Civil {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum TimeError {
     /// It does not have the layout's form.
-    #[error("parsing time {text:?} as {layout:?}: cannot parse {rest:?} as {element:?}")]
+    #[error(
+        "parsing time {} as {}: cannot parse {} as {}",
+        quoted_bytes(text),
+        quoted_bytes(layout),
+        quoted_bytes(rest),
+        quoted_bytes(element)
+    )]
     Mismatch {
         /// The whole text.
         text: String,
@@ -57,7 +64,7 @@ pub enum TimeError {
         element: String,
     },
     /// It has the form, and says what cannot be.
-    #[error("parsing time {text:?}: {reason}")]
+    #[error("parsing time {}: {reason}", quoted_bytes(text))]
     Invalid {
         /// The whole text.
         text: String,

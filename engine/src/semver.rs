@@ -6,6 +6,8 @@ use std::cmp::Ordering;
 
 use thiserror::Error;
 
+use crate::go_format::quoted;
+
 /// A version; what follows `+` does not count.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Version {
@@ -58,7 +60,8 @@ impl Version {
             }
             if !is_word(part) {
                 return Err(VersionError(format!(
-                    "Invalid character(s) found in build meta data {part:?}"
+                    "Invalid character(s) found in build meta data {}",
+                    quoted(part)
                 )));
             }
         }
@@ -97,7 +100,8 @@ impl Identifier {
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
             if has_leading_zeros(text) {
                 return Err(VersionError(format!(
-                    "Numeric PreRelease version must not contain leading zeroes {text:?}"
+                    "Numeric PreRelease version must not contain leading zeroes {}",
+                    quoted(text)
                 )));
             }
             return text
@@ -110,7 +114,8 @@ impl Identifier {
             return Ok(Self::Word(text.to_owned()));
         }
         Err(VersionError(format!(
-            "Invalid character(s) found in prerelease {text:?}"
+            "Invalid character(s) found in prerelease {}",
+            quoted(text)
         )))
     }
 }
@@ -118,7 +123,8 @@ impl Identifier {
 fn number(name: &str, text: &str) -> Result<u64, VersionError> {
     if !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(VersionError(format!(
-            "Invalid character(s) found in {name} number {text:?}"
+            "Invalid character(s) found in {name} number {}",
+            quoted(text)
         )));
     }
     if has_leading_zeros(text) {
@@ -128,7 +134,8 @@ fn number(name: &str, text: &str) -> Result<u64, VersionError> {
             _ => "Patch",
         };
         return Err(VersionError(format!(
-            "{name} number must not contain leading zeroes {text:?}"
+            "{name} number must not contain leading zeroes {}",
+            quoted(text)
         )));
     }
     if text.is_empty() {
@@ -141,7 +148,8 @@ fn number(name: &str, text: &str) -> Result<u64, VersionError> {
 
 fn out_of_range(text: &str) -> VersionError {
     VersionError(format!(
-        "strconv.ParseUint: parsing {text:?}: value out of range"
+        "strconv.ParseUint: parsing {}: value out of range",
+        quoted(text)
     ))
 }
 
@@ -223,12 +231,20 @@ impl Bound {
             "<=" => Relation::LessOrEqual,
             _ => {
                 return Err(VersionError(format!(
-                    "Could not parse Range {text:?}: Could not parse comparator {operator:?} in {text:?}"
+                    "Could not parse Range {}: Could not parse comparator {} in {}",
+                    quoted(text),
+                    quoted(operator),
+                    quoted(text)
                 )));
             }
         };
         let version = Version::parse(version).map_err(|VersionError(reason)| {
-            VersionError(format!("Could not parse Range {text:?}: Could not parse version {version:?} in {text:?}: {reason}"))
+            VersionError(format!(
+                "Could not parse Range {}: Could not parse version {} in {}: {reason}",
+                quoted(text),
+                quoted(version),
+                quoted(text)
+            ))
         })?;
         Ok(Self { relation, version })
     }
@@ -268,9 +284,12 @@ fn split(text: &str) -> Vec<String> {
 }
 
 fn split_operator(text: &str) -> Result<(&str, &str), VersionError> {
-    let at = text
-        .find(char::is_numeric)
-        .ok_or_else(|| VersionError(format!("Could not get version from string: {text:?}")))?;
+    let at = text.find(char::is_numeric).ok_or_else(|| {
+        VersionError(format!(
+            "Could not get version from string: {}",
+            quoted(text)
+        ))
+    })?;
     let (operator, version) = text.split_at_checked(at).unwrap_or(("", text));
     Ok((operator.trim(), version))
 }

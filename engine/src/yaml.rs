@@ -1,8 +1,8 @@
 //! Text → a tree in which everything has its place.
 //!
 //! Reads YAML as the API server and Kyverno's command line do (`sigs.k8s.io/yaml`): plain scalars are typed by YAML
-//! 1.1's words (`scalar`), keys are texts, what is not JSON is refused. Stricter than they are where they guess:
-//! a key twice in a map is an error.
+//! 1.1's words (`scalar`), keys are texts, what is not JSON is refused. Stricter than they are where they guess
+//! ([`Reading`]): a key twice in a map is an error.
 //! Knows nothing of policies. The one place that turns character marks into bytes.
 
 mod build;
@@ -120,8 +120,27 @@ impl Value {
     }
 }
 
+/// What is done where an author can hardly have meant what stands there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// It is an error.
+    Strict,
+    /// It is read as Go reads it: of a key that is there twice the last counts, and a tag that nobody knows says that a
+    /// scalar is a text, and nothing of a list or a map.
+    Go,
+}
+
 /// Reads the documents of a text. One that cannot be read is left out, with a diagnostic; empty ones are left out without.
 pub fn parse(source: &Arc<Source>) -> (Vec<Node>, Vec<Diagnostic>) {
+    read(source, Reading::Strict)
+}
+
+/// The same of a text that is data: what its author can hardly have meant is no error where it is none for Go.
+pub fn parse_as_go(source: &Arc<Source>) -> (Vec<Node>, Vec<Diagnostic>) {
+    read(source, Reading::Go)
+}
+
+fn read(source: &Arc<Source>, reading: Reading) -> (Vec<Node>, Vec<Diagnostic>) {
     let mut documents = Vec::new();
     let mut diagnostics = Vec::new();
     if source.text.len() > MAX_BYTES {
@@ -135,7 +154,7 @@ pub fn parse(source: &Arc<Source>) -> (Vec<Node>, Vec<Diagnostic>) {
     }
     for range in split(&source.text) {
         let text = source.text.get(range.start..range.end).unwrap_or("");
-        let (nodes, diagnostic) = parse_part(source, text, range.start);
+        let (nodes, diagnostic) = parse_part(source, text, range.start, reading);
         documents.extend(nodes);
         diagnostics.extend(diagnostic);
     }
@@ -182,15 +201,20 @@ fn only_directives(text: &str) -> bool {
 }
 
 /// Reads one part of a text; `offset` is where it starts.
-fn parse_part(source: &Arc<Source>, text: &str, offset: usize) -> (Vec<Node>, Option<Diagnostic>) {
-    match parse_text(source, text, &Bytes::new(text, offset)) {
+fn parse_part(
+    source: &Arc<Source>,
+    text: &str,
+    offset: usize,
+    reading: Reading,
+) -> (Vec<Node>, Option<Diagnostic>) {
+    match parse_text(source, text, &Bytes::new(text, offset), reading) {
         (_, Some(_)) if let Some(joined) = json::joined(text) => {
             let bytes = Bytes {
                 text,
                 offset,
                 table: Some(joined.offsets),
             };
-            parse_text(source, &joined.text, &bytes)
+            parse_text(source, &joined.text, &bytes, reading)
         }
         read => read,
     }
@@ -201,8 +225,9 @@ fn parse_text(
     source: &Arc<Source>,
     text: &str,
     bytes: &Bytes<'_>,
+    reading: Reading,
 ) -> (Vec<Node>, Option<Diagnostic>) {
-    let mut builder = Builder::new(source, bytes);
+    let mut builder = Builder::new(source, bytes, reading);
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
         let result = match event {
@@ -303,6 +328,14 @@ impl<'a> Bytes<'a> {
             Some(table) => table.get(mark.index()).copied().unwrap_or(self.text.len()),
         };
         self.offset + at.min(self.text.len())
+    }
+
+    /// Whether what is written at a mark goes on to the end of the text, and that is no end of a line.
+    fn ends_without_break(&self, mark: Marker) -> bool {
+        let last_line = self.text.rsplit('\n').next().unwrap_or("");
+        let start = self.text.len() - last_line.len();
+        let end = self.offset(mark) - self.offset;
+        !last_line.trim().is_empty() && end > start
     }
 
     /// The span without the space that the scanner leaves at its end.

@@ -1,4 +1,4 @@
-use super::complaint;
+use super::{complaint, with_whole_characters};
 
 #[test]
 fn what_is_json_is_not_complained_of() {
@@ -22,6 +22,7 @@ fn complaints_are_those_of_go() {
     for (text, said) in [
         ("", "unexpected end of JSON input"),
         ("{\"a\": ", "unexpected end of JSON input"),
+        ("\"a", "unexpected end of JSON input"),
         (
             "tea",
             "invalid character 'e' in literal true (expecting 'r')",
@@ -67,5 +68,50 @@ fn complaints_are_those_of_go() {
         ("é", "invalid character 'Ã' looking for beginning of value"),
     ] {
         assert_eq!(complaint(text).as_deref(), Some(said), "{text}");
+    }
+}
+
+#[test]
+fn a_reader_of_go_ends_a_text_with_a_blank() {
+    for (text, said) in [
+        (
+            "tru",
+            "invalid character ' ' in literal true (expecting 'e')",
+        ),
+        ("[-", "invalid character ' ' in numeric literal"),
+        (
+            "1.",
+            "invalid character ' ' after decimal point in numeric literal",
+        ),
+        (
+            "1e+",
+            "invalid character ' ' in exponent of numeric literal",
+        ),
+        ("\"\\", "invalid character ' ' in string escape code"),
+        (
+            "\"\\u1",
+            "invalid character ' ' in \\u hexadecimal character escape",
+        ),
+    ] {
+        assert_eq!(complaint(text).as_deref(), Some(said), "{text}");
+    }
+}
+
+#[test]
+fn half_a_character_is_replaced() {
+    for (json, read) in [
+        (r#""\ud800""#, "\u{fffd}"),
+        (r#""\udc00x""#, "\u{fffd}x"),
+        (r#""\ud83d\ude00""#, "😀"),
+        (r#""\ud83d\ud83d\ude00""#, "\u{fffd}😀"),
+        (r#""\\ud800""#, "\\ud800"),
+        (r#""é\n\u0041""#, "é\nA"),
+    ] {
+        let whole = with_whole_characters(json);
+        assert_eq!(
+            serde_json::from_str::<String>(&whole).unwrap(),
+            read,
+            "{json}"
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 use super::layout::{self, Chunk, Element, OffsetForm, Parts};
 use super::{Civil, Time, TimeError, date_of, days_in, days_to};
+use crate::go_format::quoted_bytes;
 
 const MONTHS: [&str; 12] = [
     "January",
@@ -77,7 +78,10 @@ pub(super) fn parse(layout: &str, text: &str) -> Result<Time, TimeError> {
             if value.is_empty() {
                 break;
             }
-            return Err(invalid(text, format!("extra text: {value:?}")));
+            return Err(invalid(
+                text,
+                format!("extra text: {}", quoted_bytes(value)),
+            ));
         };
         let before = value;
         value = match read.element(element, value, rest) {

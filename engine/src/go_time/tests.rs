@@ -74,7 +74,7 @@ fn refuses_in_the_words_of_go() {
         (
             "2006-01-02",
             "é",
-            r#"parsing time "é" as "2006-01-02": cannot parse "é" as "2006""#,
+            r#"parsing time "\xc3\xa9" as "2006-01-02": cannot parse "\xc3\xa9" as "2006""#,
         ),
     ] {
         assert_eq!(read(layout, text), expected, "`{text}` as `{layout}`");

@@ -315,14 +315,57 @@ pub(crate) fn refusal(text: &str) -> String {
     } else {
         format!("docker.io/{text}")
     };
-    let reason = if ImageReference::parse(&text.to_lowercase()).is_ok() {
-        "repository name must be lowercase"
-    } else {
-        "invalid reference format"
-    };
+    let reason = complaint(text);
     format!(
         "bad image: {full}, defaultRegistry: docker.io, enableDefaultRegistryMutation: true: {reason}"
     )
+}
+
+/// The distribution's words for what is wrong.
+fn complaint(text: &str) -> &'static str {
+    let (name, digest) = text.split_once('@').unwrap_or((text, ""));
+    let is_form = |name: &str| {
+        let looks_like_digest = digest.is_empty() && !text.contains('@') || is_digest_form(digest);
+        looks_like_digest && ImageReference::parse(name).is_ok()
+    };
+    if !is_form(name) {
+        return if is_form(&name.to_lowercase()) {
+            "repository name must be lowercase"
+        } else {
+            "invalid reference format"
+        };
+    }
+    let (algorithm, hex) = digest.split_once(':').unwrap_or(("", ""));
+    let length = match algorithm {
+        "sha256" => 64,
+        "sha384" => 96,
+        "sha512" => 128,
+        _ => return "unsupported digest algorithm",
+    };
+    if hex.len() != length {
+        "invalid checksum digest length"
+    } else if hex.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        "invalid checksum digest format"
+    } else {
+        // Kyverno takes it. Nothing here is verified by another digest, so nothing is matched by one.
+        "only digests of SHA-256 are read"
+    }
+}
+
+/// Whether a text is of the form that digests have in references: an algorithm, a colon, and at least 32 digits.
+fn is_digest_form(text: &str) -> bool {
+    let Some((algorithm, hex)) = text.split_once(':') else {
+        return false;
+    };
+    let is_word = |part: &str| {
+        part.bytes()
+            .next()
+            .is_some_and(|byte| byte.is_ascii_alphabetic())
+            && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    };
+    algorithm.split(['-', '_', '+', '.']).all(is_word)
+        && hex.len() >= 32
+        && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 #[cfg(test)]

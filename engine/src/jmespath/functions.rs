@@ -31,6 +31,7 @@ mod text;
     reason = "all functions in the table have one type"
 )]
 mod time;
+mod url;
 mod x509;
 
 use std::borrow::Cow;
@@ -193,7 +194,7 @@ static FUNCTIONS: &[Function] = &[
     fixed("equal_fold", &[STRING, STRING], text::equal_fold),
     fixed("floor", &[NUMBER], standard::floor),
     fixed("image_normalize", &[STRING], text::image_normalize),
-    fixed("is_external_url", &[STRING], text::is_external_url),
+    fixed("is_external_url", &[STRING], url::is_external_url),
     fixed(
         "items",
         &[&[Type::Object, Type::Array], STRING, STRING],

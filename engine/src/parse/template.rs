@@ -40,7 +40,9 @@ pub(super) fn text(reader: &mut Reader<'_>, raw: &str, span: Span) -> Text {
         Some(Problem::Open(span)) => {
             reader
                 .error(Code::InvalidExpression, span, "`{{` without its `}}`")
-                .set_help("write `\\{{` for two braces that begin no variable");
+                .set_help(
+                    "write `\\{{` for two braces that begin no variable; in a map of an expression is no other map",
+                );
         }
         Some(Problem::Empty(span)) => {
             reader.error(Code::InvalidExpression, span, "a variable without a name");
@@ -92,7 +94,7 @@ fn take_apart(raw: &str, span: Span, source: &Source) -> (Text, Option<Problem>)
     while let Some(at) = rest.find("{{") {
         let (before, braces) = rest.split_at(at);
         let escaped = before.ends_with('\\');
-        let Some(length) = variable_length(braces) else {
+        let Some(length) = variable_length(braces, 0) else {
             // Not a variable here; the second brace may still begin one.
             open.get_or_insert_with(|| places.find("{{"));
             literal.push_str(before);
@@ -157,10 +159,12 @@ fn inner_variables(between: &str, span: Span, source: &Source, nesting: usize) -
     };
     let mut rest = between;
     while let Some((_, braces)) = rest.find("{{").and_then(|at| rest.split_at_checked(at)) {
-        let length = variable_length(braces);
+        let length = variable_length(braces, nesting);
         let split = length.and_then(|length| braces.split_at_checked(length));
         let Some((variable, after)) = split else {
-            break;
+            // The second brace may begin one.
+            rest = braces.get(1..).unwrap_or("");
+            continue;
         };
         let place = places.find(variable);
         variables.push(read_variable(variable, place, source, nesting));
@@ -169,38 +173,34 @@ fn inner_variables(between: &str, span: Span, source: &Source, nesting: usize) -
     variables
 }
 
-/// The length of the variable that a text begins with: braces inside of it stand in pairs, and variables in it are part
-/// of it.
-fn variable_length(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let mut open = 0_u32;
-    let mut at = 0;
+/// The length of the variable that a text begins with, as it is resolved: variables in it are part of it, and so are maps
+/// of the expression's own, with no other map inside.
+fn variable_length(text: &str, nesting: usize) -> Option<usize> {
+    let mut rest = text.strip_prefix("{{")?;
+    let mut in_map = false;
     loop {
-        let pair = bytes.get(at) == bytes.get(at + 1);
-        match bytes.get(at)? {
-            b'{' if pair => {
-                open += 1;
-                at += 2;
+        let (_, brace) = rest.split_at_checked(rest.find(['{', '}'])?)?;
+        if let Some(after) = brace.strip_prefix('}') {
+            if in_map {
+                in_map = false;
+                rest = after;
+                continue;
             }
-            // A map of the expression's own, with no braces inside.
-            b'{' => {
-                let group = bytes.get(at + 1..)?;
-                let brace = group.iter().position(|byte| matches!(byte, b'{' | b'}'))?;
-                if group.get(brace) != Some(&b'}') {
-                    return None;
-                }
-                at += brace + 2;
-            }
-            b'}' if !pair => return None,
-            b'}' => {
-                open -= 1;
-                at += 2;
-            }
-            _ => at += 1,
+            let after = after.strip_prefix('}')?;
+            return Some(text.len() - after.len());
         }
-        if open == 0 {
-            return Some(at);
+        let nested = if nesting + 1 < limits::VARIABLE_NESTING {
+            variable_length(brace, nesting + 1)
+        } else {
+            None
+        };
+        // One brace begins a map, whose first key may be a variable.
+        let braces = brace.bytes().take_while(|byte| *byte == b'{').take(4);
+        if nested.is_none() && (in_map || !matches!(braces.count(), 1 | 3)) {
+            return None;
         }
+        in_map |= nested.is_none();
+        rest = brace.get(nested.unwrap_or(1)..)?;
     }
 }
 

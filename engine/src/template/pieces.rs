@@ -80,32 +80,52 @@ fn variable(text: &str, nesting: usize) -> Option<(Piece, &str)> {
     let mut rest = text.strip_prefix("{{")?;
     let mut inner: Vec<Piece> = Vec::new();
     let mut literal = String::new();
+    // Whether a map of the expression's own is open, in which no other is.
+    let mut in_map = false;
     loop {
         let at = rest.find(['{', '}'])?;
         let (before, brace) = rest.split_at_checked(at)?;
         literal.push_str(before);
         if let Some(after) = brace.strip_prefix('}') {
+            if in_map {
+                in_map = false;
+                literal.push('}');
+                rest = after;
+                continue;
+            }
             let after = after.strip_prefix('}')?;
             return Some((finish(inner, literal), after));
         }
-        // An expression's own braces stand in pairs, with none inside.
-        let group = brace.get(1..)?;
-        let end = group.find(['{', '}'])?;
-        if group.get(end..)?.starts_with('}') {
-            literal.push_str(brace.get(..end + 2)?);
-            rest = brace.get(end + 2..)?;
+        let nested = if nesting < limits::VARIABLE_NESTING && !before.ends_with('\\') {
+            variable(brace, nesting + 1)
+        } else {
+            None
+        };
+        if let Some((piece, after)) = nested {
+            if !literal.is_empty() {
+                inner.push(Piece::Literal(std::mem::take(&mut literal)));
+            }
+            inner.push(piece);
+            rest = after;
             continue;
         }
-        if nesting >= limits::VARIABLE_NESTING || before.ends_with('\\') {
+        if in_map || !opens_map(brace) {
             return None;
         }
-        let (piece, after) = variable(brace, nesting + 1)?;
-        if !literal.is_empty() {
-            inner.push(Piece::Literal(std::mem::take(&mut literal)));
-        }
-        inner.push(piece);
-        rest = after;
+        in_map = true;
+        literal.push('{');
+        rest = brace.get(1..)?;
     }
+}
+
+/// Whether a brace that begins no variable can begin a map: one with a variable as its first key at most.
+fn opens_map(brace: &str) -> bool {
+    let braces = brace
+        .bytes()
+        .take_while(|byte| *byte == b'{')
+        .take(4)
+        .count();
+    matches!(braces, 1 | 3)
 }
 
 fn finish(mut inner: Vec<Piece>, literal: String) -> Piece {

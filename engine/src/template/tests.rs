@@ -312,6 +312,28 @@ fn on_delete_the_old_object_is_read() {
     );
 }
 
+/// Kyverno resolves what is innermost first, so that the map around it holds no braces by then.
+#[test]
+fn variables_in_a_map_of_the_expression_are_resolved_first() {
+    check(&[
+        (
+            json!("{{ {a: '{{request.object.name}}', b: `{{request.object.n}}`} }}"),
+            json!({"a": "web", "b": 5}),
+        ),
+        (
+            json!("{{ {{{element}}: request.object.{{element}}}.name }} {{{ {{element}}: `1`}}}"),
+            json!("web {\"name\":1}"),
+        ),
+        (
+            json!("{{ request.object.spec.c[].{x: image, y: '{{ request.object.evil }}'} }}"),
+            json!([{"x": "i", "y": "{{ request.object.name }}"}]),
+        ),
+    ]);
+    let breakout = json!("{{ {a: {{request.object.breakout}}} }}");
+    let refused = resolve_on(Deletion::Keep, &breakout).unwrap_err();
+    assert!(refused.contains("stands outside of quotes"), "{refused}");
+}
+
 #[test]
 fn deep_nesting_ends() {
     // The outermost braces are text, and what is left inside of them is no expression.

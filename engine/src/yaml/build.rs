@@ -9,12 +9,13 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::source::{Source, Span};
 
 use super::scalar::{self, ScalarError};
-use super::{Bytes, Entry, MAX_DEPTH, MAX_NODES, Node, Value};
+use super::{Bytes, Entry, MAX_DEPTH, MAX_NODES, Node, Reading, Value};
 
 /// Builds the documents of one part of a text.
 pub(super) struct Builder<'a> {
     source: &'a Arc<Source>,
     bytes: &'a Bytes<'a>,
+    reading: Reading,
     documents: Vec<Node>,
     open: Vec<Open>,
     anchors: HashMap<usize, Anchored>,
@@ -56,10 +57,11 @@ struct Anchored {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(source: &'a Arc<Source>, bytes: &'a Bytes<'a>) -> Self {
+    pub(super) fn new(source: &'a Arc<Source>, bytes: &'a Bytes<'a>, reading: Reading) -> Self {
         Self {
             source,
             bytes,
+            reading,
             documents: Vec::new(),
             open: Vec::new(),
             anchors: HashMap::new(),
@@ -78,7 +80,8 @@ impl<'a> Builder<'a> {
         event: Event<'_>,
         span: saphyr_parser::Span,
     ) -> Result<(), Diagnostic> {
-        let span = self.bytes.span(span);
+        let marks = span;
+        let span = self.bytes.span(marks);
         match event {
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => Ok(()),
             Event::DocumentStart(_) => {
@@ -89,7 +92,13 @@ impl<'a> Builder<'a> {
             Event::Alias(anchor) => self.alias(anchor, span),
             Event::Scalar(text, style, anchor, tag) => {
                 let merge = style == ScalarStyle::Plain && text == "<<";
-                let node = self.scalar(&text, style, tag.as_deref(), span)?;
+                let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+                // Where the last line has no end, the text has none either, which the parser adds.
+                let text = match text.strip_suffix('\n') {
+                    Some(whole) if is_block && self.bytes.ends_without_break(marks.end) => whole,
+                    _ => &*text,
+                };
+                let node = self.scalar(text, style, tag.as_deref(), span)?;
                 self.value(node, anchor, 1, merge)
             }
             Event::SequenceStart(anchor, tag) => {
@@ -120,11 +129,14 @@ impl<'a> Builder<'a> {
         span: Span,
     ) -> Result<Node, Diagnostic> {
         let value = match tag {
-            Some(tag) if tag.is_yaml_core_schema() => scalar::tagged(&tag.suffix, text),
+            Some(tag) if tag.is_yaml_core_schema() && self.knows(tag) => {
+                scalar::tagged(&tag.suffix, text)
+            }
             // `!` alone says that the scalar is a text.
             Some(tag) if tag.handle.is_empty() && tag.suffix == "!" => {
                 Ok(Value::String(text.to_owned()))
             }
+            Some(_) if self.reading == Reading::Go => Ok(Value::String(text.to_owned())),
             Some(_) => Err(ScalarError::Tag),
             None if style == ScalarStyle::Plain => scalar::plain(text),
             None => Ok(Value::String(text.to_owned())),
@@ -135,7 +147,15 @@ impl<'a> Builder<'a> {
                 Err(self.error(span, format!("`{text}` is not a number that JSON can hold")))
             }
             Err(ScalarError::Tag) => Err(self.error(span, "a tag that the value does not fit")),
+            Err(ScalarError::Base64) => {
+                Err(self.error(span, "!!binary value contains invalid base64 data"))
+            }
         }
+    }
+
+    /// Whether a tag of YAML's own is one that is looked at.
+    fn knows(&self, tag: &Tag) -> bool {
+        self.reading == Reading::Strict || scalar::TAGS.contains(&tag.suffix.as_str())
     }
 
     fn begin(
@@ -153,7 +173,7 @@ impl<'a> Builder<'a> {
             (Some(tag), Content::List(_)) => tag.is_yaml_core_schema() && tag.suffix == "seq",
             (Some(tag), Content::Map { .. }) => tag.is_yaml_core_schema() && tag.suffix == "map",
         };
-        if !fits {
+        if !fits && self.reading == Reading::Strict {
             return Err(self.error(start, "a tag that the value does not fit"));
         }
         if let Some(Open {
@@ -264,8 +284,12 @@ impl<'a> Builder<'a> {
                 None if merge => *key = Some(Key::Merge),
                 None => {
                     let text = self.key(&node)?;
-                    if !keys.insert(text.clone()) {
+                    let is_new = keys.insert(text.clone());
+                    if !is_new && self.reading == Reading::Strict {
                         return Err(self.duplicate(node.span, &text, entries));
+                    }
+                    if !is_new {
+                        entries.retain(|entry| entry.key != text);
                     }
                     *key = Some(Key::Plain {
                         span: node.span,

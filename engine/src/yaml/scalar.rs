@@ -1,11 +1,13 @@
 //! What a plain scalar is: the rules of `sigs.k8s.io/yaml`, which reads YAML 1.1's words and then writes JSON.
 //!
 //! `y`, `yes`, `on` and their opposites are booleans; `0x1f`, `0o17`, `017`, `0b11` and `1_000` are integers; a float
-//! without a fraction becomes an integer on its way through JSON; dates stay texts; infinities have no JSON.
+//! without a fraction becomes an integer on its way through JSON; dates stay texts; infinities have no JSON. What `!!binary`
+//! stands for is decoded.
 
 use serde_json::Number;
 
 use super::Value;
+use crate::go_base64;
 
 /// Why a scalar has no value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub(super) enum ScalarError {
     NotFinite,
     /// The tag asks for something else than what stands there.
     Tag,
+    /// The tag asks for bytes in base64, and these are none.
+    Base64,
 }
 
 /// The value of a plain scalar without a tag.
@@ -35,10 +39,17 @@ pub(super) fn plain(text: &str) -> Result<Value, ScalarError> {
     })
 }
 
+/// YAML's own tags of scalars, without `!!`.
+pub(super) const TAGS: [&str; 7] = ["str", "null", "bool", "int", "float", "timestamp", "binary"];
+
 /// The value of a scalar with one of YAML's own tags (`!!str` and so on), whatever its style.
 pub(super) fn tagged(suffix: &str, text: &str) -> Result<Value, ScalarError> {
     if suffix == "str" {
         return Ok(Value::String(text.to_owned()));
+    }
+    if suffix == "binary" {
+        let bytes = go_base64::decode(text).map_err(|_at| ScalarError::Base64)?;
+        return Ok(Value::String(String::from_utf8_lossy(&bytes).into_owned()));
     }
     let value = plain(text)?;
     match (suffix, &value) {

@@ -399,3 +399,46 @@ fn a_tab_is_pointed_at_and_depth_is_named() {
         assert_eq!(message, "lists and maps are nested more than 100 deep");
     }
 }
+
+#[test]
+fn a_block_of_text_ends_with_a_line_only_where_its_last_one_ends() {
+    for (text, expected) in [
+        ("a: |\n  x\n  y", "x\ny"),
+        ("a: |\n  x\n  y\n", "x\ny\n"),
+        ("a: >\n  x\n  y", "x y"),
+        ("a: |+\n  x", "x"),
+        ("a: |+\n  x\n\n", "x\n\n"),
+        ("a: |-\n  x\n", "x"),
+        ("a: |\n  é\n  x", "é\nx"),
+        ("a: |\n  x\n# y", "x\n"),
+        ("a: |\n  x\nb: 1", "x\n"),
+        ("a: \"x\\n\"", "x\n"),
+    ] {
+        let (documents, said) = parse(&Source::new("a.yaml", text));
+        assert_eq!(said, [], "{text:?}");
+        let found = documents[0].get("a").and_then(Node::as_str);
+        assert_eq!(found, Some(expected), "{text:?}");
+    }
+}
+
+#[test]
+fn binary_is_decoded() {
+    let (documents, said) = parse(&Source::new("a.yaml", "a: !!binary |\n  aGVs\n  bG8=\n"));
+    assert_eq!(said, []);
+    assert_eq!(documents[0].get("a").and_then(Node::as_str), Some("hello"));
+    let (_, said) = parse(&Source::new("a.yaml", "a: !!binary x\n"));
+    assert_eq!(
+        said[0].message,
+        "!!binary value contains invalid base64 data"
+    );
+}
+
+#[test]
+fn data_is_read_as_go_reads_it() {
+    let text = "a: 1\nb: !x 5\nc: !!map [1]\nd: !!set {e, f}\na: 2\n";
+    assert_eq!(parse(&Source::new("a.yaml", text)).1.len(), 1);
+    let (documents, said) = parse_as_go(&Source::new("a.yaml", text));
+    assert_eq!(said, []);
+    let expected = serde_json::json!({"a": 2, "b": "5", "c": [1], "d": {"e": null, "f": null}});
+    assert_eq!(documents[0].to_json(), expected);
+}

@@ -149,10 +149,10 @@ fn first_names(path: &str) -> Vec<String> {
 }
 
 /// For some modules, all that they may use.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("source", &[]),
     ("diagnostic", &["source"]),
-    ("yaml", &["diagnostic", "limits", "source"]),
+    ("yaml", &["diagnostic", "go_base64", "limits", "source"]),
     (
         "ast",
         &[
@@ -169,7 +169,9 @@ const MAY_USE: [(&str, &[&str]); 9] = [
     ("wildcard", &["fuel"]),
     ("fuel", &[]),
     ("quantity", &[]),
-    ("duration", &[]),
+    ("duration", &["go_format"]),
+    ("go_base64", &[]),
+    ("go_format", &[]),
 ];
 
 /// For some modules, what they never use.

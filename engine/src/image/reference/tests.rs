@@ -153,3 +153,40 @@ fn what_parses_prints_and_parses_to_the_same() {
     }
     assert!(parsed > 1_000, "only {parsed} texts were references");
 }
+
+/// The last part of what `distribution/reference` and `go-digest` say, but for the last.
+#[test]
+fn refusals_are_in_the_distribution_s_words() {
+    let hex = "0123456789abcdef".repeat(4);
+    for (text, reason) in [
+        ("a/B:x".to_owned(), "repository name must be lowercase"),
+        (
+            format!("NGINX@sha256:{hex}"),
+            "repository name must be lowercase",
+        ),
+        ("a//b".to_owned(), "invalid reference format"),
+        ("a@".to_owned(), "invalid reference format"),
+        ("a@sha256:0123".to_owned(), "invalid reference format"),
+        (format!("a@sha256:{hex}0"), "invalid checksum digest length"),
+        (
+            format!("a:x@sha512:{hex}"),
+            "invalid checksum digest length",
+        ),
+        (
+            format!("a@sha256:{}", hex.to_uppercase()),
+            "invalid checksum digest format",
+        ),
+        (format!("a@md5:{hex}"), "unsupported digest algorithm"),
+        (
+            format!("a@sha256+b64:{hex}"),
+            "unsupported digest algorithm",
+        ),
+        (
+            format!("a@sha512:{hex}{hex}"),
+            "only digests of SHA-256 are read",
+        ),
+    ] {
+        let said = super::refusal(&text);
+        assert!(said.ends_with(&format!(": {reason}")), "{text}: {said}");
+    }
+}

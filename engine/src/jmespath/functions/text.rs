@@ -1,7 +1,6 @@
 //! Functions on texts: search and replace, patterns, versions, paths and images.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
 
 use serde_json::Value;
 
@@ -240,40 +239,6 @@ pub(super) fn image_normalize(arguments: &Arguments<'_>) -> Outcome {
 /// Whether the host of a URL is an address outside of one's own networks.
 ///
 /// Kyverno looks names up while it evaluates; the engine reaches no network, so a name is an error.
-pub(super) fn is_external_url(arguments: &Arguments<'_>) -> Outcome {
-    let url = arguments.text(0);
-    let host = host_of(url);
-    let Ok(address) = host.parse::<IpAddr>() else {
-        let reason = format!(
-            "`{host}` is a name, and names are not looked up during an evaluation; only addresses can be judged"
-        );
-        return Err(failed_in("is_external_url", reason));
-    };
-    let internal = match address {
-        IpAddr::V4(address) => address.is_loopback() || address.is_private(),
-        IpAddr::V6(address) => match address.to_ipv4_mapped() {
-            Some(address) => address.is_loopback() || address.is_private(),
-            None => address.is_loopback() || address.is_unique_local(),
-        },
-    };
-    Ok(Value::Bool(!internal))
-}
-
-/// The host of a URL, without user, port and brackets; empty where there is none.
-fn host_of(url: &str) -> &str {
-    let Some((_, rest)) = url.split_once("//") else {
-        return "";
-    };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or("");
-    let host = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, host)| host);
-    match host.strip_prefix('[') {
-        Some(bracketed) => bracketed.split(']').next().unwrap_or(""),
-        None => host.rsplit_once(':').map_or(host, |(host, _)| host),
-    }
-}
-
 /// Numbers, texts and booleans as text, the way Kyverno's own functions print them.
 #[expect(
     clippy::cast_possible_truncation,

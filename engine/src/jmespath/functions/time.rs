@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{Arguments, failed};
 use crate::duration::Duration;
-use crate::go_format::parse_int;
+use crate::go_format::{parse_int, quoted};
 use crate::go_time::{RFC3339, Time};
 use crate::jmespath::ExpressionError;
 
@@ -63,7 +63,8 @@ pub(super) fn parse(arguments: &Arguments<'_>) -> Outcome {
     match parse_int(text) {
         Some(seconds) => shown(&Time::from_unix(seconds, 0)),
         None => Err(failed(format!(
-            "strconv.ParseInt: parsing {text:?}: invalid syntax"
+            "strconv.ParseInt: parsing {}: invalid syntax",
+            quoted(text)
         ))),
     }
 }

@@ -117,15 +117,43 @@ fn problems() {
     );
 }
 
-/// Deeper than they are resolved, variables in variables are not looked at; and no text is deeper than the stack.
 #[test]
-fn variables_nested_deeper_than_any_is_resolved_are_left_alone() {
+fn variables_in_maps_of_an_expression() {
+    check(
+        "{{ {a: '{{b}}', {{c}}: {{ {d: {{e}}} }}} }}x",
+        &expect![[r#"
+            0..43 <{a: '{{b}}', {{c}}: {{ {d: {{e}}} }}}> shallow: false inner: ["{{b}}", "{{c}}", "{{ {d: {{e}}} }}"]
+            "x"
+        "#]],
+    );
+    check(
+        "{{ {{{a}}: 1} }}",
+        &expect![[r#"
+            0..16 <{{{a}}: 1}> shallow: false inner: ["{{a}}"]
+        "#]],
+    );
+    // A map in a map is no variable in Kyverno, and refused here.
+    check(
+        "{{ {a: {b: '{{c}}'}} }}",
+        &expect![[r#"
+            "{{ {a: {b: '"
+            12..17 <c> shallow: false
+            "'}} }}"
+            Open(Span { start: 0, end: 2 })
+        "#]],
+    );
+}
+
+/// Deeper than they are resolved, variables in variables are an error; and no text is deeper than the stack.
+#[test]
+fn variables_nested_deeper_than_any_is_resolved_are_refused() {
     let raw = format!("{}x{}", "{{".repeat(100_000), "}}".repeat(100_000));
     let source = Source::new("test", raw.as_str());
-    let (text, _) = take_apart(&raw, Span::new(0, raw.len()), &source);
+    let (text, problem) = take_apart(&raw, Span::new(0, raw.len()), &source);
+    assert!(matches!(problem, Some(Problem::Open(_))));
     let mut depth = 0;
     let mut inner = match text.parts.as_slice() {
-        [Part::Variable(variable)] => Some(variable),
+        [Part::Literal(_), Part::Variable(variable), Part::Literal(_)] => Some(variable),
         _ => None,
     };
     while let Some(variable) = inner {
