@@ -1376,7 +1376,7 @@ fn what_fails_on_every_request_is_said() {
               10:18 never looked at
             warning invalid-value 14:19 `list` is an expression itself: in braces its value is no list
               help: write `request.object.spec.containers`
-            warning invalid-expression 18:28 `regex_match` is given no regular expression: error parsing regexp: unclosed group: `(a`
+            warning invalid-expression 18:28 `regex_match` is given no regular expression: error parsing regexp: missing closing ): `(a`
             warning nothing-demanded 22:27 an empty pattern demands nothing: every resource is like it
         "#]],
     );
