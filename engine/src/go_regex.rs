@@ -7,6 +7,8 @@ mod class;
 mod names;
 mod translate;
 
+use std::borrow::Cow;
+
 use regex::{Regex, RegexBuilder};
 use thiserror::Error;
 
@@ -14,6 +16,11 @@ use thiserror::Error;
 const MAX_PROGRAM: usize = 4 * 1024 * 1024;
 /// The same of one that a request brings.
 const MAX_SMALL_PROGRAM: usize = 256 * 1024;
+/// The same of one in a program of Rego, as regorus has it.
+const MAX_REGO_PROGRAM: usize = 100 * 1024;
+
+/// An expression that no text is like.
+pub const NOTHING: &str = class::NOTHING;
 
 /// Why a text is no regular expression.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -46,6 +53,38 @@ pub fn compile_small(pattern: &str) -> Result<Regex, RegexError> {
 /// The same expression in the syntax of the `regex` crate.
 pub fn translate(pattern: &str) -> Result<String, RegexError> {
     translate::translate(pattern)
+}
+
+/// The same for an expression that programs of Rego match texts with.
+pub fn compile_for_rego(pattern: &str) -> Result<Regex, RegexError> {
+    build(pattern, MAX_REGO_PROGRAM)
+}
+
+/// The expression as a program of Rego has it: in its author's words where Go and the crate read them alike, so that OPA
+/// reads it too.
+pub fn for_rego(pattern: &str) -> Result<Cow<'_, str>, RegexError> {
+    let translated = translate(pattern)?;
+    if is_read_alike(pattern) && Regex::new(pattern).is_ok() {
+        Ok(Cow::Borrowed(pattern))
+    } else {
+        Ok(Cow::Owned(translated))
+    }
+}
+
+/// Whether nothing is in an expression that the two read in different ways: flags, classes by letters, which are of ASCII
+/// in Go, and operations on sets between brackets, which Go has not.
+fn is_read_alike(pattern: &str) -> bool {
+    let mut following = pattern.split('\\').skip(1);
+    let escapes = following.all(|rest| {
+        let first = rest.chars().next();
+        first.is_none_or(|escaped| {
+            escaped.is_ascii_punctuation() || matches!(escaped, 'A' | 'z' | 'n' | 'r' | 't')
+        })
+    });
+    let mut classes = pattern.split('[').skip(1);
+    let sets = ["&&", "--", "~~"].iter().any(|set| pattern.contains(set));
+    let classes = classes.all(|rest| rest.contains(']'));
+    escapes && classes && !sets && !pattern.contains("(?") && !pattern.contains("{,")
 }
 
 fn build(pattern: &str, largest: usize) -> Result<Regex, RegexError> {

@@ -209,11 +209,7 @@ fn parse_part(
 ) -> (Vec<Node>, Option<Diagnostic>) {
     match parse_text(source, text, &Bytes::new(text, offset), reading) {
         (_, Some(_)) if let Some(joined) = json::joined(text) => {
-            let bytes = Bytes {
-                text,
-                offset,
-                table: Some(joined.offsets),
-            };
+            let bytes = Bytes::with_table(text, offset, Some(joined.offsets));
             parse_text(source, &joined.text, &bytes, reading)
         }
         read => read,
@@ -310,15 +306,24 @@ struct Bytes<'a> {
     offset: usize,
     /// Offset of each character, only where some character has more than one byte.
     table: Option<Vec<usize>>,
+    /// Where the last line begins, if something is on it.
+    last_line: Option<usize>,
 }
 
 impl<'a> Bytes<'a> {
     fn new(text: &'a str, offset: usize) -> Self {
         let table = (!text.is_ascii()).then(|| text.char_indices().map(|(at, _)| at).collect());
+        Self::with_table(text, offset, table)
+    }
+
+    fn with_table(text: &'a str, offset: usize, table: Option<Vec<usize>>) -> Self {
+        let last_line = text.rsplit('\n').next().unwrap_or("");
+        let start = text.len() - last_line.len();
         Self {
             text,
             offset,
             table,
+            last_line: (!last_line.trim().is_empty()).then_some(start),
         }
     }
 
@@ -332,10 +337,8 @@ impl<'a> Bytes<'a> {
 
     /// Whether what is written at a mark goes on to the end of the text, and that is no end of a line.
     fn ends_without_break(&self, mark: Marker) -> bool {
-        let last_line = self.text.rsplit('\n').next().unwrap_or("");
-        let start = self.text.len() - last_line.len();
         let end = self.offset(mark) - self.offset;
-        !last_line.trim().is_empty() && end > start
+        self.last_line.is_some_and(|start| end > start)
     }
 
     /// The span without the space that the scanner leaves at its end.

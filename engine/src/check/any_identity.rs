@@ -32,6 +32,7 @@
 //! ```
 
 use crate::diagnostic::Code;
+use crate::go_regex;
 use crate::source::Spanned;
 use crate::wildcard;
 
@@ -95,6 +96,7 @@ fn is_any([name, regexp]: [Option<&Spanned<String>>; 2], texts: &[&str]) -> bool
     any_name
         && regexp.is_none_or(|regexp| {
             // One that does not compile is an error of its own.
-            regex::Regex::new(&regexp.value).is_ok_and(|regexp| all(&|text| regexp.is_match(text)))
+            go_regex::compile_for_rego(&regexp.value)
+                .is_ok_and(|regexp| all(&|text| regexp.is_match(text)))
         })
 }

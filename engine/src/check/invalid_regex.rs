@@ -27,6 +27,7 @@
 //! ```
 
 use crate::diagnostic::Code;
+use crate::go_regex;
 
 use super::Report;
 
@@ -36,7 +37,7 @@ pub(super) fn check(report: &mut Report<'_>) {
             .into_iter()
             .flatten()
         {
-            if regex::Regex::new(&pattern.value).is_err() {
+            if go_regex::compile_for_rego(&pattern.value).is_err() {
                 let message = format!(
                     "the regular expression `{}` does not compile",
                     pattern.value

@@ -4,12 +4,15 @@
 //! them; `verdict` says `pass` or `fail` over both, and `passed` is `used` where the verdict is `pass`, in one run. What is
 //! not proven does not pass: nothing here is negated but the absence of statements of the asked type.
 
+use std::borrow::Cow;
+
 use crate::ast::evidence::{Choice, Proof};
 use crate::ast::verify_images::{
     Attestation, Attestor, AttestorIdentity, AttestorSet, EvidenceType, Extension, Keyless,
     PublicKey, SLSA_V1, SLSA_V02, VerifyImages,
 };
 use crate::builders::Builders;
+use crate::go_regex;
 use crate::program::evidence::{EvidenceSource, RemoteKey, View};
 use crate::rego::module::{Expression, Operator, Rule, Statement};
 use crate::source::Span;
@@ -299,8 +302,13 @@ fn extended<'a>(extensions: impl IntoIterator<Item = &'a Extension>, name: &str)
     body
 }
 
+/// One that is none is refused before (`invalid-regex`), and nothing is like it.
 fn regexp(pattern: &str, value: Expression) -> Expression {
-    Expression::call("regex.match", vec![Expression::text(pattern), value])
+    let pattern = go_regex::for_rego(pattern).unwrap_or(Cow::Borrowed(go_regex::NOTHING));
+    Expression::call(
+        "regex.match",
+        vec![Expression::text(pattern.into_owned()), value],
+    )
 }
 
 /// One of the certificate's names is the one that is asked for.

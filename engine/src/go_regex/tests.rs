@@ -1,4 +1,6 @@
-use super::compile;
+use regex::Regex;
+
+use super::{NOTHING, compile, compile_for_rego, for_rego};
 
 fn found<'t>(pattern: &str, text: &'t str) -> Option<&'t str> {
     compile(pattern)
@@ -110,4 +112,33 @@ fn what_would_be_too_large_is_refused() {
     assert!(compile(&"(a{1000})".repeat(1000)).is_err());
     // Go takes it; which flag counts for the repetition is nothing that anyone should have to know.
     assert!(compile("a(?U)*b").is_err());
+}
+
+/// Identities are matched by programs of Rego: what the crate would read in another way is translated.
+#[test]
+fn programs_of_rego_match_what_go_matches() {
+    for same in [
+        r"^https://github\.com/your-org/.+/release\.yml@refs/tags/v[0-9]+$",
+        "^a-b_c{2,3}[^/]*$",
+    ] {
+        assert_eq!(for_rego(same).unwrap(), same);
+    }
+    for (pattern, like, unlike) in [
+        (
+            r"^[\w.]+@example\.com$",
+            "ab.c@example.com",
+            "\u{430}bc@example.com",
+        ),
+        (r"^\d$", "7", "\u{667}"),
+        ("^[^/&&?]+$", "abc", "a/b"),
+        ("^[+--]$", ",", "a"),
+        (r"^\Qa.b\E$", "a.b", "axb"),
+        ("(?i)^a$", "A", "b"),
+    ] {
+        let regex = Regex::new(&for_rego(pattern).unwrap()).unwrap();
+        assert!(regex.is_match(like) && !regex.is_match(unlike), "{pattern}");
+    }
+    assert!(for_rego("(?x)a").is_err() && for_rego("(?!a)").is_err());
+    assert!(compile_for_rego(r"^\w{1,64}$").is_ok());
+    assert!(!Regex::new(NOTHING).unwrap().is_match("a"));
 }

@@ -82,15 +82,16 @@ pub(super) struct Function {
 }
 
 impl Function {
-    /// Whether it takes no longer for larger arguments.
+    /// Whether it takes no longer for larger lists and maps.
     fn is_short(&self) -> bool {
-        matches!(self.name, "length" | "type" | "not_null")
+        matches!(self.name, "length" | "type")
     }
 
     /// Counts the work of a call, which looks at all of its arguments: they may be large, and it may be made for each
     /// element of a list.
     pub(super) fn spend(&self, arguments: &[Argument<'_>]) -> Result<(), ExpressionError> {
-        if self.is_short() {
+        let texts = |argument: &Argument<'_>| matches!(argument, Argument::Value(value) if value.is_string());
+        if self.is_short() && !arguments.iter().any(texts) {
             return Ok(());
         }
         let bytes = arguments.iter().map(|argument| match argument {

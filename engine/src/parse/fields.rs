@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
 
     /// How many things were wrong so far.
     pub(super) fn errors(&self) -> usize {
-        self.diagnostics.len()
+        self.diagnostics.iter().filter(|one| one.is_error()).count()
     }
 
     pub(super) fn source(&self) -> &'a Arc<Source> {
@@ -317,7 +317,7 @@ impl<'n> Fields<'n> {
 
     /// Takes back what was said last, that there is none of some fields, if one of them turns out to be there, misspelt.
     pub(super) fn unless_misspelt(&mut self, reader: &Reader<'_>, names: &[&'static str]) {
-        if let Some(last) = reader.errors().checked_sub(1) {
+        if let Some(last) = reader.diagnostics.len().checked_sub(1) {
             self.missing.push((last, names.to_vec()));
         }
     }

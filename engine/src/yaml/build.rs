@@ -284,13 +284,10 @@ impl<'a> Builder<'a> {
                 None if merge => *key = Some(Key::Merge),
                 None => {
                     let text = self.key(&node)?;
-                    let is_new = keys.insert(text.clone());
-                    if !is_new && self.reading == Reading::Strict {
+                    if !keys.insert(text.clone()) && self.reading == Reading::Strict {
                         return Err(self.duplicate(node.span, &text, entries));
                     }
-                    if !is_new {
-                        entries.retain(|entry| entry.key != text);
-                    }
+                    // Of two, the last counts: as JSON there is one of a name.
                     *key = Some(Key::Plain {
                         span: node.span,
                         text,

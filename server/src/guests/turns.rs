@@ -75,20 +75,27 @@ impl Turns {
     /// Waits for a turn; none is given once nobody gives turns any more.
     pub(super) async fn next(&self, need: &GuestNeed) -> Option<Turn> {
         let limits = need.guest.limits;
-        let of_place = match self
+        let mut permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
+        // Looked at once its turn is there: those before it may have been late meanwhile.
+        let short = self
             .known(need)
-            .filter(|late| late.is_short(Instant::now()))
-        {
-            Some(late) => Some(Arc::clone(&late.turn).acquire_owned().await.ok()?),
-            None => None,
+            .filter(|late| late.is_short(Instant::now()));
+        let Some(late) = short else {
+            let of_place = None;
+            return Some(Turn {
+                limits,
+                permit,
+                of_place,
+            });
         };
-        let timeout = match of_place {
-            Some(_) => shortened(limits.timeout),
-            None => limits.timeout,
-        };
+        // Others do not wait while it waits for its own.
+        drop(permit);
+        let of_place = Some(Arc::clone(&late.turn).acquire_owned().await.ok()?);
+        permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
+        let timeout = shortened(limits.timeout);
         Some(Turn {
             limits: Limits { timeout, ..limits },
-            permit: Arc::clone(&self.permits).acquire_owned().await.ok()?,
+            permit,
             of_place,
         })
     }
@@ -117,19 +124,22 @@ impl Turns {
 
     /// What is known of the place that a call is about; mostly nothing was late anywhere.
     fn known(&self, need: &GuestNeed) -> Option<Arc<Late>> {
-        let late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
-        if late.is_empty() {
+        let late = || self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        if late().is_empty() {
             return None;
         }
-        late.get(&place(need)).or_else(|| late.get("")).cloned()
+        // Read while others may go on.
+        let place = place(need);
+        let late = late();
+        late.get(&place).or_else(|| late.get("")).cloned()
     }
 
     /// The place that a call is about, from now on.
     fn noted(&self, need: &GuestNeed) -> Arc<Late> {
+        let mut place = place(need);
         let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         late.retain(|_, one| !one.is_forgotten(now));
-        let mut place = place(need);
         if late.len() >= PLACES && !late.contains_key(&place) {
             place.clear();
         }
@@ -349,6 +359,23 @@ mod tests {
         // One that answers gives its turn back.
         drop(next);
         assert!(turns.next(&bad).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn what_waited_while_others_were_late_gets_less_too() {
+        let turns = Turns {
+            permits: Arc::new(Semaphore::new(1)),
+            late: Mutex::default(),
+        };
+        let bad = asks("bad", "");
+        let turn = turns.next(&bad).await.unwrap();
+        let mut queued = Box::pin(turns.next(&bad));
+        assert!(futures_util::FutureExt::now_or_never(&mut queued).is_none());
+        for _ in 1..LATE {
+            turns.noted(&bad).is_late(Instant::now());
+        }
+        turns.was_late(&bad, turn);
+        assert!(queued.await.unwrap().short().is_some());
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub(super) const REST: (usize, Duration) = (1 << 20, Duration::from_millis(250))
 const BEGINNING: usize = 4 << 10;
 /// Bytes of a body for which there is always some room: nearly all reviews have less.
 const ORDINARY: usize = 64 << 10;
+/// What a piece of a body takes beside its bytes, as the list of them grows.
+const PIECE: usize = 64;
 /// What a request takes beside its body.
 const HEAD: usize = 4 << 10;
 /// Bytes for which a body has a second more.
@@ -93,7 +95,10 @@ impl Bodies {
         let mut length = 0;
         loop {
             let due = self.due(started, length).min(by);
-            if !self.grow(&mut share, length, due).await {
+            if !self
+                .grow(&mut share, length + frames.len() * PIECE, due)
+                .await
+            {
                 return Err(Lacking::NoRoom(first_of_long(&frames, length)));
             }
             let Ok(frame) = timeout_at(due, body.frame()).await else {

@@ -1,6 +1,7 @@
 //! What was asked for, and which of the verified evidence is that.
 
 use anyhow::{Context as _, Result, bail};
+use regent_engine::go_regex;
 use regent_engine::image::Evidence;
 use regent_engine::image::PublicKey;
 use regent_engine::image::evidence::{
@@ -68,7 +69,8 @@ enum Wanted {
 
 enum Text {
     Is(String),
-    Matches(Regex),
+    /// As it was written, and compiled.
+    Matches(String, Regex),
 }
 
 /// The evidence that is what was asked for, and why the other is not.
@@ -343,9 +345,9 @@ impl Text {
         match (exact, pattern) {
             (Some(text), _) => Ok(Some(Self::Is(text.to_owned()))),
             (None, Some(pattern)) => {
-                let regex = Regex::new(pattern);
+                let regex = go_regex::compile(pattern);
                 let regex = regex.with_context(|| format!("the regular expression `{pattern}`"))?;
-                Ok(Some(Self::Matches(regex)))
+                Ok(Some(Self::Matches(pattern.to_owned(), regex)))
             }
             (None, None) => Ok(None),
         }
@@ -354,14 +356,14 @@ impl Text {
     fn fits(&self, text: &str) -> bool {
         match self {
             Self::Is(wanted) => wanted == text,
-            Self::Matches(pattern) => pattern.is_match(text),
+            Self::Matches(_, regex) => regex.is_match(text),
         }
     }
 
     fn show(&self) -> String {
         match self {
             Self::Is(wanted) => wanted.clone(),
-            Self::Matches(pattern) => format!("/{pattern}/"),
+            Self::Matches(pattern, _) => format!("/{pattern}/"),
         }
     }
 }

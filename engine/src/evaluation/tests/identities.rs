@@ -40,6 +40,8 @@ fn fields() -> [(&'static str, Value, Vec<Value>); 5] {
             vec![
                 json!("^https://github\\.com/evil/.+$"),
                 json!("^.+@refs/tags/.+$"),
+                // Two ampersands between brackets are two of one character, and no operation on sets.
+                json!("^[^/&&?]+$"),
             ],
         ),
         (
