@@ -81,10 +81,11 @@ fn is_read_alike(pattern: &str) -> bool {
             escaped.is_ascii_punctuation() || matches!(escaped, 'A' | 'z' | 'n' | 'r' | 't')
         })
     });
+    // A bracket within brackets is a set of its own for the crate; one that ends nothing would hide it here.
     let mut classes = pattern.split('[').skip(1);
-    let sets = ["&&", "--", "~~"].iter().any(|set| pattern.contains(set));
     let classes = classes.all(|rest| rest.contains(']'));
-    escapes && classes && !sets && !pattern.contains("(?") && !pattern.contains("{,")
+    let others = ["&&", "--", "~~", "[]", "[^]", r"\]", "(?", "{,"];
+    escapes && classes && !others.iter().any(|other| pattern.contains(other))
 }
 
 fn build(pattern: &str, largest: usize) -> Result<Regex, RegexError> {

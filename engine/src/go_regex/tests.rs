@@ -133,6 +133,9 @@ fn programs_of_rego_match_what_go_matches() {
         ("^[^/&&?]+$", "abc", "a/b"),
         ("^[+--]$", ",", "a"),
         (r"^\Qa.b\E$", "a.b", "axb"),
+        ("^[a[b]]$", "[]", "b"),
+        ("^[^]a[b]]$", "c]", "c"),
+        (r"^[a\][b]]$", "a]", "a"),
         ("(?i)^a$", "A", "b"),
     ] {
         let regex = Regex::new(&for_rego(pattern).unwrap()).unwrap();
