@@ -205,8 +205,8 @@ async fn slow_clients_are_let_go() {
     assert_eq!(server.get("/health/liveness").await.status, StatusCode::OK);
 }
 
-/// A server that takes one request at a time, and judges pods by a registry that does not answer.
-async fn start_with_one_place(adjust: impl FnOnce(&mut Settings)) -> (Server, TcpListener) {
+/// A server that judges pods by a registry that does not answer.
+async fn start_beside_silence(adjust: impl FnOnce(&mut Settings)) -> (Server, TcpListener) {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = silent.local_addr().unwrap();
     let server = start(&[("signed.yaml", SIGNED)], |settings| {
@@ -214,11 +214,19 @@ async fn start_with_one_place(adjust: impl FnOnce(&mut Settings)) -> (Server, Tc
             mirrors: vec![("registry.example".to_owned(), format!("http://{address}"))],
             ..RegistrySettings::default()
         });
-        settings.limits.requests = 1;
         adjust(settings);
     })
     .await;
     (server, silent)
+}
+
+/// The same that takes one request at a time.
+async fn start_with_one_place(adjust: impl FnOnce(&mut Settings)) -> (Server, TcpListener) {
+    start_beside_silence(|settings| {
+        settings.limits.requests = 1;
+        adjust(settings);
+    })
+    .await
 }
 
 /// A request that is in flight, and stays so as long as the registry is silent.
@@ -471,15 +479,7 @@ spec:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_registry_that_hangs_holds_up_neither_the_answer_nor_others() {
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = silent.local_addr().unwrap();
-    let server = start(&[("signed.yaml", SIGNED)], |settings| {
-        settings.images.network = Network::Registries(RegistrySettings {
-            mirrors: vec![("registry.example".to_owned(), format!("http://{address}"))],
-            ..RegistrySettings::default()
-        });
-    })
-    .await;
+    let (server, _silent) = start_beside_silence(|_settings| {}).await;
     let review = pod_review(&json!({}));
     let started = Instant::now();
     let (mutated, live) = tokio::join!(
